@@ -1,0 +1,1 @@
+"""What every other part shares: errors, files, random numbers, batches, devices."""

@@ -1,0 +1,97 @@
+"""What travels from the data to the model: sequences laid end to end, without padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+IGNORE = -100
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some sequences laid end to end as NumPy arrays: what samplers give and objectives ask of.
+
+    Attributes:
+        input_ids: token ids, [tokens].
+        token_type_ids: 0 for the first segment with its [SEP], 1 for the second, [tokens].
+        lengths: tokens of each sequence, [sequences].
+        is_special: true at [CLS] and [SEP], [tokens].
+        word_starts: true at the first token of a word, [tokens].
+        keys: 64 random bits for each sequence, from (seed, epoch, index), [sequences].
+        indices: the number of each sequence in its epoch, [sequences].
+        labels: for each objective the answers asked for.
+        label_positions: for objectives that ask about tokens, where: positions in [tokens].
+    """
+
+    input_ids: Ints
+    token_type_ids: Ints
+    lengths: Ints
+    is_special: Bools
+    word_starts: Bools
+    keys: npt.NDArray[np.uint64]
+    indices: Ints
+    labels: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    label_positions: dict[str, Ints] = field(default_factory=dict)
+
+    def with_labels(
+        self, name: str, labels: npt.NDArray[np.generic], positions: Ints | None = None
+    ) -> Samples:
+        """Return a copy that also asks for ``labels``, at token ``positions`` if given."""
+        where = self.label_positions if positions is None else {**self.label_positions, name: positions}
+        return replace(self, labels={**self.labels, name: labels}, label_positions=where)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences laid end to end, as tensors: what encoders and heads compute on.
+
+    Attributes:
+        input_ids: [tokens] int64.
+        position_ids: place of each token in its sequence, [tokens] int64.
+        token_type_ids: [tokens] int64.
+        cu_seqlens: where each sequence starts, and the end of the last, [sequences + 1] int32.
+        max_seqlen: tokens of the longest sequence.
+        labels: for each objective the answers, [asked].
+        label_positions: for objectives that ask about tokens, where, [asked] int64.
+        indices: number of each sequence in its epoch, for reports; stays on the CPU.
+    """
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    token_type_ids: torch.Tensor
+    cu_seqlens: torch.Tensor
+    max_seqlen: int
+    labels: dict[str, torch.Tensor] = field(default_factory=dict)
+    label_positions: dict[str, torch.Tensor] = field(default_factory=dict)
+    indices: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of tokens of all sequences."""
+        return self.input_ids.shape[0]
+
+    @property
+    def num_sequences(self) -> int:
+        """Number of sequences."""
+        return self.cu_seqlens.shape[0] - 1
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch with its tensors on ``device``."""
+        if device.type == "cpu":
+            return self
+        moved = {
+            name: getattr(self, name).to(device, non_blocking=True)
+            for name in ("input_ids", "position_ids", "token_type_ids", "cu_seqlens")
+        }
+        labels = {name: x.to(device, non_blocking=True) for name, x in self.labels.items()}
+        where = {name: x.to(device, non_blocking=True) for name, x in self.label_positions.items()}
+        return replace(self, **moved, labels=labels, label_positions=where)

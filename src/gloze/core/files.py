@@ -1,0 +1,250 @@
+"""Files and folders that appear whole or not at all, with checksums and locks."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gloze.core.errors import ConfigError, DataError, WriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANIFEST = "manifest.json"
+_CURES = {
+    errno.ENOSPC: "The disk is full: free some space or choose another folder with -o.",
+    errno.EDQUOT: "The disk quota is used up: free some space or choose another folder with -o.",
+    errno.EFBIG: "The file is over the size limit set for this process (ulimit -f).",
+    errno.EACCES: "Choose a folder you may write to with -o.",
+    errno.EPERM: "Choose a folder you may write to with -o.",
+    errno.EROFS: "The file system is read-only: choose another folder with -o.",
+    errno.ENOTDIR: "A part of the path is a file, not a folder: choose another place with -o.",
+}
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write ``path`` into a WriteError with its cure."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _CURES:
+            raise
+        raise WriteError(f"Cannot write {path}: {error.strerror}. {_CURES[error.errno]}") from error
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise ConfigError if ``path`` exists and may not be replaced."""
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists already. Choose another -o, or replace it with --force.")
+
+
+@contextlib.contextmanager
+def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder that becomes ``path`` when the block ends without an error.
+
+    Whatever stops the block, ``path`` is either absent (or the old one) or complete. Leftovers
+    of killed processes are removed first.
+
+    Raises:
+        ConfigError: if ``path`` exists and ``force`` is not set.
+        WriteError: if the disk is full or the place cannot be written to.
+    """
+    refuse_existing(path, force=force)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        temporary = path.parent / f".tmp-{os.getpid()}-{path.name}"
+        temporary.mkdir()
+        try:
+            yield temporary
+            sync_folder(temporary)
+            replace_folder(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(temporary: Path, path: Path) -> None:
+    """Move ``temporary`` to ``path``, over an old folder or file if there is one."""
+    if path.exists():
+        old = path.parent / f".tmp-{os.getpid()}-old-{path.name}"
+        path.rename(old)
+        temporary.rename(path)
+        if old.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.unlink()
+    else:
+        temporary.rename(path)
+    _sync(path.parent)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, *, force: bool = True) -> Iterator[Path]:
+    """Yield a temporary path that becomes the file ``path`` when the block ends well.
+
+    Raises:
+        ConfigError: if ``path`` exists and ``force`` is not set.
+        WriteError: if the disk is full or the place cannot be written to.
+    """
+    refuse_existing(path, force=force)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".tmp-{os.getpid()}-{path.name}"
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.replace(path)
+            _sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, whole or not at all."""
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours, or say where it is broken.
+
+    Raises:
+        DataError: if the file is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError("no such file.", path=path) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not valid JSON ({error}).", path=path) from error
+
+
+def sweep(folder: Path) -> int:
+    """Remove temporary files and folders of processes that no longer run; return how many."""
+    count = 0
+    for left in folder.glob(".tmp-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdigit() and not _is_running(int(pid)):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force every file below ``folder``, and the folders, onto the disk; set plain modes.
+
+    Some writers make files only their owner can read; others must be able to serve them.
+    """
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_file():
+            path.chmod(0o644 & ~mask)
+        _sync(path)
+    _sync(folder)
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the size and SHA-256 of every file of ``folder``, last of all."""
+    files = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=2) + "\n", encoding="utf-8")
+
+
+def verify_manifest(folder: Path) -> None:
+    """Check every file that the manifest of ``folder`` lists.
+
+    Raises:
+        DataError: naming the first file that is missing, cut or altered.
+    """
+    manifest = read_json(folder / MANIFEST)
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(files, dict):
+        raise DataError("not a manifest: it lists no files.", path=folder / MANIFEST)
+    for name, known in files.items():
+        verify_file(folder / name, known)
+
+
+def verify_file(path: Path, known: dict[str, Any]) -> None:
+    """Check one file against its known ``bytes`` and ``sha256``.
+
+    Raises:
+        DataError: if the file is missing, cut or altered.
+    """
+    if not path.is_file():
+        raise DataError("missing.", path=path)
+    size = path.stat().st_size
+    if size != known.get("bytes"):
+        raise DataError(f"{size} bytes where {known.get('bytes')} were written.", path=path)
+    if sha256(path) != known.get("sha256"):
+        raise DataError("altered since it was written (its SHA-256 differs).", path=path)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for this process alone; the system frees it however the process ends.
+
+    Raises:
+        ConfigError: if another process holds it.
+    """
+    import fcntl
+
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a+", encoding="utf-8")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ConfigError(
+                f"Another run is writing to {folder} (process {lock.read().strip() or 'unknown'}). "
+                "Wait for it, stop it, or choose another -o."
+            ) from None
+        with writing(folder):
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+        yield
