@@ -1,0 +1,67 @@
+"""The plugs: what an encoder, an objective and a source of samples must offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from gloze.core.batch import Batch, Ints, Samples
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a head says of its answers, as sums: only the loop divides.
+
+    Attributes:
+        loss: summed over the labels, scalar.
+        correct: number of labels whose best-scored answer was right, scalar.
+    """
+
+    loss: Tensor
+    correct: Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A question and its mark: ``label`` asks it of samples, ``head`` scores the answers.
+
+    ``label`` runs in data workers and is a pure function of the samples and their keys; it may
+    disguise the input. ``head`` maps hidden states and batch to a :class:`Mark` summed over the
+    labels, so splitting a step over micro-batches or processes changes nothing.
+    """
+
+    name: str
+    weight: float
+    label: Callable[[Samples], Samples]
+    head: nn.Module
+
+
+class Encoder(Protocol):
+    """Ids to hidden states: what objectives and tasks are built on."""
+
+    output_size: int
+    token_embeddings: nn.Embedding
+
+    def __call__(self, batch: Batch) -> list[Tensor]:
+        """Return the hidden states, each [tokens, output_size]; index 0 is the embeddings."""
+        ...
+
+
+class Source(Protocol):
+    """Samples by number: a corpus through a sampler, or the labelled examples of a task."""
+
+    def lengths(self, epoch: int) -> npt.NDArray[np.integer]:
+        """Return the tokens of every sample of ``epoch``, [samples]."""
+        ...
+
+    def samples(self, epoch: int, indices: Ints) -> Samples:
+        """Return these samples of ``epoch``, a pure function of the arguments."""
+        ...
