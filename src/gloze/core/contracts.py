@@ -48,7 +48,13 @@ class Encoder(Protocol):
     """Ids to hidden states: what objectives and tasks are built on."""
 
     output_size: int
-    token_embeddings: nn.Embedding
+    pooler: nn.Module
+
+    @property
+    def token_embeddings(self) -> nn.Embedding:
+        """The table of token vectors."""
+        ...
+
 
     def __call__(self, batch: Batch) -> list[Tensor]:
         """Return the hidden states, each [tokens, output_size]; index 0 is the embeddings."""

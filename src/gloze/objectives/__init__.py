@@ -1,0 +1,6 @@
+"""Pretext tasks: one file each, how it asks beside how it marks."""
+
+from gloze.objectives.mlm import MaskedLMConfig
+from gloze.objectives.nsp import NextSentenceConfig
+
+OBJECTIVES = {"mlm": MaskedLMConfig, "nsp": NextSentenceConfig}

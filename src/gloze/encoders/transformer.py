@@ -1,0 +1,136 @@
+"""The Transformer encoder: BERT exactly as published (Devlin et al. 2019, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gloze.core.batch import Batch
+from gloze.core.errors import ConfigError
+from gloze.core.settings import Settings
+from gloze.nn.embeddings import BertEmbeddings
+from gloze.nn.init import initialize
+from gloze.nn.layout import Layout
+from gloze.nn.transformer_layer import TransformerLayer
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig(Settings):
+    """Sizes of a Transformer, named as in the released ``bert_config.json``.
+
+    Attributes:
+        hidden_size: numbers in each token's vector.
+        num_hidden_layers: layers above the embeddings.
+        num_attention_heads: must divide ``hidden_size``.
+        intermediate_size: width of the feed-forward net; four times the hidden size in BERT.
+        max_position_embeddings: longest sequence in tokens.
+        type_vocab_size: kinds of segments.
+        hidden_dropout_prob: dropout after embeddings and in each layer.
+        attention_probs_dropout_prob: dropout on attention weights.
+        initializer_range: standard deviation of the starting weights.
+        layer_norm_eps: added to variances.
+        direction: what a token may look at.
+    """
+
+    kind: Literal["transformer"] = "transformer"
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    direction: Literal["bidirectional", "left_to_right", "right_to_left"] = "bidirectional"
+
+    def __post_init__(self) -> None:
+        for name in (
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "type_vocab_size",
+        ):
+            if not 1 <= getattr(self, name) <= 1 << 20:
+                raise ConfigError(
+                    f"encoder.{name} is {getattr(self, name)}; it must be from 1 to {1 << 20}."
+                )
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(
+                    f"encoder.{name} is {getattr(self, name)}; it must be at least 0 and under 1."
+                )
+
+    def build(self, vocab_size: int) -> TransformerEncoder:
+        """Return the encoder with random weights, from PyTorch's current seed."""
+        return TransformerEncoder(self, vocab_size)
+
+
+class Pooler(nn.Module):
+    """A dense layer with tanh on each sequence's first token, [CLS]."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens hidden"], batch: Batch
+    ) -> Float[Tensor, "sequences hidden"]:
+        """Return one vector for each sequence."""
+        return torch.tanh(self.dense(hidden[batch.cu_seqlens[:-1].long()]))
+
+
+class TransformerEncoder(nn.Module):
+    """Embeddings, then layers; dense layers see real tokens only.
+
+    Attributes:
+        output_size: numbers in each hidden state.
+        pooler: for heads that judge a whole sequence; part of BERT's encoder on disk.
+    """
+
+    def __init__(self, config: TransformerConfig, vocab_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.vocab_size = vocab_size
+        self.output_size = config.hidden_size
+        self.embeddings = BertEmbeddings(
+            vocab_size=vocab_size,
+            max_position_embeddings=config.max_position_embeddings,
+            type_vocab_size=config.type_vocab_size,
+            hidden_size=config.hidden_size,
+            hidden_dropout_prob=config.hidden_dropout_prob,
+            layer_norm_eps=config.layer_norm_eps,
+        )
+        self.layers = nn.ModuleList(
+            TransformerLayer(
+                hidden_size=config.hidden_size,
+                num_attention_heads=config.num_attention_heads,
+                intermediate_size=config.intermediate_size,
+                hidden_dropout_prob=config.hidden_dropout_prob,
+                attention_probs_dropout_prob=config.attention_probs_dropout_prob,
+                layer_norm_eps=config.layer_norm_eps,
+            )
+            for _ in range(config.num_hidden_layers)
+        )
+        self.pooler = Pooler(config.hidden_size)
+        initialize(self, config.initializer_range)
+
+    @property
+    def token_embeddings(self) -> nn.Embedding:
+        """The table of token vectors, which output layers share."""
+        return self.embeddings.token_embeddings
+
+    def forward(self, batch: Batch) -> list[Tensor]:
+        """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
+        layout = Layout.of(batch, self.config.direction)
+        hidden_states = [self.embeddings(batch.input_ids, batch.position_ids, batch.token_type_ids)]
+        for layer in self.layers:
+            hidden_states.append(layer(hidden_states[-1], layout))
+        return hidden_states

@@ -1,0 +1,109 @@
+"""Self-attention over sequences laid end to end, on the best kernel of the device."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gloze.core.errors import ConfigError
+from gloze.nn.layout import Layout
+
+
+def attend(
+    query: Float[Tensor, "tokens heads head_size"],
+    key: Float[Tensor, "tokens heads head_size"],
+    value: Float[Tensor, "tokens heads head_size"],
+    layout: Layout,
+    dropout: float,
+) -> Float[Tensor, "tokens heads head_size"]:
+    """Mix the values of each sequence (Vaswani et al. 2017, 3.2.1).
+
+    On CUDA in half precision the variable-length flash kernel reads the tokens as they lie.
+    Elsewhere the sequences become a rectangle inside this function, the only place where
+    padding exists.
+    """
+    if query.device.type == "cuda" and query.dtype in (torch.float16, torch.bfloat16):
+        return attend_jagged(query, key, value, layout, dropout)
+    query, key, value = (_to_rectangle(x, layout) for x in (query, key, value))
+    mixed = F.scaled_dot_product_attention(
+        query, key, value, attn_mask=layout.mask, dropout_p=dropout
+    )
+    return _to_tokens(mixed, layout)
+
+
+def attend_jagged(
+    query: Float[Tensor, "tokens heads head_size"],
+    key: Float[Tensor, "tokens heads head_size"],
+    value: Float[Tensor, "tokens heads head_size"],
+    layout: Layout,
+    dropout: float,
+) -> Float[Tensor, "tokens heads head_size"]:
+    """Give the sequences to PyTorch as they lie; on CUDA it takes the variable-length kernel."""
+    backwards = layout.direction == "right_to_left"
+
+    def jagged(x: Tensor) -> Tensor:
+        # The kernel knows one causal direction: the other is the same on mirrored tokens.
+        x = x.flip(0) if backwards else x
+        ends = layout.cu_seqlens
+        ends = (ends[-1] - ends).flip(0) if backwards else ends
+        return torch.nested.nested_tensor_from_jagged(
+            x, ends, min_seqlen=1, max_seqlen=layout.max_seqlen
+        ).transpose(1, 2)
+
+    causal = layout.direction != "bidirectional"
+    mixed = F.scaled_dot_product_attention(
+        jagged(query), jagged(key), jagged(value), dropout_p=dropout, is_causal=causal
+    )
+    tokens = mixed.transpose(1, 2).values()
+    return tokens.flip(0) if backwards else tokens
+
+
+def _to_rectangle(
+    x: Float[Tensor, "tokens heads head_size"], layout: Layout
+) -> Float[Tensor, "sequences heads longest head_size"]:
+    size = (layout.num_sequences, layout.max_seqlen)
+    if not layout.is_even:
+        x = x.new_zeros(size[0] * size[1], *x.shape[1:]).index_copy(0, layout.slots, x)
+    return x.unflatten(0, size).transpose(1, 2)
+
+
+def _to_tokens(
+    x: Float[Tensor, "sequences heads longest head_size"], layout: Layout
+) -> Float[Tensor, "tokens heads head_size"]:
+    x = x.transpose(1, 2).flatten(0, 1)
+    return x if layout.is_even else x.index_select(0, layout.slots)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over sequences laid end to end (Vaswani et al. 2017, 3.2.2).
+
+    Raises:
+        ConfigError: if ``hidden_size`` is not a multiple of ``num_attention_heads``.
+    """
+
+    def __init__(self, *, hidden_size: int, num_attention_heads: int, dropout: float) -> None:
+        super().__init__()
+        if hidden_size % num_attention_heads:
+            raise ConfigError(
+                f"hidden_size {hidden_size} does not divide into {num_attention_heads} heads. "
+                f"Nearest that does: {hidden_size - hidden_size % num_attention_heads}."
+            )
+        self.num_attention_heads = num_attention_heads
+        self.dropout = dropout
+        self.query = nn.Linear(hidden_size, hidden_size)
+        self.key = nn.Linear(hidden_size, hidden_size)
+        self.value = nn.Linear(hidden_size, hidden_size)
+        self.output = nn.Linear(hidden_size, hidden_size)
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens hidden"], layout: Layout
+    ) -> Float[Tensor, "tokens hidden"]:
+        """Return each token's mix of the tokens it may see."""
+        query, key, value = (self._split(p(hidden)) for p in (self.query, self.key, self.value))
+        mixed = attend(query, key, value, layout, self.dropout if self.training else 0.0)
+        return self.output(mixed.flatten(1))
+
+    def _split(self, x: Float[Tensor, "tokens hidden"]) -> Float[Tensor, "tokens heads head_size"]:
+        return x.unflatten(-1, (self.num_attention_heads, -1))

@@ -1,0 +1,47 @@
+"""One layer of a Transformer."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gloze.nn.attention import SelfAttention
+from gloze.nn.layout import Layout
+
+
+class TransformerLayer(nn.Module):
+    """Attention, then a two-layer net at each token, each added to its input, then normed.
+
+    The norm comes after the sum, as in the original (Vaswani et al. 2017, 3.1) and in BERT.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden_size: int,
+        num_attention_heads: int,
+        intermediate_size: int,
+        hidden_dropout_prob: float,
+        attention_probs_dropout_prob: float,
+        layer_norm_eps: float,
+    ) -> None:
+        super().__init__()
+        self.attention = SelfAttention(
+            hidden_size=hidden_size,
+            num_attention_heads=num_attention_heads,
+            dropout=attention_probs_dropout_prob,
+        )
+        self.attention_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
+        self.intermediate = nn.Linear(hidden_size, intermediate_size)
+        self.output = nn.Linear(intermediate_size, hidden_size)
+        self.output_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
+        self.dropout = nn.Dropout(hidden_dropout_prob)
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens hidden"], layout: Layout
+    ) -> Float[Tensor, "tokens hidden"]:
+        """Return the hidden states one layer up."""
+        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, layout)))
+        inner = F.gelu(self.intermediate(hidden))
+        return self.output_norm(hidden + self.dropout(self.output(inner)))

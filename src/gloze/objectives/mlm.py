@@ -1,0 +1,173 @@
+"""The masked language model: hide some tokens, ask for them (Devlin et al. 2019, 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gloze.core.batch import Batch, Bools, Ints, Samples
+from gloze.core.contracts import Encoder, Mark, Objective
+from gloze.core.errors import ConfigError
+from gloze.core.rng import derive, integers, mix, uniform
+from gloze.core.settings import Settings
+from gloze.nn.init import initialize
+from gloze.nn.output import TokenOutput
+
+if TYPE_CHECKING:
+    from gloze.tokenizers.tokenizer import Tokenizer
+
+_CHOICE, _SHOWN, _OTHER = derive("mlm choice"), derive("mlm shown"), derive("mlm other")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedLMConfig(Settings):
+    """Which tokens are asked about and what is shown instead.
+
+    Attributes:
+        rate: share of tokens asked about, [CLS] and [SEP] counted in as in BERT's own script.
+        masked_rate: of those, the share shown as [MASK].
+        random_rate: of those, the share shown as another token; the rest is shown unchanged.
+        max_predictions: most tokens asked about in one sequence.
+        whole_words: choose words and ask about all tokens of each.
+        weight: of this loss in the sum of objectives.
+    """
+
+    rate: float = 0.15
+    masked_rate: float = 0.8
+    random_rate: float = 0.1
+    max_predictions: int = 20
+    whole_words: bool = False
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= 1:
+            raise ConfigError(f"mlm: rate {self.rate} must be over 0 and at most 1.")
+        if min(self.masked_rate, self.random_rate) < 0 or self.masked_rate + self.random_rate > 1:
+            raise ConfigError(
+                f"mlm: masked_rate {self.masked_rate} + random_rate {self.random_rate} is over 1. "
+                "What is left is shown unchanged, so lower one of them."
+            )
+        if self.max_predictions < 1:
+            raise ConfigError(f"mlm: max_predictions {self.max_predictions} must be at least 1.")
+
+    def build(
+        self, encoder: Encoder, tokenizer: Tokenizer, initializer_range: float = 0.02
+    ) -> Objective:
+        """Return the objective with a head of random weights."""
+        head = MaskedLM(encoder, initializer_range)
+        return Objective("mlm", self.weight, MaskTokens(self, tokenizer), head)
+
+
+class MaskTokens:
+    """Chooses tokens, keeps them as labels and disguises most of them.
+
+    A pure function of the samples and their keys, so each epoch masks anew and no worker,
+    order or batch boundary has a say.
+    """
+
+    def __init__(self, config: MaskedLMConfig, tokenizer: Tokenizer) -> None:
+        self.config = config
+        self.mask_id = tokenizer.mask_id
+        special = np.array(tokenizer.special_ids, dtype=np.int64)
+        self.ordinary_ids = np.setdiff1d(np.arange(tokenizer.vocab_size), special)
+
+    def __call__(self, samples: Samples) -> Samples:
+        """Return the samples as they are shown, with the true tokens as labels."""
+        sequence = np.repeat(np.arange(len(samples.lengths)), samples.lengths)
+        token_keys = mix(samples.keys)[sequence] + _places(samples.lengths).astype(np.uint64)
+        quota = np.clip(
+            np.rint(samples.lengths * self.config.rate).astype(np.int64),
+            1,
+            self.config.max_predictions,
+        )
+        choose = _choose_words if self.config.whole_words else _choose_tokens
+        positions = np.flatnonzero(choose(samples, sequence, token_keys, quota))
+        keys = token_keys[positions]
+        labels = samples.input_ids[positions]
+        shown = labels.copy()
+        fate = uniform(keys, _SHOWN)
+        masked, random = self.config.masked_rate, self.config.random_rate
+        shown[fate < masked] = self.mask_id
+        other = (fate >= masked) & (fate < masked + random)
+        shown[other] = self.ordinary_ids[integers(keys[other], len(self.ordinary_ids), _OTHER)]
+        input_ids = samples.input_ids.copy()
+        input_ids[positions] = shown
+        return replace(samples, input_ids=input_ids).with_labels("mlm", labels, positions)
+
+
+def _places(lengths: Ints) -> Ints:
+    starts = np.cumsum(lengths) - lengths
+    return np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
+
+
+def _rank(group: Ints, score: np.ndarray, members: Ints) -> Ints:
+    """Rank ``members`` by score inside their group; groups are numbered in ascending order."""
+    order = np.lexsort((score[members], group[members]))
+    sizes = np.bincount(group[members], minlength=int(group.max(initial=-1)) + 1)
+    ranks = np.empty(len(members), dtype=np.int64)
+    ranks[order] = _places(sizes)
+    return ranks
+
+
+def _choose_tokens(samples: Samples, sequence: Ints, keys: np.ndarray, quota: Ints) -> Bools:
+    """Choose ``quota`` ordinary tokens of each sequence at random, all choices alike."""
+    chosen = np.zeros(len(sequence), dtype=bool)
+    ordinary = np.flatnonzero(~samples.is_special)
+    ranks = _rank(sequence, uniform(keys, _CHOICE), ordinary)
+    chosen[ordinary] = ranks < quota[sequence[ordinary]]
+    return chosen
+
+
+def _choose_words(samples: Samples, sequence: Ints, keys: np.ndarray, quota: Ints) -> Bools:
+    """Choose words in random order; one that would go over the quota is passed over.
+
+    All sequences take their first word at once, then their second, and so on.
+    """
+    ordinary = ~samples.is_special
+    # A segment cut inside a word begins with its rest: that rest is a word here.
+    begins = ordinary & (samples.word_starts | np.r_[True, samples.is_special[:-1]])
+    starts = np.flatnonzero(begins)
+    word = np.cumsum(begins) - 1
+    sizes = np.bincount(word[ordinary], minlength=len(starts))
+    ranks = _rank(sequence, uniform(keys, _CHOICE), starts)
+    taken = np.zeros(len(starts), dtype=bool)
+    left = quota.copy()
+    by_rank = np.argsort(ranks, kind="stable")
+    edges = np.searchsorted(ranks[by_rank], np.arange(int(ranks.max(initial=-1)) + 2))
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        turn = by_rank[first:last]
+        owner = sequence[starts[turn]]
+        fits = sizes[turn] <= left[owner]
+        taken[turn] = fits
+        left[owner] -= np.where(fits, sizes[turn], 0)
+    return np.asarray(ordinary & taken[word]) if len(starts) else ordinary
+
+
+class MaskedLM(nn.Module):
+    """Dense, GELU, norm, scores over the vocabulary: at the asked positions only."""
+
+    def __init__(self, encoder: Encoder, initializer_range: float = 0.02) -> None:
+        super().__init__()
+        size = encoder.output_size
+        self.transform = nn.Sequential(
+            nn.Linear(size, size), nn.GELU(), nn.LayerNorm(size, eps=1e-12)
+        )
+        initialize(self.transform, initializer_range)
+        self.output = TokenOutput(tied_to=encoder.token_embeddings)
+
+    def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
+        """Return the summed loss and the number of right guesses."""
+        labels = batch.labels["mlm"]
+        scores = self.scores(hidden_states[-1].index_select(0, batch.label_positions["mlm"]))
+        loss = F.cross_entropy(scores.float(), labels, reduction="sum")
+        return Mark(loss, (scores.detach().argmax(-1) == labels).sum())
+
+    def scores(self, hidden: Float[Tensor, "asked hidden"]) -> Float[Tensor, "asked vocab"]:
+        """Return the scores over the vocabulary for these hidden states."""
+        result: Tensor = self.output(self.transform(hidden))
+        return result
