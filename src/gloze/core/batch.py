@@ -29,7 +29,8 @@ class Samples:
         keys: 64 random bits for each sequence, from (seed, epoch, index), [sequences].
         indices: the number of each sequence in its epoch, [sequences].
         labels: for each objective the answers asked for.
-        label_positions: for objectives that ask about tokens, where: positions in [tokens].
+        label_positions: for objectives that ask about tokens, where: positions in [tokens],
+            in ascending order.
     """
 
     input_ids: Ints
@@ -46,8 +47,33 @@ class Samples:
         self, name: str, labels: npt.NDArray[np.generic], positions: Ints | None = None
     ) -> Samples:
         """Return a copy that also asks for ``labels``, at token ``positions`` if given."""
-        where = self.label_positions if positions is None else {**self.label_positions, name: positions}
+        where = self.label_positions
+        if positions is not None:
+            where = {**where, name: positions}
         return replace(self, labels={**self.labels, name: labels}, label_positions=where)
+
+    def part(self, first: int, last: int) -> Samples:
+        """Return the sequences from number ``first`` up to, not including, ``last``."""
+        begin, end = int(self.lengths[:first].sum()), int(self.lengths[:last].sum())
+        labels, positions = {}, {}
+        for name, values in self.labels.items():
+            if name in self.label_positions:
+                where = self.label_positions[name]
+                low, high = np.searchsorted(where, (begin, end))
+                labels[name], positions[name] = values[low:high], where[low:high] - begin
+            else:
+                labels[name] = values[first:last]
+        return Samples(
+            input_ids=self.input_ids[begin:end],
+            token_type_ids=self.token_type_ids[begin:end],
+            lengths=self.lengths[first:last],
+            is_special=self.is_special[begin:end],
+            word_starts=self.word_starts[begin:end],
+            keys=self.keys[first:last],
+            indices=self.indices[first:last],
+            labels=labels,
+            label_positions=positions,
+        )
 
 
 @dataclass(frozen=True)
@@ -95,3 +121,29 @@ class Batch:
         labels = {name: x.to(device, non_blocking=True) for name, x in self.labels.items()}
         where = {name: x.to(device, non_blocking=True) for name, x in self.label_positions.items()}
         return replace(self, **moved, labels=labels, label_positions=where)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The data of one update.
+
+    Attributes:
+        epoch, number: which step of which epoch this is.
+        micro_batches: computed one after the other; together they are one update.
+        num_labels: labels of each objective in the whole step, what the loop divides by.
+    """
+
+    epoch: int
+    number: int
+    micro_batches: list[Batch]
+    num_labels: dict[str, int]
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the whole step."""
+        return sum(batch.num_tokens for batch in self.micro_batches)
+
+    @property
+    def indices(self) -> Ints:
+        """Numbers of the samples in their epoch."""
+        return np.concatenate([batch.indices for batch in self.micro_batches])

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import numpy.typing as npt
 
-    from gloze.core.batch import Batch, Ints, Samples
+    from gloze.core.batch import Batch, Ints, Samples, Step
 
 
 @dataclass(frozen=True)
@@ -70,4 +70,20 @@ class Source(Protocol):
 
     def samples(self, epoch: int, indices: Ints) -> Samples:
         """Return these samples of ``epoch``, a pure function of the arguments."""
+        ...
+
+
+class StepStream(Protocol):
+    """The endless stream of steps that a training loop reads."""
+
+    def num_steps(self, epoch: int) -> int:
+        """Return how many steps ``epoch`` has."""
+        ...
+
+    def read(self, epoch: int = 0, number: int = 0) -> Iterator[Step]:
+        """Return the steps from this one on, epoch after epoch."""
+        ...
+
+    def read_epoch(self, epoch: int = 0) -> Iterator[Step]:
+        """Return the steps of one epoch."""
         ...

@@ -62,3 +62,8 @@ def shuffled(positions: npt.NDArray[np.int64], size: int, *names: int | str) -> 
         result[outside] = (left << np.uint64(half)) | right
         outside[outside] = result[outside] >= size
     return result.astype(np.int64)
+
+
+def sample_keys(seed: int, epoch: int, indices: npt.NDArray[np.int64]) -> Keys:
+    """Return the random bits of samples, from (seed, epoch, index) alone."""
+    return mix(indices.astype(np.uint64), derive("sample", seed, epoch))

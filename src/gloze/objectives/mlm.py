@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gloze.core.batch import Batch, Bools, Ints, Samples
 from gloze.core.contracts import Encoder, Mark, Objective
 from gloze.core.errors import ConfigError
+from gloze.core.ranges import places
 from gloze.core.rng import derive, integers, mix, uniform
 from gloze.core.settings import Settings
 from gloze.nn.init import initialize
@@ -79,7 +80,7 @@ class MaskTokens:
     def __call__(self, samples: Samples) -> Samples:
         """Return the samples as they are shown, with the true tokens as labels."""
         sequence = np.repeat(np.arange(len(samples.lengths)), samples.lengths)
-        token_keys = mix(samples.keys)[sequence] + _places(samples.lengths).astype(np.uint64)
+        token_keys = mix(samples.keys)[sequence] + places(samples.lengths).astype(np.uint64)
         quota = np.clip(
             np.rint(samples.lengths * self.config.rate).astype(np.int64),
             1,
@@ -100,17 +101,12 @@ class MaskTokens:
         return replace(samples, input_ids=input_ids).with_labels("mlm", labels, positions)
 
 
-def _places(lengths: Ints) -> Ints:
-    starts = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
-
-
 def _rank(group: Ints, score: np.ndarray, members: Ints) -> Ints:
     """Rank ``members`` by score inside their group; groups are numbered in ascending order."""
     order = np.lexsort((score[members], group[members]))
     sizes = np.bincount(group[members], minlength=int(group.max(initial=-1)) + 1)
     ranks = np.empty(len(members), dtype=np.int64)
-    ranks[order] = _places(sizes)
+    ranks[order] = places(sizes)
     return ranks
 
 
@@ -150,6 +146,8 @@ def _choose_words(samples: Samples, sequence: Ints, keys: np.ndarray, quota: Int
 
 class MaskedLM(nn.Module):
     """Dense, GELU, norm, scores over the vocabulary: at the asked positions only."""
+
+    is_language_model = True
 
     def __init__(self, encoder: Encoder, initializer_range: float = 0.02) -> None:
         super().__init__()

@@ -1,0 +1,41 @@
+"""Samples to the tensors of a batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from gloze.core.batch import Batch, Samples
+from gloze.core.ranges import places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def collate(samples: Samples) -> Batch:
+    """Return the batch of some samples: the same sequences end to end, no padding added."""
+    lengths = samples.lengths
+    ends = np.r_[0, np.cumsum(lengths)].astype(np.int32)
+    return Batch(
+        input_ids=torch.from_numpy(samples.input_ids),
+        position_ids=torch.from_numpy(places(lengths)),
+        token_type_ids=torch.from_numpy(samples.token_type_ids),
+        cu_seqlens=torch.from_numpy(ends),
+        max_seqlen=int(lengths.max(initial=0)),
+        labels={name: torch.from_numpy(x) for name, x in samples.labels.items()},
+        label_positions={name: torch.from_numpy(x) for name, x in samples.label_positions.items()},
+        indices=samples.indices,
+    )
+
+
+def collate_parts(samples: Samples, max_tokens: int) -> Iterator[Batch]:
+    """Return batches of at most ``max_tokens`` each; a longer single sequence stands alone."""
+    ends = np.cumsum(samples.lengths)
+    first = 0
+    while first < len(ends):
+        begin = int(ends[first] - samples.lengths[first])
+        last = max(first + 1, int(np.searchsorted(ends, begin + max_tokens, side="right")))
+        yield collate(samples.part(first, last))
+        first = last

@@ -1,0 +1,55 @@
+"""Where each sequence of an epoch lies in the shards: planned once, kept in a temporary file."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PLAN = np.dtype(
+    [
+        ("a_start", "<i8"),
+        ("b_start", "<i8"),
+        ("a_length", "<i4"),
+        ("b_length", "<i4"),
+        ("length", "<i4"),
+        ("is_random", "<i4"),
+    ]
+)
+PlanRows = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows of an epoch, one a sequence, as stored in a file that the system removes."""
+
+    rows: PlanRows
+
+    def statistics(self, max_length: int) -> dict[str, float]:
+        """Return counts and true shares over the whole epoch."""
+        rows = self.rows
+        whole = rows["a_length"] + rows["b_length"] + 2 + (rows["b_length"] > 0)
+        return {
+            "sequences": len(rows),
+            "tokens": int(rows["length"].sum(dtype=np.int64)),
+            "random_next_share": float(np.mean(rows["is_random"])),
+            "truncated_share": float(np.mean(whole > rows["length"])),
+            "full_length_share": float(np.mean(rows["length"] == max_length)),
+        }
+
+
+def write_plan(blocks: Iterable[PlanRows]) -> Plan:
+    """Write the rows of all blocks one after the other and map them into memory."""
+    with tempfile.TemporaryFile(prefix="gloze-plan-") as file:
+        for block in blocks:
+            file.write(block.tobytes())
+        size = file.tell()
+        file.flush()
+        rows = np.memmap(file, dtype=PLAN, mode="r") if size else np.zeros(0, dtype=PLAN)
+        return Plan(np.asarray(rows))

@@ -1,0 +1,90 @@
+"""Settings of a training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gloze.core.errors import ConfigError
+from gloze.core.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Settings):
+    """Optimizer, schedule, budget, and how often to look and save.
+
+    Attributes:
+        steps, tokens, minutes, epochs: budgets; the first to be used up ends training. The
+            learning rate follows the one that is furthest. A budget in minutes depends on the
+            machine, so only the others give the same bytes each time.
+        batch_tokens: most tokens of a step; or
+        batch_size: sequences of a step.
+        micro_batch_tokens: most tokens computed at once.
+        learning_rate: at its highest, after warm-up.
+        warmup_rate: share of the budget over which the rate rises from 0; then it falls to 0.
+        weight_decay: of AdamW, not applied to norms and biases.
+        adam_beta1, adam_beta2, adam_epsilon: of AdamW.
+        max_grad_norm: longer gradients are shortened to it.
+        precision: ``auto`` computes in bf16 where the hardware is fast at it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        loader_workers: threads that make batches ahead; 0 makes them in turn.
+        log_every: steps between log rows.
+        evaluations: how many times to evaluate, evenly over the budget; the last at the end.
+        evaluation_tokens: most held-out tokens looked at each time.
+        save_every: steps between checkpoints; 0 for none by steps.
+        save_minutes: minutes between checkpoints; 0 for none by time.
+        keep_checkpoints: the newest ones kept.
+        max_rollbacks: returns to the last checkpoint after divergence before giving up.
+    """
+
+    steps: int | None = None
+    tokens: int | None = None
+    minutes: float | None = None
+    epochs: float | None = None
+    batch_tokens: int | None = None
+    batch_size: int | None = None
+    micro_batch_tokens: int = 8192
+    learning_rate: float = 1e-4
+    warmup_rate: float = 0.01
+    weight_decay: float = 0.01
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_epsilon: float = 1e-6
+    max_grad_norm: float = 1.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    loader_workers: int = 1
+    log_every: int = 10
+    evaluations: int = 10
+    evaluation_tokens: int = 1 << 18
+    save_every: int = 0
+    save_minutes: float = 10.0
+    keep_checkpoints: int = 2
+    max_rollbacks: int = 3
+
+    def __post_init__(self) -> None:
+        budgets = [self.steps, self.tokens, self.minutes, self.epochs]
+        if all(budget is None for budget in budgets):
+            raise ConfigError(
+                "No budget: set one of training.steps, training.tokens, training.minutes and "
+                "training.epochs."
+            )
+        if any(budget is not None and budget < 0 for budget in budgets):
+            raise ConfigError("A training budget cannot be negative.")
+        if (self.batch_tokens is None) == (self.batch_size is None):
+            raise ConfigError(
+                "Set one of training.batch_tokens and training.batch_size, not both or neither."
+            )
+        for name in ("batch_tokens", "batch_size", "micro_batch_tokens", "log_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"training.{name} is {value}; it must be at least 1.")
+        for name in ("evaluations", "save_every", "loader_workers", "max_rollbacks"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"training.{name} is {getattr(self, name)}; it must not be negative.")
+        if self.keep_checkpoints < 1:
+            raise ConfigError("training.keep_checkpoints must be at least 1: resuming needs one.")
+        if not 0 <= self.warmup_rate <= 1:
+            raise ConfigError(f"training.warmup_rate is {self.warmup_rate}; it must be from 0 to 1.")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"training.learning_rate is {self.learning_rate}; it must be over 0.")

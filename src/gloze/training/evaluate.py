@@ -1,0 +1,50 @@
+"""Figures of held-out data under the objectives of the training itself."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from gloze.core.devices import computing
+from gloze.training.loop import means
+
+if TYPE_CHECKING:
+    from gloze.core.contracts import StepStream
+    from gloze.core.devices import Precision
+    from gloze.training.learner import Learner
+
+
+@torch.no_grad()
+def evaluate_objectives(
+    learner: Learner, stream: StepStream, *, max_tokens: int, precision: Precision
+) -> dict[str, float]:
+    """Return loss, each objective's loss and accuracy, and perplexity of language models.
+
+    The questions are those of epoch 0, so they are the same each time.
+    """
+    device = next(learner.parameters()).device
+    learner.eval()
+    sums: dict[str, float] = {}
+    tokens = 0
+    for step in stream.read_epoch():
+        for batch in step.micro_batches:
+            with computing(device, precision):
+                marks = learner(batch.to(device))
+            for name, mark in marks.items():
+                for key, value in ((f"{name}_loss", mark.loss), (f"{name}_correct", mark.correct)):
+                    sums[key] = sums.get(key, 0.0) + float(value)
+        for name, count in step.num_labels.items():
+            sums[f"{name}_labels"] = sums.get(f"{name}_labels", 0.0) + count
+        tokens += step.num_tokens
+        if tokens >= max_tokens:
+            break
+    figures = means(learner.weights, sums)
+    losses = {name: figures.get(f"{name}_loss", 0.0) for name in learner.weights}
+    figures["loss"] = sum(learner.weights[name] * loss for name, loss in losses.items())
+    for name, head in learner.heads.items():
+        if getattr(head, "is_language_model", False) and f"{name}_loss" in figures:
+            # Past this the number says nothing, and exp would overflow.
+            figures[f"{name}_perplexity"] = math.exp(min(losses[name], 50.0))
+    return {"loss": figures.pop("loss"), **figures}

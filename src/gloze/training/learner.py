@@ -1,0 +1,32 @@
+"""What is trained: an encoder and the heads of its objectives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gloze.core.batch import Batch
+    from gloze.core.contracts import Mark, Objective
+
+
+class Learner(nn.Module):
+    """An encoder with one head for each objective.
+
+    Attributes:
+        weights: of each objective in the sum of losses.
+    """
+
+    def __init__(self, encoder: nn.Module, objectives: Sequence[Objective]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleDict({objective.name: objective.head for objective in objectives})
+        self.weights = {objective.name: objective.weight for objective in objectives}
+
+    def forward(self, batch: Batch) -> dict[str, Mark]:
+        """Return each objective's mark on this batch."""
+        hidden_states = self.encoder(batch)
+        return {name: head(hidden_states, batch) for name, head in self.heads.items()}

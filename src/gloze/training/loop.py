@@ -1,0 +1,249 @@
+"""The one training loop: it knows no model, no objective and no task by name."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from gloze.core.devices import computing, pick_device
+from gloze.core.errors import DivergedError, StoppedError
+from gloze.core.progress import say
+from gloze.core.rng import derive
+from gloze.training.budget import Budget
+from gloze.training.guard import judge
+from gloze.training.interrupt import Interruption
+from gloze.training.optim import build_optimizer, load_optimizer_tensors, optimizer_tensors
+from gloze.training.schedules import warmup_then_decay
+from gloze.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from gloze.core.batch import Step
+    from gloze.core.contracts import StepStream
+    from gloze.training.config import TrainingConfig
+    from gloze.training.learner import Learner
+    from gloze.training.log import MetricsLog
+
+
+class CheckpointStore(Protocol):
+    """Where a training is saved: whole checkpoints, the newest good one on demand."""
+
+    def save(self, step: int, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
+        """Save one checkpoint, whole or not at all."""
+        ...
+
+    def latest(self) -> tuple[Path, dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+        """Return the newest checkpoint that is intact."""
+        ...
+
+
+class Trainer:
+    """Trains a learner on a stream of steps until the budget is used up.
+
+    Args:
+        seed: of dropout; data steps carry their own.
+        evaluate: returns figures of the held-out data, called evenly over the budget.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        stream: StepStream,
+        config: TrainingConfig,
+        *,
+        seed: int,
+        log: MetricsLog,
+        checkpoints: CheckpointStore,
+        evaluate: Callable[[], dict[str, float]] | None = None,
+    ) -> None:
+        self.config, self.seed, self.stream = config, seed, stream
+        self.log, self.checkpoints, self.evaluate = log, checkpoints, evaluate
+        self.device = pick_device(config.device)
+        self.learner = learner.to(self.device)
+        self.trained = [p for p in learner.parameters() if p.requires_grad]
+        self.optimizer = build_optimizer(learner, config)
+        self.budget = Budget(config, stream)
+        self.state = TrainingState()
+        self._started_at = self._logged_at = self._saved_at = time.monotonic()
+
+    def run(self) -> TrainingState:
+        """Train to the end of the budget, from the newest checkpoint if there is one.
+
+        Raises:
+            StoppedError: after a signal, with everything saved.
+            DivergedError: if the loss diverges more often than ``max_rollbacks``.
+        """
+        if not self.load():
+            self.save()
+        self.log.rewind(self.state.step)
+        with Interruption() as interruption, self.log.progress:
+            while self.progress() < 1:
+                for data in self.stream.read(self.state.epoch, self.state.number):
+                    if not self.step(data):
+                        break
+                    self._look_and_save()
+                    if interruption.exit_code is not None:
+                        raise StoppedError(self._stop(), interruption.exit_code)
+                    if self.progress() >= 1:
+                        break
+        self.save()
+        return self.state
+
+    def step(self, data: Step) -> bool:
+        """Make one update; return False if training went back to a checkpoint instead."""
+        place = [data.epoch, data.number]
+        if place not in self.state.excluded:
+            progress = self.progress()
+            rate = self.config.learning_rate * warmup_then_decay(progress, self.config.warmup_rate)
+            losses = self._gradients(data)
+            grad_norm = torch.nn.utils.clip_grad_norm_(self.trained, self.config.max_grad_norm)
+            figures = {name: float(value) for name, value in losses.items()}
+            loss = sum(
+                weight * figures[f"{name}_loss"] / max(data.num_labels[name], 1)
+                for name, weight in self.learner.weights.items()
+            )
+            verdict = judge(self.state, loss, float(grad_norm), place)
+            if verdict == "diverged":
+                self._go_back(data, loss)
+                return False
+            if verdict == "refused":
+                self.log.refuse(self.state.step, data, figures)
+            else:
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate
+                self.optimizer.step()
+                self._add({**figures, "loss": loss, "grad_norm": float(grad_norm), "steps": 1.0})
+                self._add({f"{name}_labels": n for name, n in data.num_labels.items()})
+            self._log_due(rate, data)
+        self.state.epoch, self.state.number = self._after(data)
+        return True
+
+    def _gradients(self, data: Step) -> dict[str, Tensor]:
+        """Add up the gradients of a step; every loss is divided by the labels of the whole step."""
+        self.learner.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        # Dropout depends on the step alone, so resuming needs no generator's state.
+        torch.manual_seed(derive("dropout", self.seed, self.state.step) % 2**63)
+        totals: dict[str, Tensor] = {}
+        for batch in data.micro_batches:
+            with computing(self.device, self.config.precision):
+                marks = self.learner(batch.to(self.device))
+            loss = sum(
+                self.learner.weights[name] * mark.loss / max(data.num_labels[name], 1)
+                for name, mark in marks.items()
+            )
+            loss.backward()
+            for name, mark in marks.items():
+                for key, value in ((f"{name}_loss", mark.loss), (f"{name}_correct", mark.correct)):
+                    totals[key] = totals[key] + value.detach() if key in totals else value.detach()
+        return totals
+
+    def _after(self, data: Step) -> tuple[int, int]:
+        if data.number + 1 < self.stream.num_steps(data.epoch):
+            return data.epoch, data.number + 1
+        return data.epoch + 1, 0
+
+    def _add(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.state.sums[name] = self.state.sums.get(name, 0.0) + value
+
+    def _log_due(self, rate: float, data: Step) -> None:
+        state = self.state
+        state.step += 1
+        state.tokens += data.num_tokens
+        self._add({"tokens": data.num_tokens})
+        if state.step % self.config.log_every == 0 or self.progress() >= 1:
+            now = time.monotonic()
+            sums, steps = state.sums, state.sums.get("steps", 0.0)
+            row = {"step": state.step, "tokens": state.tokens}
+            row |= {k: sums[k] / steps for k in ("loss",) if steps}
+            row |= means(self.learner.weights, sums)
+            row |= {"lr": rate} | {k: sums[k] / steps for k in ("grad_norm",) if steps}
+            row["tokens_per_second"] = sums["tokens"] / max(now - self._logged_at, 1e-9)
+            row["seconds"] = self.seconds()
+            self._logged_at = now
+            state.sums = {}
+            self.log.row(row, self.progress())
+
+    def _look_and_save(self) -> None:
+        due = int(min(self.progress(), 1.0) * self.config.evaluations + 1e-9)
+        if self.evaluate is not None and due > self.state.evaluations:
+            self.state.evaluations = due
+            figures = self.evaluate()
+            row = {"step": self.state.step, "tokens": self.state.tokens, "split": "valid"}
+            self.log.row({**row, **figures, "seconds": self.seconds()}, self.progress())
+            self._logged_at = time.monotonic()
+        by_steps = self.config.save_every and self.state.step % self.config.save_every == 0
+        minutes = (time.monotonic() - self._saved_at) / 60
+        if by_steps or (self.config.save_minutes and minutes >= self.config.save_minutes):
+            self.save()
+
+    def _go_back(self, data: Step, loss: float) -> None:
+        """Return to the last good checkpoint and leave out the data that led here."""
+        bad, step = self.state.suspects, self.state.step
+        excluded = self.state.excluded + bad
+        rollbacks = self.state.rollbacks + 1
+        where = f"Training diverged at step {step} (loss {loss:.4g}, epoch {data.epoch}, data step {data.number}, "
+        where += f"sequences {data.indices[:8].tolist()}{' ...' if len(data.indices) > 8 else ''}). "
+        latest = self.checkpoints.latest()
+        good = latest[0] if latest else "none"
+        if rollbacks > self.config.max_rollbacks or latest is None:
+            raise DivergedError(
+                f"{where}Last good checkpoint: {good}. Lower training.learning_rate or raise "
+                "training.warmup_rate, and look at the batch named."
+            )
+        say(f"{where}Going back to {good} without {len(bad)} data steps.")
+        self.load()
+        self.state.excluded, self.state.rollbacks = excluded, rollbacks
+        self.log.rewind(self.state.step)
+
+    def _stop(self) -> str:
+        path = self.save()
+        return f"Stopped at step {self.state.step}, saved in {path}. Go on with --resume."
+
+    def seconds(self) -> float:
+        """Return the seconds spent on this training, over all sittings."""
+        return self.state.seconds + time.monotonic() - self._started_at
+
+    def progress(self) -> float:
+        """Return the share of the budget used up."""
+        return self.budget.progress(self.state, self.seconds())
+
+    def save(self) -> Path:
+        """Save everything needed to go on exactly."""
+        now = time.monotonic()
+        self.state.seconds, self._started_at = self.seconds(), now
+        tensors = {
+            "model": dict(self.learner.state_dict()),
+            "optimizer": optimizer_tensors(self.learner, self.optimizer),
+        }
+        self._saved_at = now
+        return self.checkpoints.save(self.state.step, tensors, self.state.to_dict())
+
+    def load(self) -> bool:
+        """Go on from the newest intact checkpoint; return False if there is none."""
+        latest = self.checkpoints.latest()
+        if latest is None:
+            return False
+        _, tensors, state = latest
+        self.learner.load_state_dict(tensors["model"])
+        load_optimizer_tensors(self.learner, self.optimizer, tensors["optimizer"])
+        self.state = TrainingState.from_dict(state)
+        self._started_at = self._logged_at = self._saved_at = time.monotonic()
+        return True
+
+
+def means(names: Iterable[str], sums: dict[str, float]) -> dict[str, float]:
+    """Return each objective's loss and accuracy per label from summed marks."""
+    result = {}
+    for name in names:
+        if labels := sums.get(f"{name}_labels"):
+            result[f"{name}_loss"] = sums[f"{name}_loss"] / labels
+            result[f"{name}_accuracy"] = sums[f"{name}_correct"] / labels
+    return result

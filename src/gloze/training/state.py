@@ -1,0 +1,61 @@
+"""Where a training stands: with weights and optimizer, everything needed to go on exactly."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from gloze.core.errors import DataError
+
+
+@dataclass
+class TrainingState:
+    """Scalars of a training, saved with each checkpoint.
+
+    Random numbers are no part of it: they follow from the seed and these counts.
+
+    Attributes:
+        step: steps done, skipped updates included.
+        tokens: tokens seen.
+        seconds: time spent, over all sittings.
+        epoch, number: the next step's place in the data.
+        evaluations: how many evaluations are done.
+        sums: losses and counts since the last log row.
+        excluded: data steps [epoch, number] never to be used again.
+        refused: [step, epoch, number] of updates skipped for numbers that were not finite.
+        suspects: data steps [epoch, number] of the current stretch of bad losses.
+        rollbacks: returns to an earlier checkpoint so far.
+        loss_mean, loss_square, loss_count: running statistics of the loss.
+    """
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    epoch: int = 0
+    number: int = 0
+    evaluations: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    excluded: list[list[int]] = field(default_factory=list)
+    refused: list[list[int]] = field(default_factory=list)
+    suspects: list[list[int]] = field(default_factory=list)
+    rollbacks: int = 0
+    loss_mean: float = 0.0
+    loss_square: float = 0.0
+    loss_count: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainingState:
+        """Return the state that was saved.
+
+        Raises:
+            DataError: if names are missing or unknown: another version wrote it.
+        """
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            other = sorted(names ^ set(values))
+            raise DataError(f"this training state is of another version of gloze: {other}.")
+        return cls(**values)
