@@ -1,0 +1,257 @@
+"""Text to ids and back, over the ``tokenizers`` library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+from tokenizers import pre_tokenizers
+
+from gloze.core.errors import DataError, GlozeError
+from gloze.core.files import write_json, write_text
+from gloze.tokenizers.words import BertWords, WordEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+Ids = npt.NDArray[np.int32]
+MAX_BATCH_CHARACTERS = 1 << 20
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """The five tokens every encoder needs, under BERT's names or a tokenizer's own."""
+
+    pad: str = "[PAD]"
+    unk: str = "[UNK]"
+    cls: str = "[CLS]"
+    sep: str = "[SEP]"
+    mask: str = "[MASK]"
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The five, in BERT's order."""
+        return self.pad, self.unk, self.cls, self.sep, self.mask
+
+
+@contextmanager
+def library_errors(doing: str, path: Path | None = None) -> Iterator[None]:
+    """Turn whatever the library raises, its panics included, into a DataError."""
+    try:
+        yield
+    except (GlozeError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:  # a panic in the library is no Exception
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise DataError(f"{doing} ({reason}).", path=path) from error
+
+
+class Tokenizer:
+    """Cuts text into tokens of a fixed vocabulary; learned or loaded, never changed.
+
+    Special tokens written out in a text, such as ``[MASK]``, are plain text to :meth:`encode`;
+    :meth:`encode_with_specials` recognizes them. Safe to pickle and to share between threads.
+
+    Attributes:
+        vocab_size: number of tokens; ids are 0 to ``vocab_size - 1``.
+        special_tokens: the five special tokens by role.
+        special_ids: ids of all special tokens, ascending.
+        fingerprint: SHA-256 of all that decides how text is cut; equal for equal tokenizers.
+    """
+
+    def __init__(
+        self, definition: dict[str, Any], special_tokens: SpecialTokens | None = None
+    ) -> None:
+        """Build from the content of a ``tokenizer.json``; padding and truncation are cleared."""
+        self.special_tokens = special_tokens or SpecialTokens()
+        self._definition = {**definition, "truncation": None, "padding": None}
+        self._library = _build(self._definition)
+        self._library.encode_special_tokens = True
+        self._with_specials: tokenizers.Tokenizer | None = None
+        self._ids = self._library.get_vocab(with_added_tokens=True)
+        self._tokens = sorted(self._ids, key=self._ids.__getitem__)
+        self.vocab_size = len(self._tokens)
+        ids = [self._ids[token] for token in self.special_tokens.all]
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = ids
+        added = self._definition.get("added_tokens") or []
+        others = (self._ids[token["content"]] for token in added if token["special"])
+        self.special_ids: tuple[int, ...] = tuple(sorted({*ids, *others}))
+        self.fingerprint = _fingerprint(self._definition, self.special_tokens)
+        self._starts_word, self._ends_word = _word_tables(self)
+        self._fast = _word_encoder(self)
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[Tokenizer], tuple[dict[str, Any], SpecialTokens]]:
+        return Tokenizer, (self._definition, self.special_tokens)
+
+    def __repr__(self) -> str:
+        return f"Tokenizer({self.kind}, {self.vocab_size} tokens, {self.fingerprint[:12]})"
+
+    @property
+    def kind(self) -> str:
+        """The library's name of the model: WordPiece, BPE, Unigram or WordLevel."""
+        return type(self._library.model).__name__
+
+    @property
+    def is_cased(self) -> bool:
+        """Whether capitals are kept."""
+        return not (self._definition.get("normalizer") or {}).get("lowercase", False)
+
+    def encode(self, sentences: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
+        """Return the ids of all sentences end to end, and the number of ids of each.
+
+        Nothing is added, cut or padded.
+
+        Raises:
+            DataError: if a text cannot be encoded.
+        """
+        parts = [self._encode_batch(batch) for batch in _batches(sentences)]
+        if len(parts) == 1:
+            return parts[0]
+        ids = [ids for ids, _ in parts] or [np.zeros(0, np.int32)]
+        lengths = [lengths for _, lengths in parts] or [np.zeros(0, np.int64)]
+        return np.concatenate(ids), np.concatenate(lengths)
+
+    def _encode_batch(self, sentences: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
+        with library_errors("cannot encode the text"):
+            if self._fast is not None:
+                with self._lock:
+                    return self._fast.encode(sentences)
+            encodings = self._library.encode_batch_fast(list(sentences), add_special_tokens=False)
+            each = [encoding.ids for encoding in encodings]
+        lengths = np.fromiter(map(len, each), np.int64, len(each))
+        return np.concatenate([np.asarray(ids, np.int32) for ids in each]), lengths
+
+    def encode_with_specials(self, text: str) -> Ids:
+        """Return the ids of ``text``, where a special token written out is that token."""
+        if self._with_specials is None:
+            self._with_specials = _build(self._definition)
+        with library_errors("cannot encode the text"):
+            encoding = self._with_specials.encode(text, add_special_tokens=False)
+        return np.asarray(encoding.ids, np.int32)
+
+    def word_starts(
+        self, ids: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Return true at the first token of each word, [tokens].
+
+        ``lengths`` are those of the sentences laid end to end in ``ids`` (one if not given).
+        A word is what lies between spaces or, in BERT's way, a run of letters and digits, a
+        mark of punctuation or a Chinese character. A tokenizer that does not mark words has
+        one word a token.
+        """
+        starts = self._starts_word[ids]
+        if self._ends_word is not None:
+            starts[1:] |= self._ends_word[ids[:-1]]
+        if lengths is not None and len(lengths):
+            firsts = np.cumsum(lengths) - lengths
+            starts[firsts[lengths > 0]] = True
+        starts[:1] = True
+        return starts
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """Return the token of each id."""
+        return [self._tokens[i] for i in ids]
+
+    def token_id(self, token: str) -> int | None:
+        """Return the id of ``token``, or None if it is not in the vocabulary."""
+        return self._ids.get(token)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return readable text for ``ids``; special tokens are shown."""
+        with library_errors("cannot decode the ids"):
+            return self._library.decode([int(i) for i in ids], skip_special_tokens=False)
+
+    def save(self, folder: Path, *, max_length: int | None = None) -> None:
+        """Write the tokenizer into ``folder``, as ``transformers.AutoTokenizer`` reads it.
+
+        ``max_length`` is the longest sequence of the model that the tokenizer goes with.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        special = {f"{role}_token": token for role, token in asdict(self.special_tokens).items()}
+        settings: dict[str, Any] = {**special, "tokenizer_class": "PreTrainedTokenizerFast"}
+        if self._fast is not None:
+            normalizer = self._definition["normalizer"]
+            settings |= {
+                "tokenizer_class": "BertTokenizer",
+                "do_lower_case": normalizer["lowercase"],
+                "strip_accents": normalizer["strip_accents"],
+                "tokenize_chinese_chars": normalizer["handle_chinese_chars"],
+            }
+            write_text(folder / "vocab.txt", "".join(f"{token}\n" for token in self._tokens))
+        if max_length is not None:
+            settings["model_max_length"] = max_length
+        write_json(folder / "tokenizer.json", self._definition)
+        write_json(folder / "tokenizer_config.json", settings)
+        write_json(folder / "special_tokens_map.json", special)
+
+
+def _build(definition: dict[str, Any]) -> tokenizers.Tokenizer:
+    bare = {**definition, "post_processor": None}
+    return tokenizers.Tokenizer.from_str(json.dumps(bare))
+
+
+def _batches(sentences: Sequence[str]) -> Iterator[Sequence[str]]:
+    start = size = 0
+    for i, sentence in enumerate(sentences):
+        size += len(sentence)
+        if size >= MAX_BATCH_CHARACTERS:
+            yield sentences[start : i + 1]
+            start, size = i + 1, 0
+    if start < len(sentences):
+        yield sentences[start:]
+
+
+def _fingerprint(definition: dict[str, Any], special_tokens: SpecialTokens) -> str:
+    parts = ("normalizer", "pre_tokenizer", "model", "added_tokens")
+    content = {part: definition.get(part) for part in parts} | asdict(special_tokens)
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _word_tables(
+    tokenizer: Tokenizer,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
+    """Return, for each id, whether it begins a word, and whether the next token does."""
+    model, tokens = tokenizer._definition["model"], tokenizer._tokens
+    prefix, suffix = model.get("continuing_subword_prefix"), model.get("end_of_word_suffix")
+    special = np.zeros(len(tokens), bool)
+    special[list(tokenizer.special_ids)] = True
+    if prefix:
+        return np.array([not token.startswith(prefix) for token in tokens]) | special, None
+    if suffix:
+        return special, np.array([token.endswith(suffix) for token in tokens]) | special
+    for mark in ("\u0120", "\u2581"):  # ByteLevel and Metaspace write a space so
+        starts = np.array([token.startswith(mark) for token in tokens])
+        if starts.any():
+            return starts | special, special
+    return np.ones(len(tokens), bool), None
+
+
+def _word_encoder(tokenizer: Tokenizer) -> WordEncoder | None:
+    """Return the fast encoder where it is exact: WordPiece cut in BERT's way."""
+    definition, library = tokenizer._definition, tokenizer._library
+    normalizer = definition.get("normalizer") or {}
+    is_bert = (
+        definition["model"].get("type") == "WordPiece"
+        and normalizer.get("type") == "BertNormalizer"
+        and normalizer.get("clean_text")
+        and (definition.get("pre_tokenizer") or {}).get("type") == "BertPreTokenizer"
+        and all(token["special"] for token in definition.get("added_tokens") or [])
+    )
+    if not is_bert:
+        return None
+    return WordEncoder(
+        BertWords(library.normalizer, pre_tokenizers.BertPreTokenizer()),
+        library.model,
+        unk_id=tokenizer.unk_id,
+        max_word_characters=definition["model"]["max_input_chars_per_word"],
+    )

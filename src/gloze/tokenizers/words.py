@@ -1,0 +1,133 @@
+"""Text to words as BERT cuts it, and words to ids: the fast twin of the library's encoder.
+
+BERT's normalizer treats every character by itself, and its pre-tokenizer looks at one character
+at a time. So both together are a table from character to text, filled by asking the library
+about each character once; cutting a text is then two string methods. Words repeat, so their
+ids are looked up, and only a new word is cut into pieces, by the library's own model.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from array import array
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from gloze.core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tokenizers.models import WordPiece
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+
+BREAK = "\0"  # stands between texts; the normalizer removes it, so no word is equal to it
+MAX_CACHED_WORDS = 1 << 19
+
+
+class _CharacterTable(dict[int, str]):
+    """What each character becomes: nothing, a space, itself, or a word of its own."""
+
+    def __init__(self, normalizer: BertNormalizer, pre_tokenizer: BertPreTokenizer) -> None:
+        super().__init__({ord("\n"): f" {BREAK} "})
+        self.normalizer, self.pre_tokenizer = normalizer, pre_tokenizer
+        self.reordering: set[str] = set()
+
+    def __missing__(self, code_point: int) -> str:
+        character = chr(code_point)
+        if unicodedata.category(character) == "Cs":
+            raise DataError(
+                f"the text has half of a surrogate pair (U+{code_point:04X}), which is no character.",
+                hint="Decode the text again from its source, as UTF-8.",
+            )
+        result = []
+        for part in self.normalizer.normalize_str(character):
+            if unicodedata.combining(part):
+                self.reordering.add(character)
+            pieces = len(self.pre_tokenizer.pre_tokenize_str(f"a{part}a"))
+            result.append({1: part, 2: " ", 3: f" {part} "}[pieces])
+        self[code_point] = text = "".join(result)
+        return text
+
+
+class BertWords:
+    """Cuts texts into words exactly as BERT's normalizer and pre-tokenizer do."""
+
+    def __init__(self, normalizer: BertNormalizer, pre_tokenizer: BertPreTokenizer) -> None:
+        self._table = _CharacterTable(normalizer, pre_tokenizer)
+
+    def split(self, texts: Sequence[str]) -> list[str]:
+        """Return the words of all ``texts``, with :data:`BREAK` after those of each text."""
+        joined = "\n".join(texts)
+        if joined.count("\n") != len(texts) - 1:
+            joined = "\n".join([text.replace("\n", " ") for text in texts])
+        words = joined.translate(self._table).split()
+        if any(character in joined for character in self._table.reordering):
+            # Marks that stay may change places with their neighbors: not one by one any more.
+            words = list(chain.from_iterable(self._split_slowly(text) for text in texts))
+            return words
+        if texts:
+            words.append(BREAK)
+        return words
+
+    def _split_slowly(self, text: str) -> list[str]:
+        normal = self._table.normalizer.normalize_str(text)
+        words = self._table.pre_tokenizer.pre_tokenize_str(normal)
+        return [*(word for word, _ in words), BREAK]
+
+    def is_isolated(self, character: str) -> bool:
+        """Say whether a normalized character is always a word of its own, as punctuation is."""
+        return self._table[ord(character)].startswith(" ")
+
+
+class _WordIndex(dict[str, int]):
+    """Number of each word met so far; number 0 is :data:`BREAK`, with no pieces."""
+
+    def __init__(self, model: WordPiece, unk_id: int, max_word_characters: int) -> None:
+        super().__init__({BREAK: 0})
+        self.model, self.unk_id, self.max_word_characters = model, unk_id, max_word_characters
+        self.ids = array("i", [unk_id])
+        self.starts = array("q", [0, 0])  # pieces of word i are ids[starts[i]:starts[i] + counts[i]]
+        self.counts = array("q", [0, 1])  # word 1 stands for all that are too long
+
+    def __missing__(self, word: str) -> int:
+        if len(word) > self.max_word_characters:
+            return 1
+        pieces = [token.id for token in self.model.tokenize(word)]
+        number = self[word] = len(self.starts)
+        self.starts.append(len(self.ids))
+        self.counts.append(len(pieces))
+        self.ids.extend(pieces)
+        return number
+
+
+class WordEncoder:
+    """Texts to WordPiece ids through a table of the words met so far, bounded in size."""
+
+    def __init__(
+        self, words: BertWords, model: WordPiece, *, unk_id: int, max_word_characters: int
+    ) -> None:
+        self._words = words
+        self._model, self._unk_id, self._max = model, unk_id, max_word_characters
+        self._index = _WordIndex(model, unk_id, max_word_characters)
+
+    def encode(
+        self, texts: Sequence[str]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Return the ids of all texts end to end, and the number of ids of each text."""
+        if len(self._index) > MAX_CACHED_WORDS:
+            self._index = _WordIndex(self._model, self._unk_id, self._max)
+        index = self._index
+        words = self._words.split(texts)
+        numbers = np.fromiter(map(index.__getitem__, words), np.int64, len(words))
+        counts = np.frombuffer(index.counts, np.int64)[numbers]
+        ends = np.cumsum(counts)
+        total = int(ends[-1]) if len(ends) else 0
+        first = np.frombuffer(index.starts, np.int64)[numbers] - (ends - counts)
+        where = np.repeat(first, counts) + np.arange(total)
+        ids = np.frombuffer(index.ids, np.int32)[where]
+        return ids, np.diff(ends[numbers == 0], prepend=0)
