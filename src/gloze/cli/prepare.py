@@ -1,0 +1,64 @@
+"""``gloze prepare`` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from gloze.verbs.prepare import PrepareSummary
+
+
+def prepare(
+    *corpus: str,
+    tokenizer: Path,
+    output: Annotated[Path, Parameter(alias="-o")],
+    workers: int = 1,
+    sentences: Literal["rules", "line"] = "rules",
+    valid_fraction: float = 0.01,
+    seed: int = 0,
+    text_column: str = "text",
+    one_document_per_file: Annotated[bool, Parameter(negative="")] = False,
+    max_line_bytes: int = 1 << 20,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> PrepareSummary:
+    """Encode a corpus into shards, with some documents held out.
+
+    Example: gloze prepare books/ --tokenizer vocab -o shards --workers 4
+
+    Args:
+        corpus: files, folders, globs, or - for standard input: text, JSONL, Parquet, compressed.
+        tokenizer: a tokenizer folder, a tokenizer.json, or a vocab.txt.
+        output: the shards folder to write.
+        workers: processes that encode; the bytes written do not depend on it.
+        sentences: rules splits paragraphs into sentences, line takes each as one sentence.
+        valid_fraction: share of documents held out, 0 to below 1.
+        seed: decides which documents are held out.
+        text_column: the column of JSONL and Parquet files that holds the text.
+        one_document_per_file: blank lines do not end a document.
+        max_line_bytes: longer lines are faults.
+        strict: refuse a corpus with faults instead of counting them.
+        force: replace the output if it exists.
+    """
+    from gloze.text.read import ReadOptions
+    from gloze.verbs.prepare import prepare as run
+
+    return run(
+        corpus,
+        tokenizer=tokenizer,
+        output=output,
+        workers=workers,
+        sentences=sentences,
+        valid_fraction=valid_fraction,
+        seed=seed,
+        options=ReadOptions(
+            text_column=text_column,
+            strict=strict,
+            one_document_per_file=one_document_per_file,
+            max_line_bytes=max_line_bytes,
+        ),
+        force=force,
+    )

@@ -1,0 +1,61 @@
+"""``gloze tokenizer`` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from gloze.verbs.tokenizer import TokenizerSummary
+
+
+def tokenizer(
+    *corpus: str,
+    output: Annotated[Path, Parameter(alias="-o")],
+    kind: Literal["wordpiece"] = "wordpiece",
+    vocab_size: int = 30522,
+    cased: Annotated[bool, Parameter(negative="")] = False,
+    limit_alphabet: int | None = None,
+    text_column: str = "text",
+    one_document_per_file: Annotated[bool, Parameter(negative="")] = False,
+    max_line_bytes: int = 1 << 20,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> TokenizerSummary:
+    """Learn a vocabulary from a corpus.
+
+    Example: gloze tokenizer books/ -o vocab --vocab-size 8000
+
+    Args:
+        corpus: files, folders, globs, or - for standard input: text, JSONL, Parquet, compressed.
+        output: the tokenizer folder to write.
+        kind: how words are cut into pieces.
+        vocab_size: number of tokens, reached exactly or refused.
+        cased: keep capitals and accents.
+        limit_alphabet: most letters kept; by default 1000, and as many more as cover 99.99%.
+        text_column: the column of JSONL and Parquet files that holds the text.
+        one_document_per_file: blank lines do not end a document.
+        max_line_bytes: longer lines are faults.
+        strict: refuse a corpus with faults instead of counting them.
+        force: replace the output if it exists.
+    """
+    from gloze.text.read import ReadOptions
+    from gloze.tokenizers import TokenizerConfig
+    from gloze.verbs.tokenizer import learn
+
+    return learn(
+        corpus,
+        output=output,
+        config=TokenizerConfig(
+            kind=kind, vocab_size=vocab_size, cased=cased, limit_alphabet=limit_alphabet
+        ),
+        options=ReadOptions(
+            text_column=text_column,
+            strict=strict,
+            one_document_per_file=one_document_per_file,
+            max_line_bytes=max_line_bytes,
+        ),
+        force=force,
+    )

@@ -1,0 +1,175 @@
+"""``gloze prepare``: a corpus becomes shards of token ids."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gloze.core.errors import ConfigError
+from gloze.core.files import new_folder
+from gloze.core.progress import Progress, duration
+from gloze.data.encoding import ChunkEncoder, SentenceMode, encode_documents
+from gloze.data.shard_writer import ShardWriter
+from gloze.text.read import ReadOptions, ReadReport, read_documents
+from gloze.tokenizers import load_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+UNKNOWN_WORTH_A_WORD = 0.01
+REJECTS = "rejects.jsonl"
+
+
+@dataclass(frozen=True)
+class PrepareSummary:
+    """What was made of what, and where it lies.
+
+    Attributes:
+        path: the shards folder.
+        splits: tokens, sentences and documents of each split.
+        unknown_rate: share of tokens that are the unknown token.
+        empty_documents: documents without a token, dropped.
+        problems: how many faults of each kind the corpus had.
+        rejects: the file with the refused lines, if there were any.
+        characters: encoded.
+        seconds: duration.
+    """
+
+    path: Path
+    splits: dict[str, dict[str, int]]
+    unknown_rate: float
+    empty_documents: int
+    problems: dict[str, int]
+    rejects: Path | None
+    characters: int
+    seconds: float
+
+    def __str__(self) -> str:
+        lines = [
+            f"Prepared {self.characters:,} characters in {duration(self.seconds)}; "
+            f"{self.unknown_rate:.3%} of tokens are unknown."
+        ]
+        if self.unknown_rate > UNKNOWN_WORTH_A_WORD:
+            lines.append("  That is much: a tokenizer learned from this corpus would know more.")
+        for split, counts in self.splits.items():
+            figures = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+            lines.append(f"  {split}: {figures}")
+        if self.empty_documents:
+            lines.append(f"  {self.empty_documents:,} documents without a token were dropped.")
+        lines += [f"  fault in the corpus, {kind}: {n:,}" for kind, n in self.problems.items()]
+        if self.rejects:
+            lines.append(f"Refused lines: {self.rejects}")
+        lines.append(f"Shards: {self.path}")
+        lines.append(f"Next: gloze pretrain bert-mini --shards {self.path} -o RUN")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON knows it."""
+        rejects = None if self.rejects is None else str(self.rejects)
+        return {**asdict(self), "path": str(self.path), "rejects": rejects}
+
+
+def prepare(
+    corpus: Sequence[str | Path],
+    *,
+    tokenizer: str | Path,
+    output: str | Path,
+    workers: int = 1,
+    sentences: SentenceMode = "rules",
+    valid_fraction: float = 0.01,
+    seed: int = 0,
+    options: ReadOptions | None = None,
+    force: bool = False,
+) -> PrepareSummary:
+    """Encode a corpus into a folder of shards, with some documents held out.
+
+    The bytes depend on the corpus, its order, the tokenizer and the settings, never on
+    ``workers``. Memory is bounded whatever the size of the corpus; a document is held whole.
+
+    Example: ``gloze.prepare(["books/"], tokenizer="vocab", output="shards", workers=4)``
+
+    Args:
+        corpus: files, folders, globs, or ``-`` for standard input.
+        tokenizer: a folder, a ``tokenizer.json`` or a ``vocab.txt``.
+        output: the folder to write.
+        workers: processes that encode; 1 stays in this one.
+        sentences: ``rules`` splits paragraphs into sentences, ``line`` takes each as one.
+        valid_fraction: share of documents held out, 0 to below 1.
+        seed: decides which documents are held out.
+        options: how the corpus is read.
+        force: replace ``output`` if it exists.
+
+    Raises:
+        DataError: if the corpus or tokenizer is missing or broken, or there is too little.
+        ConfigError: if ``output`` exists or a setting is out of range.
+        WriteError: if ``output`` cannot be written.
+    """
+    _check_settings(workers, sentences, valid_fraction)
+    output, report, options = Path(output), ReadReport(), options or ReadOptions()
+    loaded = load_tokenizer(tokenizer)
+    with (
+        new_folder(output, force=force) as folder,
+        Progress("prepare") as progress,
+        ShardWriter(folder, loaded, valid_fraction=valid_fraction, seed=seed) as writer,
+    ):
+        rejects = folder / REJECTS
+        paragraphs = _paragraphs(corpus, options, report, rejects)
+        encoder = ChunkEncoder(loaded, sentences)
+        figures = _write(writer, paragraphs, encoder, workers, progress)
+        figures |= {
+            "empty_documents": writer.num_empty,
+            "problems": dict(report.problems),
+            "sentence_mode": sentences,
+        }
+        index = writer.finish(figures)
+        refused = output / REJECTS if rejects.exists() else None
+        seconds = progress.seconds
+    return PrepareSummary(
+        path=output,
+        splits=index["splits"],
+        unknown_rate=figures["unknown_tokens"] / max(1, figures["tokens"]),
+        empty_documents=writer.num_empty,
+        problems=dict(report.problems),
+        rejects=refused,
+        characters=figures["characters"],
+        seconds=seconds,
+    )
+
+
+def _check_settings(workers: int, sentences: str, valid_fraction: float) -> None:
+    if workers < 1:
+        raise ConfigError(f"workers {workers} cannot work. Least: 1.")
+    if sentences not in ("rules", "line"):
+        raise ConfigError(f"Unknown way to find sentences {sentences!r}. Known: rules, line.")
+    if not 0 <= valid_fraction < 1:
+        raise ConfigError(f"valid_fraction {valid_fraction} is not a share from 0 to below 1.")
+
+
+def _paragraphs(
+    corpus: Sequence[str | Path], options: ReadOptions, report: ReadReport, rejects: Path
+) -> Iterator[list[str]]:
+    for document in read_documents(corpus, options=options, report=report, rejects=rejects):
+        yield document.paragraphs
+
+
+def _write(
+    writer: ShardWriter,
+    documents: Iterator[list[str]],
+    encoder: ChunkEncoder,
+    workers: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Encode and write all documents; return the figures of the whole."""
+    tokens = unknown = characters = 0
+    for encoded in encode_documents(documents, encoder, workers=workers):
+        writer.add(encoded)
+        tokens += len(encoded.tokens)
+        unknown += encoded.num_unknown
+        characters += encoded.num_characters
+        progress.show(
+            f"{writer.num_documents:,} documents, {characters / 1e6:,.1f} million characters, "
+            f"{tokens / max(progress.seconds, 1e-9):,.0f} tokens a second"
+        )
+    return {"tokens": tokens, "unknown_tokens": unknown, "characters": characters}

@@ -1,0 +1,114 @@
+"""``gloze tokenizer``: a corpus becomes a vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gloze.core.files import new_folder
+from gloze.core.progress import Progress, duration
+from gloze.text.read import ReadOptions, ReadReport, read_documents
+from gloze.tokenizers import TokenizerConfig, learn_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class TokenizerSummary:
+    """What was learned from what, and where it lies.
+
+    Attributes:
+        path: the tokenizer folder.
+        vocab_size: number of tokens.
+        cased: whether capitals and accents are kept.
+        fingerprint: SHA-256 of all that decides how text is cut.
+        documents: read from the corpus.
+        characters: read from the corpus.
+        problems: how many faults of each kind the corpus had.
+        seconds: duration.
+    """
+
+    path: Path
+    vocab_size: int
+    cased: bool
+    fingerprint: str
+    documents: int
+    characters: int
+    problems: dict[str, int]
+    seconds: float
+
+    def __str__(self) -> str:
+        faults = "".join(f"\n  {kind}: {count:,}" for kind, count in self.problems.items())
+        return (
+            f"Learned {self.vocab_size:,} {'cased' if self.cased else 'uncased'} tokens from "
+            f"{self.documents:,} documents ({self.characters:,} characters) in "
+            f"{duration(self.seconds)}."
+            + (f"\nFaults in the corpus:{faults}" if faults else "")
+            + f"\nTokenizer: {self.path}"
+            f"\nNext: gloze prepare CORPUS --tokenizer {self.path} -o SHARDS"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON knows it."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+def learn(
+    corpus: Sequence[str | Path],
+    *,
+    output: str | Path,
+    config: TokenizerConfig | None = None,
+    options: ReadOptions | None = None,
+    force: bool = False,
+) -> TokenizerSummary:
+    """Learn a tokenizer from a corpus and write its folder.
+
+    The same corpus and settings give the same bytes, whatever the number of threads; memory is
+    bounded whatever the size of the corpus.
+
+    Example: ``gloze.learn(["books/"], output="vocab", config=TokenizerConfig(vocab_size=8000))``
+
+    Args:
+        corpus: files, folders, globs, or ``-`` for standard input.
+        output: the folder to write.
+        config: kind and size of the vocabulary.
+        options: how the corpus is read.
+        force: replace ``output`` if it exists.
+
+    Raises:
+        DataError: if the corpus is missing, broken, empty or too small for the vocabulary.
+        ConfigError: if ``output`` exists, or the vocabulary is smaller than its letters.
+        WriteError: if ``output`` cannot be written.
+    """
+    output, report = Path(output), ReadReport()
+    with new_folder(output, force=force) as folder, Progress("tokenizer") as progress:
+        tokenizer = learn_tokenizer(
+            lambda: _paragraphs(corpus, options or ReadOptions(), report, progress),
+            config or TokenizerConfig(),
+        )
+        tokenizer.save(folder)
+        seconds = progress.seconds
+    return TokenizerSummary(
+        path=output,
+        vocab_size=tokenizer.vocab_size,
+        cased=tokenizer.is_cased,
+        fingerprint=tokenizer.fingerprint,
+        documents=report.documents,
+        characters=report.characters,
+        problems=dict(report.problems),
+        seconds=seconds,
+    )
+
+
+def _paragraphs(
+    corpus: Sequence[str | Path], options: ReadOptions, report: ReadReport, progress: Progress
+) -> Iterator[str]:
+    """Yield the paragraphs of the corpus, saying how far it is read."""
+    for document in read_documents(corpus, options=options, report=report):
+        yield from document.paragraphs
+        progress.show(
+            f"{report.documents:,} documents, {report.characters / 1e6:,.1f} million characters"
+        )
+    progress.show("learning")
