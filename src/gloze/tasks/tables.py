@@ -201,8 +201,13 @@ def _json_object(path: Path, line: int, text: str) -> dict[str, Any]:
 
     try:
         value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+        if "\\u" in text:
+            # A lone surrogate, written as an escape, is no character and cannot be written again.
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        reason = "too deeply nested" if isinstance(error, RecursionError) else error
+        reason: object = "too deeply nested" if isinstance(error, RecursionError) else error
+        if isinstance(error, UnicodeEncodeError):
+            reason = "a lone surrogate, which is no character"
         raise DataError(f"not valid JSON ({reason}).", path=path, line=line) from None
     if not isinstance(value, dict):
         raise DataError(

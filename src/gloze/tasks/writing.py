@@ -1,0 +1,140 @@
+"""Tables written row by row, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from gloze.core.errors import ConfigError, DataError
+from gloze.core.files import new_file, refuse_existing, writing
+from gloze.tasks.tables import Kind, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow.parquet as pq
+
+
+class TableWriter(Protocol):
+    """Takes rows in blocks; the first row names the columns."""
+
+    def write(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Append rows."""
+        ...
+
+
+def check_table_path(path: Path, *, force: bool) -> Kind:
+    """Return the kind of table that ``path`` will be.
+
+    Raises:
+        ConfigError: if the name tells no kind that can be written, or the file exists.
+    """
+    try:
+        kind = kind_of(path)
+    except DataError:
+        kind = None
+    if kind is None or path.suffix.lower() not in (f".{kind}", ".ndjson"):
+        raise ConfigError(f"-o {path}: name it .tsv, .csv, .jsonl or .parquet; its end is the kind.")
+    refuse_existing(path, force=force)
+    return kind
+
+
+@contextlib.contextmanager
+def write_table(path: Path, *, force: bool) -> Iterator[TableWriter]:
+    """Yield a writer; the table appears when the block ends without an error.
+
+    Raises:
+        ConfigError: if the name tells no kind, or the file exists and ``force`` is not set.
+        DataError: if a row does not fit the kind or the first row's columns.
+        WriteError: if the disk is full or the place cannot be written to.
+    """
+    kind = check_table_path(path, force=force)
+    with new_file(path, force=force) as temporary, writing(path):
+        if kind == "parquet":
+            with contextlib.closing(_ParquetWriter(path, temporary)) as parquet:
+                yield parquet
+        else:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                yield _TextWriter(path, kind, file)
+
+
+class _TextWriter:
+    def __init__(self, path: Path, kind: Kind, file: IO[str]) -> None:
+        self.path, self.kind, self.file = path, kind, file
+        self.columns: list[str] = []
+
+    def write(self, rows: Sequence[dict[str, Any]]) -> None:
+        if self.kind == "jsonl":
+            self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+            return
+        if rows and not self.columns:
+            self.columns = list(rows[0])
+            self._write_cells(self.columns)
+        for row in rows:
+            _check_columns(self.path, row, self.columns)
+            self._write_cells([_cell(row.get(column)) for column in self.columns])
+
+    def _write_cells(self, cells: list[str]) -> None:
+        if self.kind == "csv":
+            csv.writer(self.file, lineterminator="\n").writerow(cells)
+            return
+        for cell in cells:
+            if any(character in cell for character in "\t\n\r"):
+                raise DataError(
+                    f"{cell!r:.40} holds a tab or a line break, which TSV cannot.",
+                    path=self.path,
+                    hint="Write .csv or .jsonl instead.",
+                )
+        self.file.write("\t".join(cells) + "\n")
+
+
+class _ParquetWriter:
+    def __init__(self, path: Path, temporary: Path) -> None:
+        self.path, self.temporary = path, temporary
+        self.writer: pq.ParquetWriter | None = None
+
+    def write(self, rows: Sequence[dict[str, Any]]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            if self.writer is None:
+                table = pa.Table.from_pylist(list(rows))
+                self.writer = pq.ParquetWriter(self.temporary, table.schema)
+            else:
+                for row in rows:
+                    _check_columns(self.path, row, self.writer.schema.names)
+                table = pa.Table.from_pylist(list(rows), schema=self.writer.schema)
+        except (pa.ArrowException, TypeError, OverflowError) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(
+                f"the rows do not fit one type a column ({reason}).",
+                path=self.path,
+                hint="Write .jsonl instead.",
+            ) from error
+        self.writer.write_table(table)
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+def _check_columns(path: Path, row: dict[str, Any], columns: Sequence[str]) -> None:
+    extra = [column for column in row if column not in columns]
+    if extra:
+        raise DataError(
+            f"a row has column {extra[0]!r}, which the first row has not.",
+            path=path,
+            hint="Write .jsonl instead.",
+        )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

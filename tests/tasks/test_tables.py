@@ -1,0 +1,157 @@
+"""Tables are read strictly: what is wrong is named with file, line and column."""
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gloze.core.errors import DataError, GlozeError
+from gloze.tasks.tables import kind_of, read_rows
+from gloze.tasks.writing import write_table
+
+
+def write(folder, content, name="data.tsv"):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def rows(path, kind="tsv"):
+    return [row.values for row in read_rows(path, kind)]
+
+
+def test_a_lone_quote_in_tsv_is_text(tmp_path):
+    path = write(tmp_path, 'text\tlabel\n" the food\t1\nsaid "yes\t0\n')
+    assert [row["text"] for row in rows(path)] == ['" the food', 'said "yes']
+
+
+def test_tsv_accepts_crlf_and_a_byte_order_mark(tmp_path):
+    path = write(tmp_path, b"\xef\xbb\xbftext\tlabel\r\na\t1\r\n")
+    assert rows(path) == [{"text": "a", "label": "1"}]
+
+
+def test_rare_separators_of_unicode_do_not_end_a_line(tmp_path):
+    path = write(tmp_path, "text\tlabel\na\x1cb\u2028c\x85d\t1\n")
+    assert rows(path) == [{"text": "a\x1cb\u2028c\x85d", "label": "1"}]
+
+
+def test_csv_quoting_holds_commas_quotes_and_line_breaks(tmp_path):
+    path = write(tmp_path, 'text,label\n"a, ""b""\nc",1\nd,0\n', "data.csv")
+    assert [(row.line, row.values["text"]) for row in read_rows(path, "csv")] == [
+        (2, 'a, "b"\nc'),
+        (4, "d"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)]
+)
+def test_compressed_tables_are_read_and_cut_ones_refused(tmp_path, suffix, pack):
+    packed = pack(b"text\tlabel\n" + b"some text\t1\n" * 500)
+    path = write(tmp_path, packed, f"data.tsv{suffix}")
+    assert kind_of(path) == "tsv"
+    assert len(rows(path)) == 500
+    cut = write(tmp_path, packed[: len(packed) // 2], f"cut.tsv{suffix}")
+    with pytest.raises(DataError, match=r"cut\.tsv"):
+        rows(cut)
+
+
+def test_parquet_keeps_types(tmp_path):
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"text": ["a", "b"], "label": [1, 0], "x": [0.5, None]}), path)
+    assert rows(path, "parquet") == [
+        {"text": "a", "label": 1, "x": 0.5},
+        {"text": "b", "label": 0, "x": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "empty"),
+        ("text\tlabel\na\n", r"data\.tsv:2 column 'label': too few fields: 1.*2 columns"),
+        ("text\tlabel\na\t1\tx\n", r"data\.tsv:2: too many fields: 3"),
+        ("text\ttext\na\tb\n", r"data\.tsv:1: .*'text' twice"),
+        ("text\tlabel\na\t1\n\nb\t0\n", r"data\.tsv:3: an empty line"),
+        (b"text\tlabel\na\xff\t1\n", r"data\.tsv:2:2: not UTF-8 \(byte 0xff\)"),
+        (b"text\tlabel\na\0\t1\n", r"data\.tsv:2:2: a NUL"),
+        (b"text\tlabel\n" + b"a" * (1 << 20) + b"\t1\n", r"data\.tsv:2: the line is over"),
+        ("text\tlabel\n".encode("utf-16"), r"data\.tsv:1:1: not UTF-8"),
+    ],
+)
+def test_broken_tsv_is_refused_where_it_breaks(tmp_path, content, message):
+    with pytest.raises(DataError, match=message):
+        rows(write(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "empty"),
+        ('{"text": "a"\n', r":1: not valid JSON"),
+        ('{"text": "a"}\n[1]\n', r":2: a JSON object is expected on each line, not list"),
+        ('{"text": NaN}\n', r":1: not valid JSON \(NaN is not JSON"),
+        ('{"text": "a", "text": "b"}\n', r":1: .*given twice"),
+        ("[" * 100_000 + "\n", r":1: not valid JSON"),
+    ],
+)
+def test_broken_jsonl_is_refused_where_it_breaks(tmp_path, content, message):
+    with pytest.raises(DataError, match=message):
+        rows(write(tmp_path, content, "data.jsonl"), "jsonl")
+
+
+def test_broken_csv_and_parquet_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"data\.csv:2: broken CSV"):
+        rows(write(tmp_path, 'text,label\n"open,1\nmore', "data.csv"), "csv")
+    with pytest.raises(DataError, match="not a readable Parquet file"):
+        rows(write(tmp_path, b"PAR1 and nothing else", "data.parquet"), "parquet")
+
+
+def test_a_missing_file_and_an_unknown_suffix_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        rows(tmp_path / "none.tsv")
+    with pytest.raises(DataError, match="cannot tell from the name.*--format"):
+        kind_of(Path("data.xls"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.binary(max_size=200), kind=st.sampled_from(["tsv", "csv", "jsonl", "parquet"]))
+def test_random_bytes_give_rows_or_one_clear_error(tmp_path_factory, data, kind):
+    path = write(tmp_path_factory.mktemp("fuzz"), data, f"data.{kind}")
+    try:
+        rows(path, kind)
+    except GlozeError as error:
+        assert error.exit_code == 3
+
+
+cells = st.text(
+    st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\r\n\t"), min_size=1
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    table=st.lists(st.tuples(cells, cells), min_size=1, max_size=6),
+    kind=st.sampled_from(["tsv", "csv", "jsonl", "parquet"]),
+)
+def test_a_written_table_reads_back_the_same(tmp_path_factory, table, kind):
+    path = tmp_path_factory.mktemp("trip") / f"data.{kind}"
+    content = [{"text": a, "label": b} for a, b in table]
+    with write_table(path, force=False) as writer:
+        writer.write(content)
+    assert rows(path, kind) == content
+
+
+def test_tsv_cannot_hold_a_tab_and_says_so(tmp_path):
+    with (
+        pytest.raises(DataError, match="tab or a line break.*csv or .jsonl"),
+        write_table(tmp_path / "out.tsv", force=False) as writer,
+    ):
+        writer.write([{"text": "a\tb"}])
+    assert list(tmp_path.iterdir()) == []
