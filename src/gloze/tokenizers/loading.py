@@ -124,7 +124,10 @@ def _load_json(path: Path) -> Tokenizer:
     special = _special_tokens(vocab, _settings(path.parent), path)
     with library_errors("not a usable tokenizer", path):
         tokenizer = Tokenizer(definition, special)
+    try:
         tokenizer.encode(["A trial: caf\u00e9, \u4e2d\u6587."])
+    except DataError as error:
+        raise DataError(f"not a usable tokenizer: {error.reason}", path=path) from error
     for token, number in vocab.items():
         if tokenizer.token_id(token) != number:
             raise DataError(f"the id of {token!r} is not {number} once loaded.", path=path)
@@ -148,6 +151,9 @@ def _check(definition: dict[str, Any], path: Path) -> dict[str, int]:
             f"max_input_chars_per_word is {limit}.", path=path, hint=f"1 to {MAX_WORD_CHARACTERS} is safe."
         )
     vocab = {**vocab, **_added(definition, path)}
+    unknown = model.get("unk_token")
+    if unknown is not None and (not isinstance(unknown, str) or unknown not in vocab):
+        raise DataError(f"its unknown token {unknown!r} is not in its vocabulary.", path=path)
     ids = vocab.values()
     if any(type(i) is not int for i in ids) or set(ids) != set(range(len(vocab))):
         raise DataError(
