@@ -1,0 +1,1 @@
+"""Downstream tasks: how labelled data is read, encoded, predicted from and scored."""

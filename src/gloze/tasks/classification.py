@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from gloze.encoders.transformer import TransformerEncoder
     from gloze.tasks.examples import Example
 
 NAME = "classification"
@@ -80,7 +81,7 @@ class ClassificationConfig(Settings):
         assert chosen in METRICS
         return replace(self, pooling=pooling, metric=chosen)
 
-    def check(self, encoder: nn.Module, examples: Sequence[Example]) -> None:
+    def check(self, encoder: TransformerEncoder, examples: Sequence[Example]) -> None:
         """Check that the encoder can take such examples.
 
         Raises:

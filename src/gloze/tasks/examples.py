@@ -47,7 +47,7 @@ class _Columns:
 
 def read_examples(
     path: Path,
-    layout: Format = Format(),
+    layout: Format | None = None,
     *,
     needs_labels: bool = True,
     keep_rows: bool = False,
@@ -69,12 +69,13 @@ def read_examples(
 
 def iterate_examples(
     path: Path,
-    layout: Format = Format(),
+    layout: Format | None = None,
     *,
     needs_labels: bool = True,
     keep_rows: bool = False,
 ) -> Iterator[Example]:
     """Yield the examples of :func:`read_examples` one by one, in memory bounded by a row."""
+    layout = layout or Format()
     broken: list[DataError] = []
     rows = read_rows(
         path,

@@ -37,7 +37,7 @@ def check_table_path(path: Path, *, force: bool) -> Kind:
     except DataError:
         kind = None
     if kind is None or path.suffix.lower() not in (f".{kind}", ".ndjson"):
-        raise ConfigError(f"-o {path}: name it .tsv, .csv, .jsonl or .parquet; its end is the kind.")
+        raise ConfigError(f"-o {path}: its name must end in .tsv, .csv, .jsonl or .parquet.")
     refuse_existing(path, force=force)
     return kind
 
@@ -68,7 +68,8 @@ class _TextWriter:
 
     def write(self, rows: Sequence[dict[str, Any]]) -> None:
         if self.kind == "jsonl":
-            self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+            lines = (json.dumps(row, ensure_ascii=False, default=str) for row in rows)
+            self.file.writelines(f"{line}\n" for line in lines)
             return
         if rows and not self.columns:
             self.columns = list(rows[0])

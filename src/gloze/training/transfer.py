@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 from torch import nn
 
-from gloze.core.rng import derive
 from gloze.training.learner import Learner
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from gloze.core.contracts import Mark, Objective
 
 Transfer = Literal["full", "frozen", "none"]
-TRANSFERS: tuple[Transfer, ...] = ("full", "frozen", "none")
 
 
 class FrozenLearner(Learner):
@@ -45,19 +43,15 @@ def build_learner(
 ) -> Learner:
     """Return the learner for a way of transfer.
 
-    ``full`` and ``none`` train every weight; ``frozen`` trains the heads only.
+    ``full`` and ``none`` train every weight; ``frozen`` trains the heads only. ``none``, the
+    control, gives the encoder new random weights first, from PyTorch's current seed.
     """
+    if transfer == "none":
+        reinitialize(encoder)
     return (FrozenLearner if transfer == "frozen" else Learner)(encoder, objectives)
 
 
-def starting_encoder(encoder: nn.Module, transfer: Transfer, seed: int) -> nn.Module:
-    """Put an encoder into the state that training starts from and return it.
-
-    ``none``, the control, gives every weight a new random value that depends on ``seed`` alone;
-    otherwise the pre-trained weights stay. PyTorch's generator is set for what is built next.
-    """
-    torch.manual_seed(derive("weights", seed) % 2**63)
-    if transfer == "none":
-        fresh = cast("Any", encoder).config.build(cast("Any", encoder).vocab_size)
-        encoder.load_state_dict(fresh.state_dict())
-    return encoder
+def reinitialize(encoder: nn.Module) -> None:
+    """Give every weight of an encoder a new random value, from PyTorch's current seed."""
+    own = cast("Any", encoder)
+    encoder.load_state_dict(own.config.build(own.vocab_size).state_dict())

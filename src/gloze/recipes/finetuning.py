@@ -1,0 +1,98 @@
+"""Recipes of fine-tuning: how a pre-trained encoder learns a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gloze.config.toml import from_dict, override, read_toml, to_dict
+from gloze.core.errors import ConfigError
+from gloze.core.settings import Settings
+from gloze.tasks.classification import ClassificationConfig
+from gloze.training.config import TrainingConfig
+from gloze.training.transfer import Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NOTES = ("versions",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig(Settings):
+    """A fine-tuning: the task's settings, the way of transfer, the training.
+
+    Attributes:
+        transfer: ``full`` trains all weights, ``frozen`` the head alone, ``none`` the same
+            network from random weights (the control).
+        seed: of the first run; head, order, dropout and random weights follow from it.
+        task: how texts are read off the encoder.
+        training: optimizer, schedule, budget.
+    """
+
+    transfer: Transfer = "full"
+    seed: int = 0
+    task: ClassificationConfig = field(default_factory=ClassificationConfig)
+    training: TrainingConfig
+
+
+def finetuning(transfer: Transfer, hidden_size: int) -> FinetuneConfig:
+    """Return the default recipe for an encoder of this size.
+
+    All weights: 3 epochs of 32 sequences (Devlin et al. 2019, A.3). The rate is the paper's
+    5e-5 for hidden sizes of 512 and more; small encoders need longer steps, up to 3e-4 for
+    hidden sizes under 256 (Turc et al. 2019, section 4). The control has the same settings, so
+    that it differs in its weights alone. A head on a frozen encoder starts from nothing and has
+    nothing to spoil: 10 epochs at 3e-3.
+    """
+    rate = 5e-5 if hidden_size >= 512 else 1e-4 if hidden_size >= 256 else 3e-4
+    is_frozen = transfer == "frozen"
+    return FinetuneConfig(
+        transfer=transfer,
+        training=TrainingConfig(
+            epochs=10 if is_frozen else 3,
+            batch_size=32,
+            learning_rate=3e-3 if is_frozen else rate,
+            warmup_rate=0.1,
+            weight_decay=0.01,
+            evaluations=5 if is_frozen else 3,
+        ),
+    )
+
+
+def load_finetuning(
+    recipe: str | Path | FinetuneConfig | None,
+    changes: Sequence[str] = (),
+    *,
+    transfer: Transfer | None = None,
+    hidden_size: int,
+    seed: int | None = None,
+) -> FinetuneConfig:
+    """Return the default recipe, or one from a TOML file, with ``path=value`` changes applied.
+
+    Raises:
+        ConfigError: for an unknown setting (the nearest is named), file or value.
+    """
+    where = ""
+    if recipe is None:
+        values = to_dict(finetuning(transfer or "full", hidden_size))
+    elif isinstance(recipe, FinetuneConfig):
+        values = to_dict(recipe)
+    else:
+        where = str(recipe)
+        values = {k: v for k, v in read_toml(Path(recipe)).items() if k not in _NOTES}
+    config = from_dict(FinetuneConfig, override(values, changes), where)
+    if transfer is not None and config.transfer != transfer:
+        raise ConfigError(
+            f"The recipe's transfer is {config.transfer!r} and --transfer is {transfer!r}. "
+            "Give it once, by --transfer: the defaults follow from it."
+        )
+    if recipe is None and transfer is None and config.transfer != "full":
+        raise ConfigError(
+            f"Give --transfer {config.transfer} instead of --set transfer: the defaults follow "
+            "from it."
+        )
+    if seed is None or seed == config.seed:
+        return config
+    return from_dict(FinetuneConfig, {**to_dict(config), "seed": seed})
