@@ -170,8 +170,9 @@ def _has_index_shape(index: dict[str, Any]) -> bool:
     """Say whether all that is read of the index later is there and of its type."""
     splits, files = index.get("splits"), index.get("files")
     return (
-        isinstance(index.get("tokenizer"), str)
-        and type(index.get("vocab_size")) is int
+        index.get("format_version") == FORMAT_VERSION
+        and isinstance(index.get("tokenizer"), str)
+        and _is_count(index.get("vocab_size"))
         and index.get("dtype") in ("uint8", "uint16", "uint32")
         and isinstance(files, dict)
         and all(isinstance(entry, dict) for entry in files.values())
