@@ -58,7 +58,7 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     """
     refuse_existing(path, force=force)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         sweep(path.parent)
         temporary = path.parent / f".tmp-{os.getpid()}-{path.name}"
         temporary.mkdir()
@@ -68,6 +68,16 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
             replace_folder(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_parent(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError) as error:  # a file in the way; /proc and its like
+        raise WriteError(
+            f"Cannot write {path}: {path.parent} is no folder and cannot be made one. "
+            "Choose another place with -o."
+        ) from error
 
 
 def replace_folder(temporary: Path, path: Path) -> None:
@@ -95,7 +105,7 @@ def new_file(path: Path, *, force: bool = True) -> Iterator[Path]:
     """
     refuse_existing(path, force=force)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         temporary = path.parent / f".tmp-{os.getpid()}-{path.name}"
         try:
             yield temporary
