@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gloze.core.errors import ConfigError
+from gloze.nn.dropout import dropout
 from gloze.nn.layout import Layout
 
 
@@ -16,7 +17,7 @@ def attend(
     key: Float[Tensor, "tokens heads head_size"],
     value: Float[Tensor, "tokens heads head_size"],
     layout: Layout,
-    dropout: float,
+    dropout_rate: float,
 ) -> Float[Tensor, "tokens heads head_size"]:
     """Mix the values of each sequence (Vaswani et al. 2017, 3.2.1).
 
@@ -25,11 +26,12 @@ def attend(
     padding exists.
     """
     if query.device.type == "cuda" and query.dtype in (torch.float16, torch.bfloat16):
-        return attend_jagged(query, key, value, layout, dropout)
+        return attend_jagged(query, key, value, layout, dropout_rate)
     query, key, value = (_to_rectangle(x, layout) for x in (query, key, value))
-    mixed = F.scaled_dot_product_attention(
-        query, key, value, attn_mask=layout.mask, dropout_p=dropout
-    )
+    if dropout_rate:
+        mixed = _attend_with_dropout(query, key, value, layout.mask, dropout_rate)
+    else:
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=layout.mask)
     return _to_tokens(mixed, layout)
 
 
@@ -38,7 +40,7 @@ def attend_jagged(
     key: Float[Tensor, "tokens heads head_size"],
     value: Float[Tensor, "tokens heads head_size"],
     layout: Layout,
-    dropout: float,
+    dropout_rate: float,
 ) -> Float[Tensor, "tokens heads head_size"]:
     """Give the sequences to PyTorch as they lie; on CUDA it takes the variable-length kernel."""
     backwards = layout.direction == "right_to_left"
@@ -54,10 +56,26 @@ def attend_jagged(
 
     causal = layout.direction != "bidirectional"
     mixed = F.scaled_dot_product_attention(
-        jagged(query), jagged(key), jagged(value), dropout_p=dropout, is_causal=causal
+        jagged(query), jagged(key), jagged(value), dropout_p=dropout_rate, is_causal=causal
     )
     tokens = mixed.transpose(1, 2).values()
     return tokens.flip(0) if backwards else tokens
+
+
+def _attend_with_dropout(
+    query: Float[Tensor, "sequences heads longest head_size"],
+    key: Float[Tensor, "sequences heads longest head_size"],
+    value: Float[Tensor, "sequences heads longest head_size"],
+    mask: Tensor | None,
+    rate: float,
+) -> Float[Tensor, "sequences heads longest head_size"]:
+    """Spell attention out: the CPU's fused kernel has no dropout."""
+    # Autocast would widen the weights to float32: the softmax adds up in float32 by itself.
+    with torch.autocast(query.device.type, enabled=False):
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, float("-inf"))
+        return dropout(scores.softmax(-1), rate) @ value
 
 
 def _to_rectangle(
@@ -101,9 +119,9 @@ class SelfAttention(nn.Module):
         self, hidden: Float[Tensor, "tokens hidden"], layout: Layout
     ) -> Float[Tensor, "tokens hidden"]:
         """Return each token's mix of the tokens it may see."""
-        query, key, value = (self._split(p(hidden)) for p in (self.query, self.key, self.value))
-        mixed = attend(query, key, value, layout, self.dropout if self.training else 0.0)
+        parts = (self.query, self.key, self.value)
+        # One product instead of three: the weights are small beside the tokens.
+        weight, bias = torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])
+        joined = F.linear(hidden, weight, bias).unflatten(-1, (3, self.num_attention_heads, -1))
+        mixed = attend(*joined.unbind(1), layout, self.dropout if self.training else 0.0)
         return self.output(mixed.flatten(1))
-
-    def _split(self, x: Float[Tensor, "tokens hidden"]) -> Float[Tensor, "tokens heads head_size"]:
-        return x.unflatten(-1, (self.num_attention_heads, -1))

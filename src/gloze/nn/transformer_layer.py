@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gloze.nn.attention import SelfAttention
+from gloze.nn.dropout import Dropout
 from gloze.nn.layout import Layout
 
 
@@ -36,7 +37,7 @@ class TransformerLayer(nn.Module):
         self.intermediate = nn.Linear(hidden_size, intermediate_size)
         self.output = nn.Linear(intermediate_size, hidden_size)
         self.output_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
-        self.dropout = nn.Dropout(hidden_dropout_prob)
+        self.dropout = Dropout(hidden_dropout_prob)
 
     def forward(
         self, hidden: Float[Tensor, "tokens hidden"], layout: Layout

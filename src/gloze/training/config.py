@@ -35,6 +35,7 @@ class TrainingConfig(Settings):
         save_minutes: minutes between checkpoints; 0 for none by time.
         keep_checkpoints: the newest ones kept.
         max_rollbacks: returns to the last checkpoint after divergence before giving up.
+        tensorboard: also write TensorBoard events (the ``track`` extra).
     """
 
     steps: int | None = None
@@ -61,6 +62,7 @@ class TrainingConfig(Settings):
     save_minutes: float = 10.0
     keep_checkpoints: int = 2
     max_rollbacks: int = 3
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         budgets = [self.steps, self.tokens, self.minutes, self.epochs]

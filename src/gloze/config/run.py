@@ -1,0 +1,70 @@
+"""The typed tree of settings: a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
+
+from gloze.core.errors import ConfigError
+from gloze.core.settings import Settings
+from gloze.data.samplers import SegmentPairConfig, TextBlockConfig
+from gloze.encoders.transformer import TransformerConfig
+from gloze.objectives.mlm import MaskedLMConfig
+from gloze.objectives.nsp import NextSentenceConfig
+from gloze.tokenizers import TokenizerConfig
+from gloze.training.config import TrainingConfig
+
+SamplerConfig = Annotated[SegmentPairConfig | TextBlockConfig, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectivesConfig(Settings):
+    """The pretext tasks whose losses are added up; at least one."""
+
+    mlm: MaskedLMConfig | None = None
+    nsp: NextSentenceConfig | None = None
+
+    def items(self) -> list[tuple[str, MaskedLMConfig | NextSentenceConfig]]:
+        """Return the name and settings of each objective that is on."""
+        pairs = [("mlm", self.mlm), ("nsp", self.nsp)]
+        return [(name, config) for name, config in pairs if config is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Settings):
+    """A recipe: tokenizer, sampler, encoder, objectives, training.
+
+    Attributes:
+        name: of the recipe.
+        seed: everything random follows from it.
+    """
+
+    name: str
+    seed: int = 0
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    sampler: SamplerConfig = field(default_factory=SegmentPairConfig)
+    encoder: TransformerConfig = field(default_factory=TransformerConfig)
+    objectives: ObjectivesConfig = field(default_factory=ObjectivesConfig)
+    training: TrainingConfig
+
+    def __post_init__(self) -> None:
+        if not self.objectives.items():
+            raise ConfigError("No objective: add objectives.mlm, objectives.nsp or both.")
+        longest, places = self.sampler.max_length, self.encoder.max_position_embeddings
+        if longest > places:
+            raise ConfigError(
+                f"sampler.max_length {longest} is over encoder.max_position_embeddings {places}: "
+                "there is no position for the last tokens. Lower the one or raise the other."
+            )
+        if self.objectives.nsp is not None and self.sampler.kind != "segment_pair":
+            raise ConfigError(
+                f"The nsp objective asks whether B follows A, and the {self.sampler.kind} sampler "
+                "makes no pairs. Set sampler.kind to segment_pair, or remove objectives.nsp."
+            )
+        if self.objectives.mlm is not None and self.encoder.direction != "bidirectional":
+            raise ConfigError(
+                f"The mlm objective fills blanks from both sides, and encoder.direction is "
+                f"{self.encoder.direction}. Set it to bidirectional."
+            )

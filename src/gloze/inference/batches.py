@@ -1,0 +1,47 @@
+"""Texts to batches without padding, and results back into the order of the texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gloze.core.batch import Batch, Ints, Samples
+from gloze.data.collate import collate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def batches(
+    sequences: Sequence[Ints], token_types: Sequence[Ints] | None = None, max_tokens: int = 8192
+) -> Iterator[tuple[Ints, Batch]]:
+    """Yield the numbers of some sequences and their batch, alike lengths together.
+
+    Args:
+        sequences: token ids of each, with [CLS] and [SEP].
+        token_types: of each token; all 0 if left out.
+        max_tokens: of a batch; a longer sequence stands alone.
+    """
+    lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
+    order = np.argsort(-lengths, kind="stable")
+    ends = np.cumsum(lengths[order])
+    first = 0
+    while first < len(order):
+        begin = int(ends[first] - lengths[order[first]])
+        last = max(first + 1, int(np.searchsorted(ends, begin + max_tokens, side="right")))
+        chosen = order[first:last]
+        yield chosen, _batch(chosen, sequences, token_types, lengths[chosen])
+        first = last
+
+
+def _batch(
+    chosen: Ints, sequences: Sequence[Ints], token_types: Sequence[Ints] | None, lengths: Ints
+) -> Batch:
+    ids = np.concatenate([sequences[i] for i in chosen]).astype(np.int64)
+    types = np.zeros_like(ids)
+    if token_types is not None:
+        types = np.concatenate([token_types[i] for i in chosen]).astype(np.int64)
+    flags = np.zeros(len(ids), dtype=bool)
+    keys = np.zeros(len(chosen), dtype=np.uint64)
+    return collate(Samples(ids, types, lengths, flags, flags, keys, chosen))

@@ -1,0 +1,130 @@
+"""A loaded model: vectors of texts, and blanks filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gloze.core.errors import ConfigError, DataError
+from gloze.inference.batches import batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from gloze.core.batch import Batch, Ints
+    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A guess for one [MASK].
+
+    Attributes:
+        token: as in the vocabulary.
+        probability: among all of the vocabulary, 0 to 1.
+    """
+
+    token: str
+    probability: float
+
+
+class Model:
+    """An encoder with its tokenizer, and the heads it was pre-trained with.
+
+    Computes in float32 on the encoder's device, without dropout.
+    """
+
+    def __init__(
+        self, encoder: TransformerEncoder, tokenizer: Tokenizer, heads: dict[str, nn.Module]
+    ) -> None:
+        self.encoder, self.tokenizer = encoder.eval(), tokenizer
+        self.heads = {name: head.eval() for name, head in heads.items()}
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens of a sequence, [CLS] and [SEP] included."""
+        return self.encoder.config.max_position_embeddings
+
+    def encode(
+        self, texts: Sequence[str], *, pooling: Literal["mean", "cls"] = "mean"
+    ) -> npt.NDArray[np.float32]:
+        """Return a vector for each text, [texts, hidden_size], in their order.
+
+        Texts over :attr:`max_length` tokens are cut there.
+
+        Args:
+            pooling: the mean of all tokens' last hidden states, or that of [CLS].
+        """
+        if isinstance(texts, str):
+            raise ConfigError("encode takes a list of texts; put the text into a list.")
+        vectors = np.zeros((len(texts), self.encoder.output_size), dtype=np.float32)
+        for chosen, batch in batches(self.sequences(texts)):
+            hidden = self.hidden_states(batch)[-1]
+            vectors[chosen] = _pool(hidden, batch, pooling).cpu().numpy()
+        return vectors
+
+    def sequences(self, texts: Sequence[str]) -> list[Ints]:
+        """Return the token ids of each text between [CLS] and [SEP], cut at the longest length."""
+        ids, lengths = self.tokenizer.encode(texts)
+        ends = np.cumsum(lengths)
+        cls, sep = [self.tokenizer.cls_id], [self.tokenizer.sep_id]
+        room = self.max_length - 2
+        return [
+            np.concatenate([cls, ids[end - size : end][:room], sep])
+            for end, size in zip(ends, lengths, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def hidden_states(self, batch: Batch) -> list[Tensor]:
+        """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
+        device = next(self.encoder.parameters()).device
+        states: list[Tensor] = self.encoder(batch.to(device))
+        return states
+
+    @torch.inference_mode()
+    def fill(self, text: str, *, top: int = 5) -> list[list[Filling]]:
+        """Return the best guesses for each [MASK] of ``text``, best first.
+
+        Raises:
+            ConfigError: if the model has no masked-LM head.
+            DataError: if there is no [MASK], or the text is over :attr:`max_length` tokens.
+        """
+        head: Any = self.heads.get("mlm")
+        if head is None:
+            raise ConfigError("This model has no masked-LM head, so it cannot fill blanks.")
+        ids = self.tokenizer.encode_with_specials(text)
+        blanks = np.flatnonzero(ids == self.tokenizer.mask_id)
+        if len(blanks) == 0:
+            mask = self.tokenizer.tokens([self.tokenizer.mask_id])[0]
+            raise DataError(f"no {mask} in {text!r}: write {mask} where a word is to be guessed.")
+        if len(ids) > self.max_length - 2:
+            raise DataError(
+                f"{len(ids)} tokens; this model takes {self.max_length - 2}: shorten the text."
+            )
+        sequence = np.r_[self.tokenizer.cls_id, ids, self.tokenizer.sep_id]
+        [(_, batch)] = batches([sequence])
+        hidden = self.hidden_states(batch)[-1]
+        scores = head.scores(hidden[torch.from_numpy(blanks + 1).to(hidden.device)])
+        best = scores.softmax(-1).topk(min(top, self.tokenizer.vocab_size), dim=-1)
+        return [
+            [
+                Filling(token, probability)
+                for token, probability in zip(self.tokenizer.tokens(i), p, strict=True)
+            ]
+            for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+
+def _pool(hidden: Tensor, batch: Batch, pooling: str) -> Tensor:
+    starts = batch.cu_seqlens.to(hidden.device).long()
+    if pooling == "cls":
+        return hidden[starts[:-1]]
+    lengths = starts[1:] - starts[:-1]
+    return torch.segment_reduce(hidden, "mean", lengths=lengths)

@@ -1,0 +1,157 @@
+"""BERT in the layout of Hugging Face: the names of weights and of settings, both ways."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from gloze.core.errors import ConfigError, DataError, nearest
+from gloze.encoders.transformer import TransformerConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+# Ours, theirs. The number of a layer stands for itself.
+_LAYER = [
+    ("attention.query", "attention.self.query"),
+    ("attention.key", "attention.self.key"),
+    ("attention.value", "attention.self.value"),
+    ("attention.output", "attention.output.dense"),
+    ("attention_norm", "attention.output.LayerNorm"),
+    ("intermediate", "intermediate.dense"),
+    ("output", "output.dense"),
+    ("output_norm", "output.LayerNorm"),
+]
+_REST = [
+    ("encoder.embeddings.token_embeddings", "bert.embeddings.word_embeddings"),
+    ("encoder.embeddings.position_embeddings", "bert.embeddings.position_embeddings"),
+    ("encoder.embeddings.token_type_embeddings", "bert.embeddings.token_type_embeddings"),
+    ("encoder.embeddings.norm", "bert.embeddings.LayerNorm"),
+    ("encoder.pooler.dense", "bert.pooler.dense"),
+    ("heads.mlm.transform.0", "cls.predictions.transform.dense"),
+    ("heads.mlm.transform.2", "cls.predictions.transform.LayerNorm"),
+    ("heads.mlm.output", "cls.predictions"),
+    ("heads.nsp.output", "cls.seq_relationship"),
+    ("heads.classification.output", "classifier"),
+]
+_OURS, _THEIRS = dict(_REST), {theirs: ours for ours, theirs in _REST}
+_LAYER_OURS, _LAYER_THEIRS = dict(_LAYER), {theirs: ours for ours, theirs in _LAYER}
+# Written by older versions, or copies of weights stored elsewhere.
+_OLD = [(re.compile(r"LayerNorm\.gamma$"), "LayerNorm.weight"), (re.compile(r"LayerNorm\.beta$"), "LayerNorm.bias")]
+_COPIES = {"bert.embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
+
+_SIZES = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "initializer_range",
+    "layer_norm_eps",
+)
+
+
+def their_name(name: str) -> str:
+    """Return Hugging Face's name of a weight of ours."""
+    stem, _, last = name.rpartition(".")
+    if layer := re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", stem):
+        return f"bert.encoder.layer.{layer[1]}.{_LAYER_OURS[layer[2]]}.{last}"
+    return f"{_OURS[stem]}.{last}"
+
+
+def our_name(name: str) -> str | None:
+    """Return our name of a weight of theirs; None if we have no such weight."""
+    stem, _, last = name.rpartition(".")
+    if layer := re.fullmatch(r"bert\.encoder\.layer\.(\d+)\.(.+)", stem):
+        own = _LAYER_THEIRS.get(layer[2])
+        return own and f"encoder.layers.{layer[1]}.{own}.{last}"
+    return f"{_THEIRS[stem]}.{last}" if stem in _THEIRS else None
+
+
+def to_theirs(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights of ours under Hugging Face's names."""
+    return {their_name(name): tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def to_ours(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Return a BERT's weights under our names, and the names we have no place for.
+
+    Also read: weights of a bare encoder (without ``bert.``) and names of older versions.
+    """
+    prefix = "" if any(name.startswith("bert.") for name in tensors) else "bert."
+    found, unknown = {}, []
+    for name, tensor in tensors.items():
+        full = name if name.startswith(("cls.", "classifier.")) else prefix + name
+        for pattern, new in _OLD:
+            full = pattern.sub(new, full)
+        if full in _COPIES:
+            continue
+        own = our_name(full)
+        if own is None:
+            unknown.append(name)
+        else:
+            found[own] = tensor
+    return found, unknown
+
+
+def to_their_config(
+    config: TransformerConfig, vocab_size: int, pad_id: int, heads: set[str]
+) -> dict[str, Any]:
+    """Return what ``config.json`` holds, so that ``transformers`` picks the right class.
+
+    Raises:
+        ConfigError: if Hugging Face's BERT cannot compute what this encoder computes.
+    """
+    if config.direction != "bidirectional":
+        raise ConfigError(f"A BERT folder cannot hold a {config.direction} encoder.")
+    if "classification" in heads:
+        architecture = "BertForSequenceClassification"
+    elif heads >= {"mlm", "nsp"}:
+        architecture = "BertForPreTraining"
+    else:
+        architecture = "BertForMaskedLM" if "mlm" in heads else "BertModel"
+    return {
+        "architectures": [architecture],
+        "model_type": "bert",
+        "vocab_size": vocab_size,
+        **{name: getattr(config, name) for name in _SIZES},
+        "hidden_act": "gelu",
+        "pad_token_id": pad_id,
+        "position_embedding_type": "absolute",
+        "tie_word_embeddings": True,
+        "use_cache": True,
+        "dtype": "float32",
+    }
+
+
+def from_their_config(values: dict[str, Any], path: Path) -> tuple[TransformerConfig, int]:
+    """Return the sizes and the vocabulary size that a ``config.json`` of a BERT states.
+
+    Raises:
+        DataError: if it is not a BERT we can compute, or a value is missing or of another type.
+    """
+    kind = values.get("model_type", "bert")
+    if kind != "bert":
+        raise DataError(f"model_type {kind!r}: only bert can be loaded.", path=path)
+    if values.get("hidden_act", "gelu") != "gelu":
+        raise DataError(f"hidden_act {values['hidden_act']!r}: only gelu can be computed.", path=path)
+    if values.get("position_embedding_type", "absolute") != "absolute" or values.get("is_decoder"):
+        raise DataError("only bidirectional encoders with absolute positions load.", path=path)
+    known = {name: values[name] for name in _SIZES if name in values}
+    for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"):
+        if name not in values:
+            raise DataError(f"{name} is missing. {nearest(name, values)}", path=path)
+    for name in ("vocab_size", *known):
+        value, whole = values[name], not name.endswith(("prob", "range", "eps"))
+        allowed = int if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, allowed) or not 0 <= value < 1e8:
+            raise DataError(f"{name} is {value!r}: not a number that makes sense.", path=path)
+    try:
+        return TransformerConfig(**known), values["vocab_size"]
+    except ConfigError as error:
+        raise DataError(str(error), path=path) from error

@@ -1,0 +1,72 @@
+"""BERT and Google's published small sizes of it."""
+
+from __future__ import annotations
+
+from gloze.config.run import ObjectivesConfig, RunConfig
+from gloze.data.samplers import SegmentPairConfig
+from gloze.encoders.transformer import TransformerConfig
+from gloze.objectives.mlm import MaskedLMConfig
+from gloze.objectives.nsp import NextSentenceConfig
+from gloze.tokenizers import TokenizerConfig
+from gloze.training.config import TrainingConfig
+
+
+def bert(name: str, layers: int, hidden: int, training: TrainingConfig) -> RunConfig:
+    """BERT of any size: heads of 64 numbers, feed-forward four times the hidden size."""
+    return RunConfig(
+        name=name,
+        tokenizer=TokenizerConfig(vocab_size=30522),
+        sampler=SegmentPairConfig(max_length=128),
+        encoder=TransformerConfig(
+            hidden_size=hidden,
+            num_hidden_layers=layers,
+            num_attention_heads=hidden // 64,
+            intermediate_size=4 * hidden,
+        ),
+        objectives=ObjectivesConfig(mlm=MaskedLMConfig(), nsp=NextSentenceConfig()),
+        training=training,
+    )
+
+
+def _small(learning_rate: float) -> TrainingConfig:
+    """One machine and hours: small steps, a high rate, warmed up long enough not to get stuck."""
+    return TrainingConfig(
+        tokens=100_000_000, batch_tokens=8192, learning_rate=learning_rate, warmup_rate=0.05
+    )
+
+
+def bert_tiny() -> RunConfig:
+    """2 layers of 128 (Turc et al. 2019): for tests, teaching and very small corpora."""
+    return bert("bert-tiny", 2, 128, _small(1e-3))
+
+
+def bert_mini() -> RunConfig:
+    """4 layers of 256 (Turc et al. 2019): an evening on one CPU."""
+    return bert("bert-mini", 4, 256, _small(1e-3))
+
+
+def bert_small() -> RunConfig:
+    """4 layers of 512 (Turc et al. 2019)."""
+    return bert("bert-small", 4, 512, _small(5e-4))
+
+
+def bert_medium() -> RunConfig:
+    """8 layers of 512 (Turc et al. 2019)."""
+    return bert("bert-medium", 8, 512, _small(5e-4))
+
+
+def _published() -> TrainingConfig:
+    """The paper's numbers (Devlin et al. 2019, A.2): 256 sequences, a million steps."""
+    return TrainingConfig(
+        steps=1_000_000, batch_size=256, learning_rate=1e-4, warmup_rate=0.01, save_minutes=30
+    )
+
+
+def bert_base() -> RunConfig:
+    """12 layers of 768, 110 M parameters (Devlin et al. 2019, 3)."""
+    return bert("bert-base", 12, 768, _published())
+
+
+def bert_large() -> RunConfig:
+    """24 layers of 1024, 340 M parameters (Devlin et al. 2019, 3)."""
+    return bert("bert-large", 24, 1024, _published())
