@@ -51,7 +51,9 @@ def expected(documents):
     result = []
     for paragraphs in documents:
         each = [tokenizer.encode([paragraph])[0] for paragraph in paragraphs]
-        pairs = [list(zip(x.tolist(), tokenizer.word_starts(x).tolist(), strict=True)) for x in each]
+        pairs = [
+            list(zip(x.tolist(), tokenizer.word_starts(x).tolist(), strict=True)) for x in each
+        ]
         result.append([sentence for sentence in pairs if sentence])
     return [document for document in result if document]
 
@@ -68,7 +70,9 @@ def copied(made, tmp_path):
     return shutil.copytree(made, tmp_path / "copy")
 
 
-DOCUMENTS = st.lists(st.lists(st.sampled_from([*PARAGRAPHS, "", " ", "\u4e2d"]), max_size=4), max_size=8)
+DOCUMENTS = st.lists(
+    st.lists(st.sampled_from([*PARAGRAPHS, "", " ", "\u4e2d"]), max_size=4), max_size=8
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -79,7 +83,7 @@ def test_all_documents_come_back_in_order_in_one_split_or_the_other(
     folder = tmp_path_factory.mktemp("any") / "shards"
     wanted = expected(documents)
     if len(wanted) < 2:
-        with pytest.raises(DataError, match="no text|one single document"):
+        with pytest.raises(DataError, match=r"no text|one single document"):
             write(folder, documents, seed=seed, chunk=chunk)
         return
     writer = write(folder, documents, seed=seed, chunk=chunk)
@@ -174,12 +178,12 @@ def test_arrays_are_plain_npy_files_that_stay_on_disk(made):
 
 def test_shards_of_another_tokenizer_are_refused(made):
     Shards.open(made, "train", fingerprint=small_tokenizer().fingerprint)
-    with pytest.raises(DataError, match="made with another tokenizer.*Prepare the corpus again"):
+    with pytest.raises(DataError, match=r"made with another tokenizer.*Prepare the corpus again"):
         Shards.open(made, "train", fingerprint=small_tokenizer(cased=True).fingerprint)
 
 
 def test_a_folder_without_shards_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no shards here.*gloze prepare"):
+    with pytest.raises(DataError, match=r"no shards here.*gloze prepare"):
         Shards.open(tmp_path, "train")
 
 
@@ -190,7 +194,9 @@ def open_both(folder):
 
 def refused(folder, name):
     """Open both splits and say that the fault was found and its file named."""
-    with pytest.raises(DataError, match="Make the shards again|not valid JSON|no shards here") as error:
+    with pytest.raises(
+        DataError, match=r"Make the shards again|not valid JSON|no shards here"
+    ) as error:
         open_both(folder)
     assert str(folder / name) in str(error.value)
 
@@ -240,7 +246,10 @@ def forge(folder, name, content):
     """Replace a file and make the index agree, as one who means harm would."""
     (folder / name).write_bytes(content)
     index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    index["files"][name] = {"bytes": len(content), "sha256": module.hashlib.sha256(content).hexdigest()}
+    index["files"][name] = {
+        "bytes": len(content),
+        "sha256": module.hashlib.sha256(content).hexdigest(),
+    }
     (folder / INDEX).write_text(index_text(index), encoding="utf-8")
 
 
@@ -262,7 +271,7 @@ def test_a_forged_array_of_another_type_or_shape_is_refused(copied, tmp_path):
                 Shards.open(copied, "train", verify=verify)
     for content in (b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00\xff\xff{}", b"x" * 400):
         forge(copied, "train-tokens.npy", content)
-        with pytest.raises(DataError, match="not a .npy file"):
+        with pytest.raises(DataError, match=r"not a .npy file"):
             Shards.open(copied, "train")
 
 

@@ -9,7 +9,7 @@ def normalize(text: str, *, lower: bool) -> str:
     """Clean, set Chinese characters apart, strip accents and lower as BERT does."""
     result = []
     for c in text:
-        if c in "\t\n\r" or c.isspace() and unicodedata.category(c) != "Cc":
+        if c in "\t\n\r" or (c.isspace() and unicodedata.category(c) != "Cc"):
             result.append(" ")
         elif unicodedata.category(c).startswith("C"):
             continue

@@ -21,7 +21,11 @@ from tests.tokenizers.small import small_tokenizer
 TEXTS = st.lists(
     st.one_of(
         st.text(),
-        st.text(alphabet=st.sampled_from("abcDE\u00e9\u0301 ##[]MASK\u4e2d\u6587\u302e\u302f.,\n\t\0\u3000")),
+        st.text(
+            alphabet=st.sampled_from(
+                "abcDE\u00e9\u0301 ##[]MASK\u4e2d\u6587\u302e\u302f.,\n\t\0\u3000"
+            )
+        ),
     ),
     max_size=6,
 )
@@ -53,7 +57,11 @@ def test_any_text_gets_the_ids_of_the_library(cased, texts):
 
 @pytest.mark.parametrize("cased", [False, True])
 @settings(max_examples=200, deadline=None)
-@given(text=st.text(alphabet=st.sampled_from("abcdeABC \u00e9\u00c9\u00df\u4e2d\u6587.,!?'[]()\u201c\u2014x1\t")))
+@given(
+    text=st.text(
+        alphabet=st.sampled_from("abcdeABC \u00e9\u00c9\u00df\u4e2d\u6587.,!?'[]()\u201c\u2014x1\t")
+    )
+)
 def test_readable_text_gets_the_ids_of_the_slow_reference(cased, text):
     tokenizer = small_tokenizer(cased=cased)
     vocab = {token: i for i, token in enumerate(tokenizer.tokens(range(tokenizer.vocab_size)))}
@@ -65,9 +73,7 @@ def test_google_vocabularies_give_the_ids_of_transformers(shared_data, name):
     transformers = pytest.importorskip("transformers")
     path = shared_data / "vocab" / f"bert-base-{name}-vocab.txt"
     tokenizer = load_tokenizer(path)
-    theirs = transformers.BertTokenizerFast(
-        vocab=str(path), do_lower_case=not tokenizer.is_cased
-    )
+    theirs = transformers.BertTokenizerFast(vocab=str(path), do_lower_case=not tokenizer.is_cased)
     texts = corpora(shared_data)
     ids, lengths = tokenizer.encode(texts)
     expected = theirs(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
@@ -148,7 +154,9 @@ def test_a_copy_through_pickle_is_the_same():
     tokenizer = small_tokenizer()
     copy = pickle.loads(pickle.dumps(tokenizer))
     assert copy.fingerprint == tokenizer.fingerprint
-    assert copy.encode(["abc [MASK] d"])[0].tolist() == tokenizer.encode(["abc [MASK] d"])[0].tolist()
+    assert (
+        copy.encode(["abc [MASK] d"])[0].tolist() == tokenizer.encode(["abc [MASK] d"])[0].tolist()
+    )
 
 
 def test_readable_text_comes_back():

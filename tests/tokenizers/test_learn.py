@@ -32,11 +32,21 @@ def learn(texts, **settings):
 def test_five_runs_with_any_number_of_threads_learn_the_same(shared_data):
     book = shared_data / "openstax" / "writing-guide.txt.gz"
     seen = set()
-    for threads, parallel in (("1", "true"), ("2", "true"), ("3", "true"), ("7", "true"), ("1", "false")):
+    for threads, parallel in (
+        ("1", "true"),
+        ("2", "true"),
+        ("3", "true"),
+        ("7", "true"),
+        ("1", "false"),
+    ):
         env = {**os.environ, "RAYON_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": parallel}
         env["PYTHONHASHSEED"] = threads
         run = subprocess.run(
-            [sys.executable, "-c", LEARN, str(book)], env=env, capture_output=True, text=True, check=True
+            [sys.executable, "-c", LEARN, str(book)],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         seen.add(run.stdout)
     assert len(seen) == 1
@@ -54,7 +64,9 @@ def test_the_vocabulary_has_exactly_the_size_asked_for():
 
 
 def test_a_size_that_the_corpus_does_not_support_is_refused_with_the_one_it_does():
-    with pytest.raises(DataError, match=r"supports (\d+) tokens, not the 5000.*--vocab-size") as error:
+    with pytest.raises(
+        DataError, match=r"supports (\d+) tokens, not the 5000.*--vocab-size"
+    ) as error:
         learn(TEXT * 3, vocab_size=5000)
     most = int(str(error.value).split("supports ")[1].split()[0])
     assert learn(TEXT * 3, vocab_size=most).vocab_size == most
@@ -142,7 +154,9 @@ def test_words_are_fed_as_often_as_counted(monkeypatch):
 
 def test_the_saved_folder_gives_the_same_ids_here_and_in_transformers(tmp_path, shared_data):
     transformers = pytest.importorskip("transformers")
-    with gzip.open(shared_data / "eltec-french" / "eltec-french.txt.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(
+        shared_data / "eltec-french" / "eltec-french.txt.gz", "rt", encoding="utf-8"
+    ) as file:
         texts = file.read().split("\n")[:2000]
     for cased in (False, True):
         tokenizer = learn(texts, vocab_size=3000, cased=cased)

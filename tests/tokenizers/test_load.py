@@ -95,7 +95,7 @@ def test_a_broken_vocabulary_file_is_refused(tmp_path, text, message):
 
 
 def test_what_is_not_there_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no such tokenizer.*gloze tokenizer"):
+    with pytest.raises(DataError, match=r"no such tokenizer.*gloze tokenizer"):
         load_tokenizer(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"no tokenizer.json or vocab.txt in this folder"):
         load_tokenizer(tmp_path)
@@ -116,7 +116,10 @@ def test_padding_and_truncation_are_dropped(tmp_path, definition):
     )
     tokenizer = load(hostile, tmp_path)
     assert tokenizer.encode(["the cat"])[1].tolist() == [2]
-    assert tokenizer.encode_with_specials("the cat").tolist() == tokenizer.encode(["the cat"])[0].tolist()
+    assert (
+        tokenizer.encode_with_specials("the cat").tolist()
+        == tokenizer.encode(["the cat"])[0].tolist()
+    )
     tokenizer.save(tmp_path / "again")
     saved = json.loads((tmp_path / "again" / "tokenizer.json").read_text(encoding="utf-8"))
     assert saved["padding"] is saved["truncation"] is None
@@ -153,7 +156,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("changes", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_definition_is_refused(tmp_path, definition, changes):
-    with pytest.raises(DataError, match="tokenizer.json"):
+    with pytest.raises(DataError, match=r"tokenizer.json"):
         load(change(definition, **changes), tmp_path)
 
 
@@ -162,7 +165,7 @@ def test_a_hostile_definition_is_refused(tmp_path, definition, changes):
 )
 def test_a_file_that_defines_nothing_is_refused(tmp_path, text):
     (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match="tokenizer.json"):
+    with pytest.raises(DataError, match=r"tokenizer.json"):
         load_tokenizer(tmp_path)
 
 

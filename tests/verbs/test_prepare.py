@@ -62,7 +62,9 @@ def large_corpus(tmp_path):
 
 
 def contents(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def start(tmp_path, corpus, tokenizer, *, workers=1, limit=0):
@@ -75,7 +77,9 @@ def start(tmp_path, corpus, tokenizer, *, workers=1, limit=0):
     )  # fmt: skip
 
 
-def test_a_corpus_becomes_shards_and_a_summary_that_names_the_next_step(corpus, tokenizer, tmp_path):
+def test_a_corpus_becomes_shards_and_a_summary_that_names_the_next_step(
+    corpus, tokenizer, tmp_path
+):
     output = tmp_path / "shards"
     summary = prepare([corpus], tokenizer=tokenizer, output=output, valid_fraction=0.2)
     fingerprint = small_tokenizer().fingerprint
@@ -147,7 +151,9 @@ def test_a_single_document_is_refused_with_the_cure(tokenizer, tmp_path):
         ({"valid_fraction": float("nan")}, "valid_fraction nan"),
     ],
 )
-def test_impossible_settings_are_refused_before_any_work(corpus, tokenizer, tmp_path, settings, message):
+def test_impossible_settings_are_refused_before_any_work(
+    corpus, tokenizer, tmp_path, settings, message
+):
     with pytest.raises(ConfigError, match=re.escape(message)):
         prepare([corpus], tokenizer=tokenizer, output=tmp_path / "shards", **settings)
     assert not (tmp_path / "shards").exists()
@@ -189,7 +195,9 @@ def test_a_full_disk_ends_with_code_4_and_nothing_half_made(
 
 
 @pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_one_stopped_at_work_leaves_no_shards_and_no_workers(large_corpus, tokenizer, tmp_path, way):
+def test_one_stopped_at_work_leaves_no_shards_and_no_workers(
+    large_corpus, tokenizer, tmp_path, way
+):
     process = start(tmp_path, large_corpus, tokenizer, workers=2)
     tokens = f".tmp-{process.pid}-shards/train-tokens.npy"
     deadline = time.monotonic() + 60

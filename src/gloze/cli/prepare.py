@@ -44,6 +44,7 @@ def prepare(
         force: replace the output if it exists.
     """
     from gloze.text.read import ReadOptions
+
     from gloze.verbs.prepare import prepare as run
 
     return run(

@@ -42,6 +42,7 @@ def tokenizer(
         force: replace the output if it exists.
     """
     from gloze.text.read import ReadOptions
+
     from gloze.tokenizers import TokenizerConfig
     from gloze.verbs.tokenizer import learn
 

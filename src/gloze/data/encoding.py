@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.core.errors import ConfigError
+from gloze.data.shards import smallest_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,7 +54,10 @@ class EncodedDocuments:
         sentences = np.repeat(chosen, self.sizes)
         tokens = np.repeat(sentences, self.lengths)
         return EncodedDocuments(
-            self.tokens[tokens], self.word_starts[tokens], self.lengths[sentences], self.sizes[chosen]
+            self.tokens[tokens],
+            self.word_starts[tokens],
+            self.lengths[sentences],
+            self.sizes[chosen],
         )
 
     @staticmethod
@@ -116,7 +120,7 @@ class ChunkEncoder:
         some = lengths > 0
         owners = np.repeat(np.arange(len(each)), [len(sentences) for sentences in each])
         return EncodedDocuments(
-            tokens=ids.astype(np.min_scalar_type(self.tokenizer.vocab_size - 1)),
+            tokens=ids.astype(smallest_dtype(self.tokenizer.vocab_size)),
             word_starts=self.tokenizer.word_starts(ids, lengths),
             lengths=lengths[some],
             sizes=np.bincount(owners[some], minlength=len(each)),

@@ -132,7 +132,8 @@ class Shards:
         copies = [name for name in index["files"] if name.startswith(f"{TOKENIZER}/")]
         for name in [*names, *copies]:
             _check_file(folder / name, index["files"].get(name), verify=verify)
-        shards = cls(*_map_arrays(folder, split, index), folder, split, index)
+        tokens, sentences, documents, word_starts = _map_arrays(folder, split, index)
+        shards = cls(tokens, sentences, documents, word_starts, folder, split, index)
         if verify:
             _check_content(shards)
         return shards

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tokenizers import normalizers
-
 from gloze.core.errors import ConfigError, DataError
 from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer, library_errors
 from gloze.tokenizers.wordpiece import bert_tokenizer
+from tokenizers import normalizers
 
 MAX_FILE_BYTES = 256 << 20
 MAX_WORD_CHARACTERS = 200  # the library's time grows with the square of it
@@ -33,7 +32,9 @@ def load_tokenizer(path: str | Path, *, cased: bool | None = None) -> Tokenizer:
     file = _find(path)
     if file.suffix == ".json":
         if cased is not None:
-            raise ConfigError(f"{file} says itself whether capitals are kept: leave that choice out.")
+            raise ConfigError(
+                f"{file} says itself whether capitals are kept: leave that choice out."
+            )
         return _load_json(file)
     return _load_vocab(file, cased)
 
@@ -96,7 +97,9 @@ def _load_vocab(path: Path, cased: bool | None) -> Tokenizer:
             raise DataError("an empty line in a vocabulary.", path=path, line=number + 1)
         if token in vocab:
             raise DataError(
-                f"{token!r} is here twice, first in line {vocab[token] + 1}.", path=path, line=number + 1
+                f"{token!r} is here twice, first in line {vocab[token] + 1}.",
+                path=path,
+                line=number + 1,
             )
         vocab[token] = number
     if not vocab:
@@ -148,7 +151,9 @@ def _check(definition: dict[str, Any], path: Path) -> dict[str, int]:
     limit = model.get("max_input_chars_per_word", 100)
     if type(limit) is not int or not 0 < limit <= MAX_WORD_CHARACTERS:
         raise DataError(
-            f"max_input_chars_per_word is {limit}.", path=path, hint=f"1 to {MAX_WORD_CHARACTERS} is safe."
+            f"max_input_chars_per_word is {limit}.",
+            path=path,
+            hint=f"1 to {MAX_WORD_CHARACTERS} is safe.",
         )
     vocab = {**vocab, **_added(definition, path)}
     unknown = model.get("unk_token")
@@ -157,7 +162,8 @@ def _check(definition: dict[str, Any], path: Path) -> dict[str, int]:
     ids = vocab.values()
     if any(type(i) is not int for i in ids) or set(ids) != set(range(len(vocab))):
         raise DataError(
-            f"the ids of its {len(vocab)} tokens are not 0 to {len(vocab) - 1}, each once.", path=path
+            f"the ids of its {len(vocab)} tokens are not 0 to {len(vocab) - 1}, each once.",
+            path=path,
         )
     return vocab
 
@@ -174,12 +180,12 @@ def _added(definition: dict[str, Any], path: Path) -> dict[str, int]:
     return result
 
 
-def _special_tokens(
-    vocab: dict[str, int], settings: dict[str, Any], path: Path
-) -> SpecialTokens:
+def _special_tokens(vocab: dict[str, int], settings: dict[str, Any], path: Path) -> SpecialTokens:
     """Return the five special tokens, or say which of them the vocabulary lacks."""
     named = {role: _name(settings.get(f"{role}_token")) for role in _ROLES}
-    known = next((names for names in _KNOWN_NAMES if set(names.all) <= vocab.keys()), _KNOWN_NAMES[0])
+    known = next(
+        (names for names in _KNOWN_NAMES if set(names.all) <= vocab.keys()), _KNOWN_NAMES[0]
+    )
     usual = dict(zip(_ROLES, known.all, strict=True))
     chosen = {role: named[role] or usual[role] for role in _ROLES}
     missing = [f"{token} ({role})" for role, token in chosen.items() if token not in vocab]

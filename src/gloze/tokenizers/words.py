@@ -41,7 +41,7 @@ class _CharacterTable(dict[int, str]):
         character = chr(code_point)
         if unicodedata.category(character) == "Cs":
             raise DataError(
-                f"the text has half of a surrogate pair (U+{code_point:04X}), which is no character.",
+                f"the text has half of a surrogate pair (U+{code_point:04X}), no character.",
                 hint="Decode the text again from its source, as UTF-8.",
             )
         result = []
@@ -68,8 +68,7 @@ class BertWords:
         words = joined.translate(self._table).split()
         if any(character in joined for character in self._table.reordering):
             # Marks that stay may change places with their neighbors: not one by one any more.
-            words = list(chain.from_iterable(self._split_slowly(text) for text in texts))
-            return words
+            return list(chain.from_iterable(self._split_slowly(text) for text in texts))
         if texts:
             words.append(BREAK)
         return words
@@ -91,7 +90,9 @@ class _WordIndex(dict[str, int]):
         super().__init__({BREAK: 0})
         self.model, self.unk_id, self.max_word_characters = model, unk_id, max_word_characters
         self.ids = array("i", [unk_id])
-        self.starts = array("q", [0, 0])  # pieces of word i are ids[starts[i]:starts[i] + counts[i]]
+        self.starts = array(
+            "q", [0, 0]
+        )  # pieces of word i are ids[starts[i]:starts[i] + counts[i]]
         self.counts = array("q", [0, 1])  # word 1 stands for all that are too long
 
     def __missing__(self, word: str) -> int:
@@ -115,9 +116,7 @@ class WordEncoder:
         self._model, self._unk_id, self._max = model, unk_id, max_word_characters
         self._index = _WordIndex(model, unk_id, max_word_characters)
 
-    def encode(
-        self, texts: Sequence[str]
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    def encode(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the ids of all texts end to end, and the number of ids of each text."""
         if len(self._index) > MAX_CACHED_WORDS:
             self._index = _WordIndex(self._model, self._unk_id, self._max)

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gloze.text.read import ReadOptions, ReadReport, read_documents
+
 from gloze.core.errors import ConfigError
 from gloze.core.files import new_folder
 from gloze.core.progress import Progress, duration
 from gloze.data.encoding import ChunkEncoder, SentenceMode, encode_documents
 from gloze.data.shard_writer import ShardWriter
-from gloze.text.read import ReadOptions, ReadReport, read_documents
 from gloze.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gloze.text.read import ReadOptions, ReadReport, read_documents
+
 from gloze.core.files import new_folder
 from gloze.core.progress import Progress, duration
-from gloze.text.read import ReadOptions, ReadReport, read_documents
 from gloze.tokenizers import TokenizerConfig, learn_tokenizer
 
 if TYPE_CHECKING:

@@ -1,0 +1,116 @@
+"""Peak memory of ``gloze tokenizer`` and ``gloze prepare`` by the size of the corpus.
+
+The corpora are made from real books by repetition with variation: in every copy some words get
+an ending of their own, so that the number of different words grows as it does in real text.
+
+Example: python benchmarks/memory.py ../shared/data/openstax --megabytes 100 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VARIED_RATE = 0.005
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def make_corpus(books: Path, path: Path, size: int) -> None:
+    """Write about ``size`` bytes of the books, over and over with variation."""
+    chance = random.Random(0)
+    texts = [gzip.open(book, "rt", encoding="utf-8").read() for book in sorted(books.glob("*.gz"))]
+    written = 0
+    with path.open("w", encoding="utf-8") as file:
+        while written < size:
+            for text in texts:
+                words = text.split(" ")
+                for place in chance.sample(range(len(words)), int(len(words) * VARIED_RATE)):
+                    words[place] += "".join(chance.choices(LETTERS, k=4))
+                varied = " ".join(words) + "\n\n"
+                written += file.write(varied)
+                if written >= size:
+                    return
+
+
+def measure(arguments: Sequence[str]) -> tuple[float, float]:
+    """Run gloze; return the seconds, and the highest sum of the memory of its processes in MB."""
+    started_at = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from gloze.cli import main; main()", *arguments],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, session_megabytes(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
+        sys.exit(f"gloze {' '.join(arguments)} ended with {process.returncode}")
+    return time.monotonic() - started_at, peak
+
+
+def session_megabytes(session: int) -> float:
+    """Return the resident memory of all processes of a session, shared pages counted once."""
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                rollup = (process / "smaps_rollup").read_text()
+                total += int(rollup.partition("Pss:")[2].split()[0])
+        except (OSError, ValueError, IndexError):  # it has just ended
+            continue
+    return total / 1024
+
+
+def rows(books: Path, megabytes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
+    """Measure every command on every size."""
+    result: list[dict[str, Any]] = []
+    for size in megabytes:
+        corpus, vocab = folder / f"{size}.txt", folder / f"vocab-{size}"
+        make_corpus(books, corpus, size * 1_000_000)
+        base = ["prepare", str(corpus), "--tokenizer", str(vocab), "-o"]
+        commands = {
+            "tokenizer": ["tokenizer", str(corpus), "-o", str(vocab), "--vocab-size", "30000"],
+            "prepare": [*base, str(folder / f"one-{size}")],
+            "prepare --workers 2": [*base, str(folder / f"two-{size}"), "--workers", "2"],
+        }
+        for name, arguments in commands.items():
+            seconds, peak = measure(arguments)
+            figures = {"peak_mb": round(peak), "seconds": round(seconds, 1)}
+            rate = round(corpus.stat().st_size / 1e6 / seconds, 1)
+            result.append({"command": name, "corpus_mb": size, **figures, "mb_per_second": rate})
+        corpus.unlink()
+    return result
+
+
+def main() -> None:
+    """Print a table and one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("books", type=Path, help="folder of .txt.gz files")
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--folder", type=Path, help="where to make the corpora (a temporary one)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        measured = rows(given.books, given.megabytes, Path(folder))
+    lines = ["| command | corpus MB | peak MB | seconds | MB/s |", "|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(str(value) for value in row.values())} |" for row in measured]
+    machine = {"machine": platform.platform(), "cores": os.cpu_count(), "rows": measured}
+    sys.stdout.write("\n".join([*lines, json.dumps(machine)]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
