@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -44,6 +44,7 @@ class Objective:
     head: nn.Module
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Ids to hidden states: what objectives and tasks are built on."""
 
