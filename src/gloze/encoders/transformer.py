@@ -62,6 +62,12 @@ class TransformerConfig(Settings):
                 raise ConfigError(
                     f"encoder.{name} is {getattr(self, name)}; it must be from 1 to {1 << 20}."
                 )
+        if left := self.hidden_size % self.num_attention_heads:
+            raise ConfigError(
+                f"encoder.hidden_size {self.hidden_size} does not divide into "
+                f"{self.num_attention_heads} heads. Nearest that does: "
+                f"{self.hidden_size - left or self.num_attention_heads}."
+            )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(

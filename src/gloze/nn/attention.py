@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gloze.core.errors import ConfigError
 from gloze.nn.dropout import dropout
 from gloze.nn.layout import Layout
 
@@ -97,17 +96,11 @@ def _to_tokens(
 class SelfAttention(nn.Module):
     """Multi-head self-attention over sequences laid end to end (Vaswani et al. 2017, 3.2.2).
 
-    Raises:
-        ConfigError: if ``hidden_size`` is not a multiple of ``num_attention_heads``.
+    ``hidden_size`` must be a multiple of ``num_attention_heads``.
     """
 
     def __init__(self, *, hidden_size: int, num_attention_heads: int, dropout: float) -> None:
         super().__init__()
-        if hidden_size % num_attention_heads:
-            raise ConfigError(
-                f"hidden_size {hidden_size} does not divide into {num_attention_heads} heads. "
-                f"Nearest that does: {hidden_size - hidden_size % num_attention_heads}."
-            )
         self.num_attention_heads = num_attention_heads
         self.dropout = dropout
         self.query = nn.Linear(hidden_size, hidden_size)
