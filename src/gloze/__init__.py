@@ -1,0 +1,96 @@
+"""gloze: pre-train language encoders on your own text and put them to work.
+
+Every name here is imported when it is first used, so ``import gloze`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gloze.checkpoint import load
+    from gloze.core.errors import (
+        ConfigError,
+        DataError,
+        DivergedError,
+        GlozeError,
+        StoppedError,
+        WriteError,
+    )
+    from gloze.recipes import load_recipe
+    from gloze.text.read import ReadOptions
+    from gloze.tokenizers import TokenizerConfig, load_tokenizer
+    from gloze.verbs.evaluate import evaluate
+    from gloze.verbs.fill import fill
+    from gloze.verbs.finetune import finetune
+    from gloze.verbs.predict import predict
+    from gloze.verbs.prepare import prepare
+    from gloze.verbs.pretrain import pretrain
+    from gloze.verbs.quickstart import quickstart
+    from gloze.verbs.tokenizer import learn as learn_tokenizer
+
+    __version__: str
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DivergedError",
+    "GlozeError",
+    "ReadOptions",
+    "StoppedError",
+    "TokenizerConfig",
+    "WriteError",
+    "__version__",
+    "evaluate",
+    "fill",
+    "finetune",
+    "learn_tokenizer",
+    "load",
+    "load_recipe",
+    "load_tokenizer",
+    "predict",
+    "prepare",
+    "pretrain",
+    "quickstart",
+]
+
+_PLACES = {
+    "ConfigError": "gloze.core.errors:ConfigError",
+    "DataError": "gloze.core.errors:DataError",
+    "DivergedError": "gloze.core.errors:DivergedError",
+    "GlozeError": "gloze.core.errors:GlozeError",
+    "ReadOptions": "gloze.text.read:ReadOptions",
+    "StoppedError": "gloze.core.errors:StoppedError",
+    "TokenizerConfig": "gloze.tokenizers:TokenizerConfig",
+    "WriteError": "gloze.core.errors:WriteError",
+    "evaluate": "gloze.verbs.evaluate:evaluate",
+    "fill": "gloze.verbs.fill:fill",
+    "finetune": "gloze.verbs.finetune:finetune",
+    "learn_tokenizer": "gloze.verbs.tokenizer:learn",
+    "load": "gloze.checkpoint:load",
+    "load_recipe": "gloze.recipes:load_recipe",
+    "load_tokenizer": "gloze.tokenizers:load_tokenizer",
+    "predict": "gloze.verbs.predict:predict",
+    "prepare": "gloze.verbs.prepare:prepare",
+    "pretrain": "gloze.verbs.pretrain:pretrain",
+    "quickstart": "gloze.verbs.quickstart:quickstart",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("gloze")
+    elif name in _PLACES:
+        module, _, attribute = _PLACES[name].partition(":")
+        value = getattr(import_module(module), attribute)
+    else:
+        raise AttributeError(f"module 'gloze' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
