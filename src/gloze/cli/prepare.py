@@ -22,6 +22,7 @@ def prepare(
     text_column: str = "text",
     one_document_per_file: Annotated[bool, Parameter(negative="")] = False,
     max_line_bytes: int = 1 << 20,
+    max_reject_rate: float = 0.001,
     strict: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> PrepareSummary:
@@ -40,11 +41,11 @@ def prepare(
         text_column: the column of JSONL and Parquet files that holds the text.
         one_document_per_file: blank lines do not end a document.
         max_line_bytes: longer lines are faults.
+        max_reject_rate: share of lines that may be faulty.
         strict: refuse a corpus with faults instead of counting them.
         force: replace the output if it exists.
     """
     from gloze.text.read import ReadOptions
-
     from gloze.verbs.prepare import prepare as run
 
     return run(
@@ -60,6 +61,7 @@ def prepare(
             strict=strict,
             one_document_per_file=one_document_per_file,
             max_line_bytes=max_line_bytes,
+            max_reject_rate=max_reject_rate,
         ),
         force=force,
     )

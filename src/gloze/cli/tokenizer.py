@@ -21,6 +21,7 @@ def tokenizer(
     text_column: str = "text",
     one_document_per_file: Annotated[bool, Parameter(negative="")] = False,
     max_line_bytes: int = 1 << 20,
+    max_reject_rate: float = 0.001,
     strict: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> TokenizerSummary:
@@ -38,11 +39,11 @@ def tokenizer(
         text_column: the column of JSONL and Parquet files that holds the text.
         one_document_per_file: blank lines do not end a document.
         max_line_bytes: longer lines are faults.
+        max_reject_rate: share of lines that may be faulty.
         strict: refuse a corpus with faults instead of counting them.
         force: replace the output if it exists.
     """
     from gloze.text.read import ReadOptions
-
     from gloze.tokenizers import TokenizerConfig
     from gloze.verbs.tokenizer import learn
 
@@ -57,6 +58,7 @@ def tokenizer(
             strict=strict,
             one_document_per_file=one_document_per_file,
             max_line_bytes=max_line_bytes,
+            max_reject_rate=max_reject_rate,
         ),
         force=force,
     )

@@ -63,15 +63,16 @@ class _SplitWriter:
     """The four arrays of one split."""
 
     def __init__(self, folder: Path, split: str, dtype: np.dtype[Any]) -> None:
-        types = (dtype, np.dtype(np.int64), np.dtype(np.int64), np.dtype(np.uint8))
+        offsets = np.dtype(np.int64)
+        types: list[np.dtype[Any]] = [dtype, offsets, offsets, np.dtype(np.uint8)]
         self.files = [
             _ArrayFile(array_path(folder, split, array), kind)
             for array, kind in zip(ARRAYS, types, strict=True)
         ]
         self.tokens, self.sentences, self.documents, self.word_starts = self.files
         self._bits = np.zeros(0, bool)
-        for offsets in (self.sentences, self.documents):
-            offsets.add(np.zeros(1, np.int64))
+        for file in (self.sentences, self.documents):
+            file.add(np.zeros(1, offsets))
 
     def add(self, documents: EncodedDocuments) -> None:
         before = self.sentences.size - 1

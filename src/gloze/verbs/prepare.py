@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.text.read import ReadOptions, ReadReport, read_documents
-
 from gloze.core.errors import ConfigError
 from gloze.core.files import new_folder
 from gloze.core.progress import Progress, duration
 from gloze.data.encoding import ChunkEncoder, SentenceMode, encode_documents
 from gloze.data.shard_writer import ShardWriter
+from gloze.text.read import ReadOptions, ReadReport, read_documents
 from gloze.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ class PrepareSummary:
         unknown_rate: share of tokens that are the unknown token.
         empty_documents: documents without a token, dropped.
         problems: how many faults of each kind the corpus had.
+        places: the first faults, as ``path:line kind``.
         rejects: the file with the refused lines, if there were any.
         characters: encoded.
         seconds: duration.
@@ -43,6 +43,7 @@ class PrepareSummary:
     unknown_rate: float
     empty_documents: int
     problems: dict[str, int]
+    places: list[str]
     rejects: Path | None
     characters: int
     seconds: float
@@ -60,6 +61,7 @@ class PrepareSummary:
         if self.empty_documents:
             lines.append(f"  {self.empty_documents:,} documents without a token were dropped.")
         lines += [f"  fault in the corpus, {kind}: {n:,}" for kind, n in self.problems.items()]
+        lines += [f"    {place}" for place in self.places]
         if self.rejects:
             lines.append(f"Refused lines: {self.rejects}")
         lines.append(f"Shards: {self.path}")
@@ -133,6 +135,7 @@ def prepare(
         unknown_rate=figures["unknown_tokens"] / max(1, figures["tokens"]),
         empty_documents=writer.num_empty,
         problems=dict(report.problems),
+        places=list(report.places),
         rejects=refused,
         characters=figures["characters"],
         seconds=seconds,

@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.text.read import ReadOptions, ReadReport, read_documents
-
 from gloze.core.files import new_folder
 from gloze.core.progress import Progress, duration
+from gloze.text.read import ReadOptions, ReadReport, read_documents
 from gloze.tokenizers import TokenizerConfig, learn_tokenizer
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ class TokenizerSummary:
         documents: read from the corpus.
         characters: read from the corpus.
         problems: how many faults of each kind the corpus had.
+        places: the first faults, as ``path:line kind``.
         seconds: duration.
     """
 
@@ -38,18 +38,20 @@ class TokenizerSummary:
     documents: int
     characters: int
     problems: dict[str, int]
+    places: list[str]
     seconds: float
 
     def __str__(self) -> str:
-        faults = "".join(f"\n  {kind}: {count:,}" for kind, count in self.problems.items())
-        return (
-            f"Learned {self.vocab_size:,} {'cased' if self.cased else 'uncased'} tokens from "
-            f"{self.documents:,} documents ({self.characters:,} characters) in "
-            f"{duration(self.seconds)}."
-            + (f"\nFaults in the corpus:{faults}" if faults else "")
-            + f"\nTokenizer: {self.path}"
-            f"\nNext: gloze prepare CORPUS --tokenizer {self.path} -o SHARDS"
-        )
+        case = "cased" if self.cased else "uncased"
+        lines = [
+            f"Learned {self.vocab_size:,} {case} tokens from {self.documents:,} documents "
+            f"({self.characters:,} characters) in {duration(self.seconds)}."
+        ]
+        lines += [f"  fault in the corpus, {kind}: {n:,}" for kind, n in self.problems.items()]
+        lines += [f"    {place}" for place in self.places]
+        lines.append(f"Tokenizer: {self.path}")
+        lines.append(f"Next: gloze prepare CORPUS --tokenizer {self.path} -o SHARDS")
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as JSON knows it."""
@@ -99,6 +101,7 @@ def learn(
         documents=report.documents,
         characters=report.characters,
         problems=dict(report.problems),
+        places=list(report.places),
         seconds=seconds,
     )
 
