@@ -19,6 +19,8 @@ from gloze.encoders.transformer import TransformerEncoder
 from gloze.inference.model import Model
 from gloze.interop.huggingface import from_their_config, to_ours, to_their_config, to_theirs
 from gloze.objectives import OBJECTIVES
+from gloze.tasks.classification import NAME
+from gloze.tasks.classifier import TextClassifier
 from gloze.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
@@ -258,6 +260,21 @@ def load(path: str | Path) -> Model:
     return Model(parts.encoder, parts.tokenizer, heads)
 
 
+def load_classifier(path: str | Path) -> TextClassifier:
+    """Load a fine-tuned classifier: ours, or one in Hugging Face layout.
+
+    Raises:
+        ConfigError: if there is no such folder, and no hub model of that name can be had.
+        DataError: if it is no classifier, or a file is missing, broken, or does not fit.
+    """
+    parts = load_parts(path)
+    where = find_model(path) / "config.json"
+    classifier = TextClassifier.from_config(parts.encoder, parts.tokenizer, parts.config, where)
+    if not parts.load_head(NAME, classifier.head):
+        raise DataError("not a classifier: it has no weights of a classifier.", path=where.parent)
+    return classifier
+
+
 def find_model(path: str | Path) -> Path:
     """Return the model folder that a path, a run folder or a hub name stands for.
 
@@ -297,4 +314,4 @@ def _load(
     module.load_state_dict(floats, strict=False)
 
 
-__all__ = ["Checkpoints", "Parts", "load", "load_parts", "save_model"]
+__all__ = ["Checkpoints", "Parts", "load", "load_classifier", "load_parts", "save_model"]

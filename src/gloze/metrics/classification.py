@@ -109,3 +109,8 @@ def matthews(counts: npt.NDArray[np.int64]) -> float:
     above = right * total - sum(n * s for n, s in zip(named, said, strict=True))
     below = (total**2 - sum(s * s for s in said)) * (total**2 - sum(n * n for n in named))
     return above / math.sqrt(below) if below else 0.0
+
+
+def shown_metrics(metric: str, num_labels: int) -> list[str]:
+    """Return the names of the figures worth a column: the task's own first."""
+    return list(dict.fromkeys([metric, "accuracy", "f1" if num_labels == 2 else "macro_f1"]))

@@ -98,6 +98,18 @@ class ClassificationConfig(Settings):
         if config.type_vocab_size < 2 and any(e.text_b is not None for e in examples):
             raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
 
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """Check that the positive label is one of the labels.
+
+        Raises:
+            ConfigError: if it is not.
+        """
+        if self.positive_label is not None and self.positive_label not in labels:
+            raise ConfigError(
+                f"task.positive_label is {self.positive_label!r}. "
+                f"{nearest(self.positive_label, labels)}The labels are {', '.join(labels)}."
+            )
+
     def build(
         self, encoder: Encoder, num_labels: int, initializer_range: float = 0.02
     ) -> Objective:

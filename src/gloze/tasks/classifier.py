@@ -98,14 +98,9 @@ class TextClassifier:
     @property
     def positive(self) -> int:
         """Number of the label whose F1 is meant when there are two."""
+        self.config.check_labels(self.labels)
         chosen = self.config.positive_label
-        if chosen is None:
-            return 1
-        if chosen not in self.labels:
-            raise ConfigError(
-                f"task.positive_label is {chosen!r}; the labels are {', '.join(self.labels)}."
-            )
-        return self.labels.index(chosen)
+        return 1 if chosen is None else self.labels.index(chosen)
 
     def predict(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[Prediction]:
         """Return an answer for each text, or each pair of texts, in their order."""

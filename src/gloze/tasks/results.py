@@ -1,0 +1,200 @@
+"""What a fine-tuning gave: figures of each seed, their spread, and the model at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gloze.core.errors import DataError
+from gloze.core.progress import duration
+from gloze.metrics.classification import METRICS, shown_metrics
+from gloze.metrics.statistics import spread
+from gloze.metrics.table import seeds_table
+from gloze.tasks.examples import read_examples
+from gloze.tasks.formats import find_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gloze.metrics.classification import ClassificationFigures
+    from gloze.tasks.classifier import Prediction, TextClassifier
+
+# A run's folder holds the one; each seed's folder holds the other once it is finished.
+RESULTS, FIGURES = "results.json", "figures.json"
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What one seed gave.
+
+    Attributes:
+        seed: everything random followed from it.
+        path: its run folder.
+        steps, tokens, seconds: what its training took, evaluations counted in.
+        figures: of each labelled split (``dev``, ``test``), by name.
+    """
+
+    seed: int
+    path: Path
+    steps: int
+    tokens: int
+    seconds: float
+    figures: dict[str, dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON can hold it."""
+        return {**self.__dict__, "path": str(self.path)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], path: Path) -> SeedResult:
+        """Return the result that was saved in the run folder ``path``.
+
+        Raises:
+            DataError: if names are missing or unknown: another version wrote it.
+        """
+        try:
+            return cls(**{**values, "path": path})
+        except TypeError:
+            raise DataError("written by another version of gloze.", path=path / FIGURES) from None
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What a fine-tuning gave, and where it lies.
+
+    Attributes:
+        path: the run folder.
+        task, transfer: what was asked for.
+        labels: in the order of their numbers.
+        metric: by which seeds are compared.
+        best_seed: the best on dev; the first if there is no dev file.
+        seeds: the result of each.
+        encoding: of each split: examples, tokens, and the true shares of truncated examples
+            and unknown tokens.
+        load: reads a model folder.
+    """
+
+    path: Path
+    task: str
+    transfer: str
+    labels: list[str]
+    metric: str
+    best_seed: int
+    seeds: tuple[SeedResult, ...]
+    encoding: dict[str, dict[str, float]]
+    load: Callable[[Path], TextClassifier] = field(repr=False, compare=False)
+
+    @property
+    def best(self) -> SeedResult:
+        """The result of the best seed."""
+        return next(result for result in self.seeds if result.seed == self.best_seed)
+
+    @property
+    def model(self) -> Path:
+        """The model folder of the best seed."""
+        return self.best.path / "model"
+
+    @cached_property
+    def classifier(self) -> TextClassifier:
+        """The model of the best seed, loaded when first used."""
+        return self.load(self.model)
+
+    def predict(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[Prediction]:
+        """Return label and probabilities for each text, or pair of texts, in their order."""
+        return self.classifier.predict(texts)
+
+    def evaluate(
+        self, path: str | Path, *, format: str | None = None, columns: str | None = None
+    ) -> ClassificationFigures:
+        """Return the figures of the best seed on a labelled file."""
+        examples = read_examples(Path(path), find_format(format, columns))
+        return self.classifier.figures(examples, Path(path))
+
+    def __str__(self) -> str:
+        tuned = f"Fine-tuned on {self.encoding['train']['examples']:,.0f} examples"
+        seconds = sum(result.seconds for result in self.seeds)
+        lines = [f"{tuned}, transfer {self.transfer}, in {duration(seconds)}."]
+        for split, counts in self.encoding.items():
+            if counts["truncated_share"]:
+                lines.append(f"  {split}: {counts['truncated_share']:.2%} of examples were cut.")
+            if counts["unknown_share"] > 0.01:
+                lines.append(f"  {split}: {counts['unknown_share']:.2%} of tokens are unknown.")
+        names = shown_metrics(self.metric, len(self.labels))
+        for split in self.best.figures:
+            rows = {
+                str(result.seed): {name: result.figures[split][name] for name in names}
+                for result in self.seeds
+            }
+            lines += [f"{split} ({self.best.figures[split]['examples']:,} examples)"]
+            lines += [seeds_table(rows)]
+        if len(self.seeds) > 1:
+            lines.append(f"Best seed: {self.best_seed}")
+        lines += [
+            f"Model: {self.model}",
+            f"Results: {self.path / RESULTS}",
+            f"Next: gloze predict {self.path} --data FILE -o predictions.tsv",
+        ]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result, with mean and deviation over seeds, as JSON can hold it."""
+        splits = {
+            split: {
+                name: spread([result.figures[split][name] for result in self.seeds]).to_dict()
+                for name in ("loss", *METRICS)
+            }
+            for split in self.best.figures
+        }
+        return {
+            "path": str(self.path),
+            "model": str(self.model),
+            "task": self.task,
+            "transfer": self.transfer,
+            "labels": self.labels,
+            "metric": self.metric,
+            "best_seed": self.best_seed,
+            **splits,
+            "seeds": [result.to_dict() for result in self.seeds],
+            "encoding": self.encoding,
+        }
+
+
+def best_seed(results: Sequence[SeedResult], metric: str) -> int:
+    """Return the seed with the best dev figure, the first of equals; without dev the first."""
+    if "dev" not in results[0].figures:
+        return results[0].seed
+    return max(results, key=lambda result: (result.figures["dev"][metric], -result.seed)).seed
+
+
+def model_card(
+    result: SeedResult, *, labels: Sequence[str], transfer: str, base: str, trained_on: int
+) -> str:
+    """Return the text of a model card: what is known of the run, nothing invented."""
+    figures = [
+        f"| {split} {name} ({values['examples']:,} examples) | {values[name]:.4f} |"
+        for split, values in result.figures.items()
+        for name in ("loss", *METRICS)
+    ]
+    lines = [
+        "---",
+        "library_name: transformers",
+        "pipeline_tag: text-classification",
+        "---",
+        f"# A classifier of {len(labels)} labels",
+        "",
+        f"An encoder fine-tuned with gloze (transfer {transfer}, seed {result.seed}) "
+        f"from {base}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| labels | {', '.join(labels[:50])}{', ...' if len(labels) > 50 else ''} |",
+        f"| examples trained on | {trained_on:,} |",
+        f"| steps | {result.steps:,} |",
+        *figures,
+        "",
+        "F1 is of the second label where there are two, else the mean over the labels.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,257 @@
+"""``gloze finetune``: a pre-trained encoder learns a task from labelled examples."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from gloze.checkpoint import Checkpoints, find_model, load_classifier, load_parts, save_model
+from gloze.config.runs import note_data, run_folder, step_size
+from gloze.core.errors import ConfigError, nearest
+from gloze.core.files import read_json, write_json
+from gloze.core.progress import say
+from gloze.core.rng import derive
+from gloze.data.stream import Stream
+from gloze.recipes.finetuning import FinetuneConfig, load_finetuning
+from gloze.tasks.classification import NAME, learn_labels, number_labels
+from gloze.tasks.classifier import TextClassifier
+from gloze.tasks.encoding import EncodedExamples, encode_examples
+from gloze.tasks.examples import Example, read_examples
+from gloze.tasks.formats import find_format
+from gloze.tasks.results import (
+    FIGURES,
+    RESULTS,
+    FinetuneResult,
+    SeedResult,
+    best_seed,
+    model_card,
+)
+from gloze.training.evaluate import evaluate_objectives
+from gloze.training.log import MetricsLog
+from gloze.training.loop import Trainer
+from gloze.training.transfer import build_learner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gloze.checkpoint import Parts
+    from gloze.core.contracts import Objective
+    from gloze.training.learner import Learner
+    from gloze.training.state import TrainingState
+    from gloze.training.transfer import Transfer
+
+TASKS = (NAME,)
+
+
+@dataclass(frozen=True)
+class _Split:
+    path: Path
+    examples: list[Example]
+    encoded: EncodedExamples
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all seeds share."""
+
+    model: str | Path
+    config: FinetuneConfig
+    labels: list[str]
+    splits: dict[str, _Split]
+
+
+def finetune(
+    task: str,
+    *,
+    model: str | Path,
+    train: str | Path,
+    dev: str | Path | None = None,
+    test: str | Path | None = None,
+    output: str | Path,
+    transfer: Transfer | None = None,
+    seeds: int = 1,
+    seed: int | None = None,
+    format: str | None = None,
+    columns: str | dict[str, str] | None = None,
+    recipe: str | Path | FinetuneConfig | None = None,
+    settings: Sequence[str] = (),
+    resume: bool = False,
+    force: bool = False,
+) -> FinetuneResult:
+    """Fine-tune an encoder on labelled examples.
+
+    Example: ``gloze.finetune("classification", model="runs/mini", train="train.tsv",
+    dev="dev.tsv", output="runs/sst2").predict(["what a film"])``
+
+    Args:
+        task: ``classification``.
+        model: a model folder, ours or in Hugging Face layout; a run folder; a hub name.
+        train: labelled examples: TSV, CSV, JSONL, Parquet, plain or compressed.
+        dev: labelled examples that compare settings and seeds.
+        test: labelled examples that are looked at once, at the end.
+        output: the run folder; must not exist unless ``resume`` or ``force``.
+        transfer: ``full`` (the default), ``frozen`` or ``none``.
+        seeds: how many runs, with seeds one after the other; several each get a folder.
+        seed: the first; replaces the recipe's.
+        format: layout of the files: a name of GLUE, or tsv, csv, jsonl, parquet.
+        columns: names of your columns, like ``text_a=sentence,label=gold``.
+        recipe: a TOML file or a FinetuneConfig; by default one that suits the model's size.
+        settings: changes to the recipe, each ``path=value``.
+        resume: go on with what is in ``output``; finished seeds are kept.
+        force: replace a run in ``output``.
+
+    Raises:
+        ConfigError: for an impossible recipe or call.
+        DataError: for labelled files or a model that cannot be used.
+        StoppedError: after a signal, with everything saved.
+        DivergedError: if the loss diverges again and again.
+    """
+    _check_call(task, seeds)
+    output, layout = Path(output), find_format(format, columns)
+    if layout.has_scores:
+        raise ConfigError(f"The labels of {format} are numbers on a scale, not classes.")
+    paths = {"train": Path(train)}
+    paths |= {name: Path(path) for name, path in (("dev", dev), ("test", test)) if path}
+    examples = {name: read_examples(path, layout) for name, path in paths.items()}
+    parts = load_parts(model)
+    config = load_finetuning(
+        recipe, settings, transfer=transfer, hidden_size=parts.encoder.output_size, seed=seed
+    )
+    resolved = config.task.resolve(is_frozen=config.transfer == "frozen", metric=layout.metric)
+    job = _prepare(model, replace(config, task=resolved), parts, paths, examples)
+    with run_folder(output, job.config, resume=resume, force=force):
+        note_data(output, {**paths, "model": find_model(model) / "model.safetensors"})
+        numbers = range(config.seed, config.seed + seeds)
+        folders = {n: output if seeds == 1 else output / f"seed-{n}" for n in numbers}
+        results = [_finished(folders[n]) or _run_seed(job, n, folders[n]) for n in numbers]
+        result = FinetuneResult(
+            path=output,
+            task=task,
+            transfer=config.transfer,
+            labels=job.labels,
+            metric=resolved.metric,
+            best_seed=best_seed(results, resolved.metric),
+            seeds=tuple(results),
+            encoding={name: split.encoded.summary() for name, split in job.splits.items()},
+            load=load_classifier,
+        )
+        write_json(output / RESULTS, result.to_dict())
+    return result
+
+
+def _check_call(task: str, seeds: int) -> None:
+    if task not in TASKS:
+        raise ConfigError(
+            f"Unknown task {task!r}. {nearest(task, TASKS)}Known: {', '.join(TASKS)}."
+        )
+    if seeds < 1:
+        raise ConfigError(f"--seeds {seeds}: at least one is needed.")
+
+
+def _prepare(
+    model: str | Path,
+    config: FinetuneConfig,
+    parts: Parts,
+    paths: dict[str, Path],
+    examples: dict[str, list[Example]],
+) -> _Job:
+    """Check and encode every split, before anything is written."""
+    labels = learn_labels(examples["train"], paths["train"])
+    config.task.check_labels(labels)
+    splits = {}
+    for name, path in paths.items():
+        config.task.check(parts.encoder, examples[name])
+        encoded = encode_examples(
+            NAME,
+            examples[name],
+            parts.tokenizer,
+            max_length=config.task.max_length,
+            labels=number_labels(examples[name], labels, path),
+        )
+        splits[name] = _Split(path, examples[name], encoded)
+    if "dev" not in splits:
+        say("No --dev file: there are no figures of unseen examples to go by while training.")
+    return _Job(model, config, labels, splits)
+
+
+def _finished(folder: Path) -> SeedResult | None:
+    """Return the result of a seed that an earlier sitting finished."""
+    done = folder / FIGURES
+    return SeedResult.from_dict(read_json(done), folder) if done.exists() else None
+
+
+def _run_seed(job: _Job, seed: int, folder: Path) -> SeedResult:
+    """Train one seed, judge it, save it."""
+    torch.manual_seed(derive("weights", seed) % 2**63)
+    parts = load_parts(job.model)
+    task = job.config.task
+    objective = task.build(parts.encoder, len(job.labels), parts.encoder.config.initializer_range)
+    learner = build_learner(parts.encoder, [objective], job.config.transfer)
+    state = _train(job, learner, objective, seed, folder)
+    classifier = TextClassifier(parts.encoder, objective.head, parts.tokenizer, job.labels, task)
+    judged = {name: split for name, split in job.splits.items() if name != "train"}
+    result = SeedResult(
+        seed=seed,
+        path=folder,
+        steps=state.step,
+        tokens=state.tokens,
+        seconds=state.seconds,
+        figures={
+            name: classifier.figures(split.examples, split.path).to_dict()
+            for name, split in judged.items()
+        },
+    )
+    card = model_card(
+        result,
+        labels=job.labels,
+        transfer=job.config.transfer,
+        base=Path(job.model).name,
+        trained_on=len(job.splits["train"].examples),
+    )
+    extra = classifier.to_config()
+    save_model(folder / "model", learner, parts.tokenizer, card=card, extra=extra, force=True)
+    write_json(folder / FIGURES, result.to_dict())
+    # With the model saved, the optimizer's state has served its purpose.
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return result
+
+
+def _train(
+    job: _Job, learner: Learner, objective: Objective, seed: int, folder: Path
+) -> TrainingState:
+    """Train to the end of the budget, from the newest checkpoint if there is one."""
+    training = job.config.training
+    streams = {
+        name: Stream(
+            replace(split.encoded, seed=seed),
+            [objective],
+            size=step_size(training),
+            seed=seed,
+            workers=training.loader_workers,
+            shuffle=name == "train",
+        )
+        for name, split in job.splits.items()
+    }
+
+    def look() -> dict[str, float]:
+        return evaluate_objectives(
+            learner,
+            streams["dev"],
+            max_tokens=training.evaluation_tokens,
+            precision=training.precision,
+        )
+
+    trainer = Trainer(
+        learner,
+        streams["train"],
+        training,
+        seed=seed,
+        log=MetricsLog(folder, f"seed {seed}", tensorboard=training.tensorboard),
+        checkpoints=Checkpoints(folder / "checkpoints", training.keep_checkpoints),
+        evaluate=look if "dev" in streams else None,
+    )
+    return trainer.run()
