@@ -59,7 +59,7 @@ class SegmentPairConfig(Settings):
         if shards.num_documents < 2 and self.random_rate > 0:
             raise DataError(
                 "the corpus has one document, and random next sentences come from another one.",
-                path=shards.path,
+                path=shards.folder,
                 hint="Separate documents by blank lines, or set sampler.kind to text_block "
                 "and leave out objectives.nsp.",
             )
