@@ -49,7 +49,12 @@ def measure(arguments: Sequence[str]) -> tuple[float, float]:
     """Run gloze; return the seconds, and the highest sum of the memory of its processes in MB."""
     started_at = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-c", "from gloze.cli import main; main()", *arguments],
+        [
+            sys.executable,
+            "-c",
+            "import sys; from gloze.cli import main; sys.exit(main())",
+            *arguments,
+        ],
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )

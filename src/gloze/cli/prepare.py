@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-
-if TYPE_CHECKING:
-    from gloze.verbs.prepare import PrepareSummary
 
 
 def prepare(
@@ -25,7 +22,7 @@ def prepare(
     max_reject_rate: float = 0.001,
     strict: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
-) -> PrepareSummary:
+) -> Any:
     """Encode a corpus into shards, with some documents held out.
 
     Example: gloze prepare books/ --tokenizer vocab -o shards --workers 4

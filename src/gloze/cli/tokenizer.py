@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-
-if TYPE_CHECKING:
-    from gloze.verbs.tokenizer import TokenizerSummary
 
 
 def tokenizer(
@@ -24,7 +21,7 @@ def tokenizer(
     max_reject_rate: float = 0.001,
     strict: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
-) -> TokenizerSummary:
+) -> Any:
     """Learn a vocabulary from a corpus.
 
     Example: gloze tokenizer books/ -o vocab --vocab-size 8000

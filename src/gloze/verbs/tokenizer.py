@@ -71,7 +71,7 @@ def learn(
     The same corpus and settings give the same bytes, whatever the number of threads; memory is
     bounded whatever the size of the corpus.
 
-    Example: ``gloze.learn(["books/"], output="vocab", config=TokenizerConfig(vocab_size=8000))``
+    Example: ``gloze.learn_tokenizer(["books/"], output="vocab")``
 
     Args:
         corpus: files, folders, globs, or ``-`` for standard input.
