@@ -1,0 +1,1 @@
+"""Files become documents, and paragraphs become sentences. Nothing here imports torch."""
