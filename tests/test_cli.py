@@ -44,7 +44,7 @@ def verb(monkeypatch):
     """Install a verb named ``try`` that does what a test wants."""
 
     def install(action):
-        def attempt(*, times: Annotated[int, Parameter(alias="-n")] = 1) -> Unknown:  # noqa: F821
+        def attempt(*, times: Annotated[int, Parameter(alias="-n")] = 1) -> Unknown:
             """Try something."""
             return action()
 
