@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from gloze.cli.corpus import CorpusWord, refuse_options
+
 
 def prepare(
-    *corpus: str,
+    *corpus: CorpusWord,
     tokenizer: Path,
     output: Annotated[Path, Parameter(alias="-o")],
     workers: int = 1,
@@ -45,6 +47,7 @@ def prepare(
     from gloze.text.read import ReadOptions
     from gloze.verbs.prepare import prepare as run
 
+    refuse_options(corpus, prepare)
     return run(
         corpus,
         tokenizer=tokenizer,

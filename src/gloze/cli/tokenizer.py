@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from gloze.cli.corpus import CorpusWord, refuse_options
+
 
 def tokenizer(
-    *corpus: str,
+    *corpus: CorpusWord,
     output: Annotated[Path, Parameter(alias="-o")],
     kind: Literal["wordpiece"] = "wordpiece",
     vocab_size: int = 30522,
@@ -44,6 +46,7 @@ def tokenizer(
     from gloze.tokenizers import TokenizerConfig
     from gloze.verbs.tokenizer import learn
 
+    refuse_options(corpus, tokenizer)
     return learn(
         corpus,
         output=output,
