@@ -1,0 +1,60 @@
+"""``gloze pretrain`` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from gloze.verbs.pretrain import PretrainResult
+
+
+def pretrain(
+    recipe: str,
+    *,
+    corpus: Annotated[
+        tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)
+    ] = (),
+    shards: Path | None = None,
+    output: Annotated[Path, Parameter(alias="-o")],
+    tokenizer: Path | None = None,
+    init: str | None = None,
+    settings: Annotated[
+        tuple[str, ...], Parameter(name="--set", negative="", show_default=False)
+    ] = (),
+    seed: int | None = None,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> PretrainResult:
+    """Pre-train an encoder.
+
+    Example: gloze pretrain bert-mini --shards shards -o runs/mini --set training.steps=20000
+
+    Args:
+        recipe: a named recipe or a TOML file; gloze recipes lists them.
+        corpus: files, folders or globs; tokenizer and shards are made in the run folder.
+        shards: a folder written by gloze prepare, instead of a corpus.
+        output: the run folder to write: checkpoints, log, model, report.
+        tokenizer: a tokenizer folder or file; by default learned from the corpus.
+        init: a model to start from, instead of random weights; its tokenizer and sizes hold.
+        settings: a change to the recipe, as path=value; may be repeated.
+        seed: replaces the recipe's.
+        resume: go on exactly where the run in --output stopped.
+        force: replace the output if it exists.
+    """
+    from gloze.verbs.pretrain import pretrain as run
+
+    return run(
+        recipe,
+        output=output,
+        corpus=corpus,
+        shards=shards,
+        tokenizer=tokenizer,
+        init=init,
+        settings=settings,
+        seed=seed,
+        resume=resume,
+        force=force,
+    )
