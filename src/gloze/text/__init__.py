@@ -1,1 +1,1 @@
-"""Files become documents, and paragraphs become sentences. Nothing here imports torch."""
+"""Files to documents to sentences."""

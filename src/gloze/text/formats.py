@@ -1,228 +1,275 @@
-"""Plain text, JSONL, Parquet and data sets of a hub become documents."""
+"""Each format of a corpus, as documents: plain text, JSON lines, Parquet, a hub's rows."""
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gloze.core.errors import DataError, MissingExtraError
-from gloze.text.lines import fault_in_text, read_lines
-from gloze.text.report import CUT_DOCUMENT, EMPTY_DOCUMENT, EMPTY_FILE, UNKNOWN_SUFFIX
-from gloze.text.sources import HUB_PREFIX, STANDARD_INPUT, cannot_read, read_blocks
+from gloze.core.errors import DataError, MissingExtraError, nearest
+from gloze.text.compression import MAX_RATIO, RATIO_FREE_BYTES
+from gloze.text.lines import Fault, check_text, plain_spaces, read_lines
+from gloze.text.sources import HUB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-    from gloze.text.report import Inspector
-    from gloze.text.sources import Source
+    from gloze.text.report import Ledger
 
-NOT_JSON = "not JSON"
-NOT_OBJECT = "not a JSON object"
-NO_COLUMN = "no text column"
-NOT_STRING = "text is not a string"
+PARQUET_ROWS = 256
 
 
 @dataclass(frozen=True)
 class Document:
-    """Paragraphs that belong together, in their order.
+    """A text, cut into paragraphs.
 
     Attributes:
-        paragraphs: none is empty, none has white space around it.
-        source: ``path:line`` of the first line, or ``path:row``.
+        paragraphs: none of them empty; in text of one sentence a line, the sentences.
+        source: ``path:line`` of its first line, or ``path:row``.
     """
 
     paragraphs: list[str]
     source: str
 
 
-class _Builder:
-    """Gathers paragraphs to documents, cutting those too long to hold."""
+def read_text(file: BinaryIO, source: str, ledger: Ledger) -> Iterator[Document]:
+    """Yield the documents of plain text: blank lines lie between them.
 
-    def __init__(self, name: str, inspector: Inspector) -> None:
-        self.name, self._inspector = name, inspector
-        self._limit = inspector.options.max_document_bytes
-        self._paragraphs: list[str] = []
-        self._line = self._size = 0
-
-    def add(self, line: int, paragraph: str) -> Document | None:
-        """Add a paragraph; return the document it would have made too long."""
-        full = None
-        # Bytes are estimated: exact ones would cost an encoding, and the limit is about memory.
-        size = len(paragraph) if paragraph.isascii() else 3 * len(paragraph)
-        if self._paragraphs and self._size + size > self._limit:
-            self._inspector.note(self.name, line, CUT_DOCUMENT)
-            full = self.end()
-        if not self._paragraphs:
-            self._line = line
-        self._paragraphs.append(paragraph)
-        self._size += size
-        return full
-
-    def end(self) -> Document | None:
-        """Return the document gathered so far, if there is one."""
-        if not self._paragraphs:
-            return None
-        document = Document(self._paragraphs, f"{self.name}:{self._line}")
-        self._inspector.accept(self._paragraphs)
-        self._paragraphs, self._size = [], 0
-        return document
-
-
-def read_text(source: Source, inspector: Inspector) -> Iterator[Document]:
-    """Yield the documents of plain text: a paragraph a line, a blank line between documents."""
-    if source.is_found and not source.has_known_suffix:
-        inspector.note(source.name, 1, UNKNOWN_SUFFIX)
-    is_text = source.has_known_suffix or source.name == STANDARD_INPUT
-    builder, splits = _Builder(source.name, inspector), not inspector.options.one_document_per_file
-    lines_before = inspector.report.lines
-    blocks = read_blocks(source, inspector.options)
-    for number, line in read_lines(blocks, source.name, inspector, is_text=is_text):
-        document = None
-        if line:
-            inspector.count_line()
-            document = builder.add(number, line)
-        elif splits:
-            document = builder.end()
-        if document:
-            yield document
-    last = builder.end()
-    if last:
-        yield last
-    if inspector.report.lines == lines_before:
-        inspector.note(source.name, 1, EMPTY_FILE)
+    Raises:
+        DataError: if a document is too large to be held.
+    """
+    options = ledger.options
+    number = size = first = 0
+    has_text = False
+    paragraphs: list[str] = []
+    for lines in read_lines(file, max_bytes=options.max_line_bytes):
+        for line in lines:
+            number += 1
+            if isinstance(line, Fault):
+                has_text = True
+                ledger.count(1)
+                ledger.drop(source, number, *line)
+            elif text := line.strip():
+                if not paragraphs:
+                    first = number
+                paragraphs.append(text)
+                size += len(text)
+                if size > options.max_document_bytes:
+                    raise _too_large(source, first, options.max_document_bytes)
+            elif paragraphs and not options.one_document_per_file:
+                has_text = True
+                ledger.count(len(paragraphs))
+                yield Document(paragraphs, f"{source}:{first}")
+                paragraphs, size = [], 0
+    if paragraphs:
+        ledger.count(len(paragraphs))
+        yield Document(paragraphs, f"{source}:{first}")
+    elif not has_text:
+        ledger.empty(source, 1)
 
 
-def read_jsonl(source: Source, inspector: Inspector) -> Iterator[Document]:
-    """Yield a document for each line that is a JSON object with the text column."""
-    reader = _Rows(source.name, inspector)
-    is_empty = True
-    blocks = read_blocks(source, inspector.options)
-    for number, line in read_lines(blocks, source.name, inspector, is_text=True):
-        if not line:
-            continue
-        is_empty = False
-        try:
-            value = json.loads(line, object_pairs_hook=_object, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            inspector.reject(source.name, number, NOT_JSON, f"{NOT_JSON} ({reason})")
-            continue
-        if isinstance(value, dict):
-            yield from reader.documents(number, value)
-        else:
-            reason = f"{NOT_OBJECT} but {type(value).__name__}"
-            inspector.reject(source.name, number, NOT_OBJECT, reason)
-    if is_empty:
-        inspector.note(source.name, 1, EMPTY_FILE)
+def _too_large(source: str, line: int, size: int) -> DataError:
+    return DataError(
+        f"the document that begins here is over {size:,} characters.",
+        path=source,
+        line=line,
+        hint="Put blank lines between documents, or raise max_document_bytes.",
+    )
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a name appears twice in one object")
-    return value
+def read_jsonl(file: BinaryIO, source: str, ledger: Ledger) -> Iterator[Document]:
+    """Yield a document for each line of JSON."""
+    rows = _json_rows(file, ledger.options.max_line_bytes, ledger.options.text_column)
+    return _documents(rows, source, ledger)
 
 
-def _no_constant(name: str) -> None:
+def _json_rows(file: BinaryIO, max_bytes: int, column: str) -> Iterator[tuple[int, Any]]:
+    number = 0
+    for lines in read_lines(file, max_bytes=max_bytes, keep_spaces=True):
+        for line in lines:
+            number += 1
+            if isinstance(line, Fault):
+                yield number, line
+            elif line and not line.isspace():
+                yield number, _parse(line, column)
+
+
+def _parse(line: str, column: str) -> Any:
+    """Return the text of a line of JSON, whatever it is, or what is wrong with the line."""
+    try:
+        row = json.loads(line, parse_constant=_refuse_constant)
+        if not isinstance(row, dict):
+            return Fault("not an object", f"a JSON {_json_type(row)}, not an object")
+        if column not in row:
+            return Fault("no text", f"no field {column!r}; there are: {_names(row)}")
+        if line.count(json.dumps(column)) > 1:
+            json.loads(line, object_pairs_hook=_refuse_twice)
+        return row[column]
+    except RecursionError:
+        return Fault("not JSON", "nested too deeply")
+    except ValueError as error:
+        return Fault("not JSON", f"not JSON ({error})")
+
+
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON value")
 
 
-class _Rows:
-    """Rows with a text column become documents."""
-
-    def __init__(self, name: str, inspector: Inspector) -> None:
-        self.name, self._inspector = name, inspector
-        self._column = inspector.options.text_column
-        self._builder = _Builder(name, inspector)
-
-    def documents(self, number: int, row: Mapping[str, Any]) -> Iterator[Document]:
-        """Yield the document of a row: one, none if faulty or empty, several if it is long."""
-        if self._column not in row:
-            found = ", ".join(sorted(map(str, row))[:10]) or "none"
-            reason = f"{NO_COLUMN} {self._column!r} (found: {found[:200]})"
-            self._inspector.reject(self.name, number, NO_COLUMN, reason)
-            return
-        yield from self.document(number, row[self._column])
-
-    def document(self, number: int, text: Any) -> Iterator[Document]:
-        """Yield the document of a text: newlines end paragraphs, blank lines nothing more."""
-        if not isinstance(text, str):
-            what = "null" if text is None else type(text).__name__
-            self._inspector.reject(self.name, number, NOT_STRING, f"{NOT_STRING} but {what}")
-            return
-        fault = fault_in_text(text, self._inspector.options.max_line_bytes)
-        if fault:
-            self._inspector.reject(self.name, number, *fault)
-            return
-        self._inspector.count_line()
-        paragraphs = [line for line in map(str.strip, text.split("\n")) if line]
-        if not paragraphs:
-            self._inspector.note(self.name, number, EMPTY_DOCUMENT)
-        for paragraph in paragraphs:
-            full = self._builder.add(number, paragraph)
-            if full:
-                yield full
-        last = self._builder.end()
-        if last:
-            yield last
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> None:
+    seen = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise ValueError(f"the name {name!r} twice in one object")
+        seen.add(name)
 
 
-def read_parquet(source: Source, inspector: Inspector) -> Iterator[Document]:
-    """Yield a document for each row of a Parquet file, read a batch of rows at a time.
+def _json_type(value: object) -> str:
+    kinds = {list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return kinds.get(type(value), "number")
+
+
+def _names(names: Iterable[str], most: int = 20) -> str:
+    listed = [repr(name[:50]) for name in names]
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return (", ".join(listed[:most]) or "none") + more
+
+
+def _documents(rows: Iterable[tuple[int, Any]], source: str, ledger: Ledger) -> Iterator[Document]:
+    """Yield a document for each row whose text can be used."""
+    max_bytes = ledger.options.max_line_bytes
+    has_rows = False
+    for number, value in rows:
+        has_rows = True
+        ledger.count(1)
+        fault = _check_value(value, max_bytes)
+        if fault is not None:
+            ledger.drop(source, number, *fault)
+        elif paragraphs := _paragraphs(value):
+            yield Document(paragraphs, f"{source}:{number}")
+        else:
+            ledger.empty(source, number)
+    if not has_rows:
+        ledger.empty(source, 1)
+
+
+def _check_value(value: object, max_bytes: int) -> Fault | None:
+    if isinstance(value, Fault):
+        return value
+    if value is None:
+        return Fault("no text", "the text is null")
+    if not isinstance(value, str):
+        return Fault("not a string", f"the text is a {type(value).__name__}, not a string")
+    return check_text(value, max_bytes)
+
+
+def _paragraphs(text: str) -> list[str]:
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    lines = (plain_spaces(line).strip() for line in text.split("\n"))
+    return [line for line in lines if line]
+
+
+def read_parquet(path: Path, ledger: Ledger) -> Iterator[Document]:
+    """Yield a document for each row of a Parquet file.
 
     Raises:
-        DataError: if it is cut, damaged or a bomb, or has no text column of strings.
+        DataError: if the file is broken, or has no such column of strings.
     """
-    from pyarrow import ArrowException
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    from gloze.text.parquet import text_batches
-
-    reader = _Rows(source.name, inspector)
-    number = 0
+    column = ledger.options.text_column
     try:
-        for texts in text_batches(source.name, inspector.options):
-            for text in texts:
-                number += 1
-                yield from reader.document(number, text)
-    except UnicodeDecodeError:
-        raise DataError("text that is not UTF-8.", path=source.name, line=number + 1) from None
-    except (ArrowException, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise DataError(f"not readable as Parquet: {reason}", path=source.name) from None
-    except OSError as error:
-        raise cannot_read(source.name, error) from None
-    if not number:
-        inspector.note(source.name, 1, EMPTY_FILE)
+        # Without these two, a whole row group is held at once.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            schema = file.schema_arrow
+            _check_column(column, schema.names, str(path))
+            kind = schema.field(column).type
+            if pa.types.is_dictionary(kind):
+                kind = kind.value_type
+            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+                raise DataError(f"the column holds {kind}, not strings.", path=path, column=column)
+            batches = file.iter_batches(PARQUET_ROWS, columns=[column])
+            rows = _parquet_rows(batches, path, ledger.options.max_decompressed_bytes)
+            yield from _documents(rows, str(path), ledger)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"not a whole Parquet file ({reason}).", path=path) from error
 
 
-def read_hub(source: Source, inspector: Inspector) -> Iterator[Document]:
-    """Yield a document for each row of the train split of ``hf:NAME`` or ``hf:NAME:CONFIG``.
+def _parquet_rows(batches: Iterable[Any], path: Path, max_bytes: int) -> Iterator[tuple[int, Any]]:
+    number = size = 0
+    on_disk = path.stat().st_size
+    for batch in batches:
+        size += batch.nbytes
+        if size > max_bytes or (size > RATIO_FREE_BYTES and size > MAX_RATIO * on_disk):
+            raise DataError(
+                f"grows to over {size:,} bytes when decompressed.",
+                path=path,
+                hint="If it is no decompression bomb, write it without compression.",
+            )
+        for value in batch.column(0):
+            number += 1
+            try:
+                text = value.as_py()
+            except UnicodeDecodeError:
+                text = Fault("not UTF-8", "the text is not UTF-8")
+            yield number, text
+
+
+def _check_column(column: str, names: list[str], source: str) -> None:
+    if column not in names:
+        raise DataError(
+            f"no column {column!r}; there are: {_names(names)}.",
+            path=source,
+            hint=f"{nearest(column, names)}Choose it with --text-column.",
+        )
+
+
+def read_hub(name: str, ledger: Ledger) -> Iterator[Document]:
+    """Yield a document for each row of the train split of ``hf:NAME`` or ``hf:NAME:config``.
 
     Raises:
-        MissingExtraError: if the ``datasets`` library is not installed.
-        DataError: if the library cannot give the data set.
+        MissingExtraError: if the ``datasets`` library is absent.
+        DataError: if the data set cannot be reached or has no such column.
     """
     try:
         import datasets
     except ImportError:
-        raise MissingExtraError("datasets", "hub", f"Reading {source.name}") from None
-    name, _, config = source.name.removeprefix(HUB_PREFIX).partition(":")
-    reader = _Rows(source.name, inspector)
-    number = 0
-    rows = _hub_rows(datasets, source.name, name, config or None)
-    for number, row in enumerate(rows, start=1):
-        yield from reader.documents(number, row)
-    if not number:
-        inspector.note(source.name, 1, EMPTY_FILE)
-
-
-def _hub_rows(
-    datasets: Any, source: str, name: str, config: str | None
-) -> Iterator[Mapping[str, Any]]:
-    # The library raises errors of a dozen packages; all mean that the data cannot be had.
+        raise MissingExtraError("datasets", "hub", f"Reading {name}") from None
+    dataset, _, config = name.removeprefix(HUB).partition(":")
     try:
-        yield from datasets.load_dataset(name, config, split="train", streaming=True)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise DataError(f"the data set cannot be read: {reason}", path=source) from error
+        rows = datasets.load_dataset(dataset, config or None, split="train", streaming=True)
+        yield from _documents(_hub_rows(rows, name, ledger.options.text_column), name, ledger)
+    except DataError:
+        raise
+    except Exception as error:  # the library raises whatever its many parts raise
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DataError(f"cannot be read ({reason}).", path=name) from error
+
+
+def _hub_rows(rows: Iterable[Any], name: str, column: str) -> Iterator[tuple[int, Any]]:
+    for number, row in enumerate(rows, start=1):
+        if number == 1:
+            _check_column(column, list(row), name)
+        yield number, row.get(column)
+
+
+def rewind(file: BinaryIO, start: bytes) -> BinaryIO:
+    """Return a stream that begins with ``start`` and goes on with ``file``."""
+    return io.BufferedReader(_Rewound(file, start), 1 << 17)
+
+
+class _Rewound(io.RawIOBase):
+    def __init__(self, file: BinaryIO, start: bytes) -> None:
+        self._file, self._start = file, start
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._start[: len(buffer)] or self._file.read(len(buffer))
+        self._start = self._start[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)

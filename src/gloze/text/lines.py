@@ -1,157 +1,138 @@
-"""Bytes become lines of text; faulty lines are dropped and told, never held beyond a limit."""
+"""Lines of a stream of bytes, decoded strictly, in bounded memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from gloze.core.errors import DataError
-from gloze.text.compressed import MAGIC
+import re
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gloze.text.report import Inspector
-
+BLOCK_BYTES = 1 << 18
 BOM = b"\xef\xbb\xbf"
-NOT_UTF8 = "not UTF-8"
-NUL = "NUL character"
-TOO_LONG = "line too long"
-SURROGATE = "lone surrogate"
+# Form feeds, Unicode's line separators and their like are spaces here, never line ends: other
+# programs would count the lines in another way, and BERT's normalizer would glue the words.
+_ODD_SPACE = re.compile("[\t\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
+_ODD_BYTES = (
+    *(bytes([code]) for code in (9, 11, 12, 13, 28, 29, 30, 31)),
+    b"\xc2\x85",
+    b"\xe2\x80\xa8",
+    b"\xe2\x80\xa9",
+)
+
+
+class Fault(NamedTuple):
+    """What is wrong with a line or row: the kind, and the reason for a person."""
+
+    kind: str
+    reason: str
+
+
+NUL = Fault("NUL", "a NUL character")
+SURROGATE = Fault("lone surrogate", "a lone surrogate, which is no character")
+
+
+def too_long(max_bytes: int) -> Fault:
+    """Return the fault of a line or row over ``max_bytes``."""
+    return Fault("too long", f"over {max_bytes:,} bytes")
+
+
+def plain_spaces(text: str) -> str:
+    """Return ``text`` with tabs, form feeds, U+0085, U+2028 and their like as spaces."""
+    return _ODD_SPACE.sub(" ", text)
+
+
+def check_text(text: str, max_bytes: int) -> Fault | None:
+    """Return what is wrong with a text that did not come as bytes, if anything."""
+    if "\0" in text:
+        return NUL
+    if not text.isascii():
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            return SURROGATE
+    else:
+        size = len(text)
+    return too_long(max_bytes) if size > max_bytes else None
 
 
 def read_lines(
-    blocks: Iterator[bytes], path: str, inspector: Inspector, *, is_text: bool
-) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each sound line, blank ones too, without white space around it.
+    file: BinaryIO, *, max_bytes: int, keep_spaces: bool = False
+) -> Iterator[list[str | Fault]]:
+    """Yield the lines of ``file`` in order, in lists; a line that cannot be used is a Fault.
 
-    A line ends with LF or CR LF. Other characters that some programs break lines at (a lone CR,
-    form feed, U+0085, U+2028 ...) are white space inside a line. A BOM at the start is dropped.
-
-    Raises:
-        DataError: if the content is not text; with ``is_text`` unset at the first NUL in sight.
+    LF and CRLF end a line, nothing else does. A byte-order mark at the start is dropped. A line
+    over ``max_bytes`` is never held whole. Odd spaces become plain ones unless ``keep_spaces``.
     """
-    number = 0
-    limit = inspector.options.max_line_bytes
-    for chunk in _whole_lines(_checked(blocks, path, is_text=is_text), limit):
-        if chunk is None:
-            number += 1
-            inspector.reject(path, number, TOO_LONG, _too_long(limit))
-            continue
-        text = _decode_all(chunk, limit)
-        if text is not None:
-            for line in text.split("\n"):
-                number += 1
-                yield number, line.strip()
-            continue
-        for raw in chunk.split(b"\n"):
-            number += 1
-            line_or_fault = decode_line(raw.removesuffix(b"\r"), limit)
-            if isinstance(line_or_fault, tuple):
-                inspector.reject(path, number, *line_or_fault)
-            else:
-                yield number, line_or_fault.strip()
+    is_first = True
+    for block in _whole_lines(file, max_bytes):
+        if block is None:
+            yield [too_long(max_bytes)]
+        else:
+            data = block.removeprefix(BOM) if is_first else block
+            yield _decode(data, max_bytes, keep_spaces=keep_spaces)
+        is_first = False
 
 
-def decode_line(raw: bytes, limit: int) -> str | tuple[str, str]:
-    """Return the text of one line, or the kind of its fault and the fault in detail."""
-    if len(raw) > limit:
-        return TOO_LONG, _too_long(limit)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        reason = f"byte {error.start + 1} of the line, 0x{raw[error.start]:02x}: {error.reason}"
-        return NOT_UTF8, f"{NOT_UTF8} ({reason})"
-    return (NUL, f"{NUL} at {text.index(chr(0)) + 1}") if "\0" in text else text
-
-
-def fault_in_text(text: str, limit: int) -> tuple[str, str] | None:
-    """Return kind and detail of the fault of a text that was never bytes, or None."""
-    if len(text) > limit:
-        return TOO_LONG, _too_long(limit)
-    if text.isascii():
-        return (NUL, f"{NUL} at {text.index(chr(0)) + 1}") if "\0" in text else None
-    try:
-        raw = text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        return SURROGATE, f"{SURROGATE} U+{code:04X} at {error.start + 1}"
-    found = decode_line(raw, limit)
-    return found if isinstance(found, tuple) else None
-
-
-def _too_long(limit: int) -> str:
-    return f"{TOO_LONG}: over {limit:,} bytes (max_line_bytes)"
-
-
-def _decode_all(chunk: bytes, limit: int) -> str | None:
-    """Return the text of many lines at once, or None if one of them is faulty."""
-    if len(chunk) > limit and max(map(len, chunk.split(b"\n"))) > limit:
-        return None
-    try:
-        text = chunk.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text
-
-
-def _whole_lines(blocks: Iterator[bytes], limit: int) -> Iterator[bytes | None]:
-    """Yield runs of whole lines without the last LF, and None for a line over ``limit``."""
-    pieces: list[bytes] = []
-    held = 0
-    skipping = False
-    for block in blocks:
-        cut = block.rfind(b"\n")
+def _whole_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes | None]:
+    """Yield blocks that end where a line ends; None stands for a line that is too long."""
+    held: list[bytes] = []
+    size, is_too_long = 0, False
+    while block := file.read(BLOCK_BYTES):
         start = 0
-        if skipping:
+        if is_too_long:
             start = block.find(b"\n") + 1
             if not start:
                 continue
-            skipping = False
-        if cut >= start:
-            yield b"".join(pieces) + block[start:cut]
-            pieces, held, start = [], 0, cut + 1
-        rest = block[start:]
-        pieces.append(rest)
-        held += len(rest)
-        if held > limit + 1:  # one more for the CR before an LF
-            pieces, held, skipping = [], 0, True
+            is_too_long = False
             yield None
-    if held:
-        yield b"".join(pieces)
+        end = block.rfind(b"\n") + 1
+        if end > start:
+            yield b"".join([*held, block[start:end]])
+            held, size, start = [], 0, end
+        held.append(block[start:])
+        size += len(block) - start
+        if size > max_bytes + 2:  # a CRLF may follow, and does not count
+            held, size, is_too_long = [], 0, True
+    if is_too_long:
+        yield None
+    elif size:
+        yield b"".join(held)
 
 
-def _checked(blocks: Iterator[bytes], path: str, *, is_text: bool) -> Iterator[bytes]:
-    """Pass blocks on without a BOM at the start, once the first one looks like text."""
-    head = b""
-    for block in blocks:
-        head += block
-        if len(head) >= len(BOM):
-            break
-    if head:
-        _refuse_binary(head, path, is_text=is_text)
-        yield head.removeprefix(BOM)
-    yield from blocks
+def _decode(data: bytes, max_bytes: int, *, keep_spaces: bool) -> list[str | Fault]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return _decode_each(data, max_bytes, keep_spaces=keep_spaces)
+    if len(data) > max_bytes or "\0" in text:
+        return _decode_each(data, max_bytes, keep_spaces=keep_spaces)
+    if b"\r\n" in data:
+        text = text.replace("\r\n", "\n")
+    if not keep_spaces and any(odd in data for odd in _ODD_BYTES):
+        text = plain_spaces(text)
+    lines: list[str | Fault] = list(text.split("\n"))
+    if not lines[-1]:
+        lines.pop()
+    return lines
 
 
-def _refuse_binary(head: bytes, path: str, *, is_text: bool) -> None:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(
-            "this is UTF-16, not UTF-8.",
-            path=path,
-            hint="Convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW",
-        )
-    for magic, suffix in MAGIC.items():
-        if head.startswith(magic):
-            raise DataError(
-                f"this is {suffix} compressed data, not text.",
-                path=path,
-                hint=f"Give the file the suffix {suffix}, or unpack it first.",
-            )
-    # A stray NUL in a .txt is a faulty line; a text that is a tenth NULs is no text.
-    if head.startswith(b"PAR1") or head.count(0) > (len(head) // 10 if is_text else 0):
-        raise DataError(
-            "this looks like a binary file, not text.",
-            path=path,
-            hint="Known: plain text, .jsonl, .parquet, each of the first two also as .gz .xz "
-            ".bz2 .zst. Leave other files out of the corpus.",
-        )
+def _decode_each(data: bytes, max_bytes: int, *, keep_spaces: bool) -> list[str | Fault]:
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return [_decode_line(line, max_bytes, keep_spaces=keep_spaces) for line in lines]
+
+
+def _decode_line(data: bytes, max_bytes: int, *, keep_spaces: bool) -> str | Fault:
+    data = data.removesuffix(b"\r")
+    if len(data) > max_bytes:
+        return too_long(max_bytes)
+    if b"\0" in data:
+        return NUL
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        return Fault("not UTF-8", f"not UTF-8: byte 0x{byte:02x} at byte {error.start + 1}")
+    return text if keep_spaces else plain_spaces(text)

@@ -1,25 +1,45 @@
-"""Files, folders, globs, standard input and hub data sets become a stream of documents.
-
->>> for document in read_documents(["books/", "news-*.jsonl.zst"]):
-...     print(document.source, document.paragraphs[0])
-"""
+"""A corpus as a stream of documents, whatever it lies in, in bounded memory."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from gloze.text.formats import Document, read_hub, read_jsonl, read_parquet, read_text
-from gloze.text.report import Inspector, ReadOptions, ReadReport, Reject
-from gloze.text.sources import find_sources
+from gloze.core.errors import DataError
+from gloze.text.compression import COMPRESSED, open_binary
+from gloze.text.formats import (
+    Document,
+    read_hub,
+    read_jsonl,
+    read_parquet,
+    read_text,
+    rewind,
+)
+from gloze.text.report import Ledger, ReadOptions, ReadReport
+from gloze.text.sources import STDIN, find_sources, readable_twice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from gloze.text.sources import Source
+__all__ = ["Document", "ReadOptions", "ReadReport", "read_documents", "readable_twice"]
 
-__all__ = ["Document", "ReadOptions", "ReadReport", "Reject", "read_documents"]
-_READERS = {"text": read_text, "jsonl": read_jsonl, "parquet": read_parquet, "hub": read_hub}
+JSONL = (".jsonl", ".ndjson", ".json")
+PARQUET = (".parquet", ".pq")
+TEXT = (".txt", ".text")
+_SNIFF_BYTES = 1 << 16
+_MAGIC = {
+    b"\x1f\x8b": "gzip: name it .gz",
+    b"BZh": "bzip2: name it .bz2",
+    b"\xfd7zXZ\0": "xz: name it .xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard: name it .zst",
+    b"PAR1": "Parquet: name it .parquet",
+    b"PK\x03\x04": "a ZIP archive: unpack it",
+    b"%PDF": "a PDF: extract its text",
+    b"\xff\xfe": "UTF-16: save it as UTF-8",
+    b"\xfe\xff": "UTF-16: save it as UTF-8",
+}
 
 
 def read_documents(
@@ -27,37 +47,89 @@ def read_documents(
     *,
     options: ReadOptions | None = None,
     report: ReadReport | None = None,
-    rejects: Path | Callable[[Reject], None] | None = None,
+    rejects: Path | None = None,
 ) -> Iterator[Document]:
-    """Yield the documents of a corpus, in the order named, in memory bounded by ``options``.
+    """Yield the documents of a corpus in order, never holding more than one.
 
-    Files are looked for at once; their content is read as documents are asked for. Faulty lines
-    are dropped and counted; the corpus is judged when it has been read to its end.
+    Plain text has one sentence or paragraph a line and blank lines between documents. In
+    ``.jsonl`` and ``.parquet`` files each row is a document, and newlines in its text part
+    paragraphs. All but Parquet may be compressed (``.gz .bz2 .xz .zst``). A line that cannot be
+    used is dropped and counted, and refused with ``options.strict``.
 
     Args:
-        inputs: files, folders, globs, ``-`` for standard input, ``hf:NAME[:CONFIG]``.
-        options: how to read, and how many faults to allow.
-        report: is counted up while reading.
-        rejects: a JSONL file to write dropped lines to, made at the first, or a function.
+        inputs: files, folders, globs, ``-`` for standard input, ``hf:NAME`` or ``hf:NAME:config``.
+        options: how to read; the defaults if absent.
+        report: is filled on the way.
+        rejects: a JSONL file to write dropped lines to (path, line, kind, reason); it is made
+            when there is one.
 
     Raises:
-        DataError: if a file is missing, cut, damaged or not text, if there is no document, or if
-            there are more faults than ``options`` allow.
-        ConfigError: if nothing is named.
-        MissingExtraError: if a hub is to be read and the ``datasets`` library is absent.
-        WriteError: if ``rejects`` cannot be written.
+        DataError: if an input is missing or broken, there is no text, or there are too many
+            faults: any with ``strict``, otherwise over 20 and over ``max_reject_rate``.
+        MissingExtraError: if ``hf:`` is used without the extra ``hub``.
     """
-    sources = find_sources(inputs)
-    names = ", ".join(map(str, [inputs] if isinstance(inputs, (str, Path)) else inputs))
-    inspector = Inspector(options or ReadOptions(), report or ReadReport(), rejects)
-    return _read(sources, inspector, names)
+    report = ReadReport() if report is None else report
+    ledger = Ledger(options or ReadOptions(), report, rejects)
+    num_documents = 0
+    with closing(ledger):
+        for source in find_sources(inputs):
+            for document in _read(source, ledger):
+                num_documents += 1
+                report.documents += 1
+                report.paragraphs += len(document.paragraphs)
+                report.characters += sum(map(len, document.paragraphs))
+                yield document
+        ledger.finish()
+    if not num_documents:
+        raise DataError(
+            f"the corpus holds no text ({', '.join(map(str, inputs))}).{ledger.listed()}"
+        )
 
 
-def _read(sources: list[Source], inspector: Inspector, names: str) -> Iterator[Document]:
+def _read(source: str | Path, ledger: Ledger) -> Iterator[Document]:
+    if source == STDIN:
+        yield from _read_stream(sys.stdin.buffer, "stdin", "", ledger)
+        return
+    if isinstance(source, str):
+        yield from read_hub(source, ledger)
+        return
+    suffixes = [suffix.lower() for suffix in source.suffixes]
+    is_compressed = suffixes[-1:] != [] and suffixes[-1] in COMPRESSED
+    suffix = "".join(suffixes[-2:-1] if is_compressed else suffixes[-1:])
+    if suffix in PARQUET:
+        _refuse_unseekable(source, is_compressed=is_compressed)
+        yield from read_parquet(source, ledger)
+        return
+    with open_binary(source, max_bytes=ledger.options.max_decompressed_bytes) as file:
+        yield from _read_stream(file, str(source), suffix, ledger)
+
+
+def _refuse_unseekable(path: Path, *, is_compressed: bool) -> None:
+    if is_compressed:
+        raise DataError("a Parquet file inside another compression: unpack it.", path=path)
+    open_binary(path).close()
+    if not path.is_file():
+        raise DataError("Parquet can be read from a plain file only.", path=path)
+
+
+def _read_stream(file: BinaryIO, source: str, suffix: str, ledger: Ledger) -> Iterator[Document]:
     try:
-        for source in sources:
-            yield from _READERS[source.kind](source, inspector)
-            inspector.report.files += 1
-        inspector.finish(names)
-    finally:
-        inspector.close()
+        start = file.read(_SNIFF_BYTES)
+        _refuse_binary(start, source, suffix)
+        whole = rewind(file, start)
+        is_jsonl = suffix in JSONL or (source == "stdin" and start.lstrip()[:1] == b"{")
+        yield from (read_jsonl if is_jsonl else read_text)(whole, source, ledger)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error}).", path=source) from error
+
+
+def _refuse_binary(start: bytes, source: str, suffix: str) -> None:
+    for magic, what in _MAGIC.items():
+        if start.startswith(magic):
+            raise DataError(f"not text but {what}.", path=source)
+    if b"\0" in start and suffix not in (*TEXT, *JSONL):
+        raise DataError(
+            "not text: there are NUL bytes near its beginning.",
+            path=source,
+            hint="If it is text all the same, name it .txt.",
+        )

@@ -1,178 +1,100 @@
-"""What a person names becomes a list of files, and a file becomes blocks of bytes."""
+"""What a person names as a corpus, as a list of things to read."""
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
+import shutil
 import stat
 import sys
-from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Literal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gloze.core.errors import ConfigError, DataError
-from gloze.text.compressed import BLOCK_BYTES, COMPRESSIONS, unpack
+from gloze.core.errors import DataError
+from gloze.core.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gloze.text.report import ReadOptions
-
-STANDARD_INPUT = "-"
-HUB_PREFIX = "hf:"
-TEXT_SUFFIXES = frozenset({".txt", ".text", ".md", ".rst"})
-_KINDS: dict[str, Literal["text", "jsonl", "parquet"]] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-_GLOB_CHARACTERS = frozenset("*?[")
+STDIN = "-"
+HUB = "hf:"
 
 
-@dataclass(frozen=True)
-class Source:
-    """One file, data set or stream of a corpus.
+def find_sources(inputs: Sequence[str | Path]) -> list[str | Path]:
+    """Return the files of ``inputs`` in order; ``-`` and ``hf:NAME`` stay as they are.
 
-    Attributes:
-        name: as it is shown to a person.
-        kind: how its content is read.
-        compression: the suffix of its compression, or nothing.
-        suffix: of the content.
-        is_found: met in a folder or by a glob, not named by a person.
-    """
-
-    name: str
-    kind: Literal["text", "jsonl", "parquet", "hub"]
-    compression: str = ""
-    suffix: str = ".txt"
-    is_found: bool = False
-
-    @property
-    def has_known_suffix(self) -> bool:
-        """Return whether the suffix says how the content is to be read."""
-        return self.kind != "text" or self.suffix in TEXT_SUFFIXES
-
-
-def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
-    """Return all files of a corpus in the order named; folders and globs in sorted order.
+    Folders are searched to any depth and globs expanded, both in sorted order and without
+    hidden files.
 
     Raises:
-        DataError: if a file is missing, is a device, or a glob or folder gives nothing.
-        ConfigError: if nothing is named, or standard input twice.
+        DataError: if an input is not there, or a folder or glob gives no file.
     """
-    if isinstance(inputs, (str, Path)):
-        inputs = [inputs]
     if not inputs:
-        raise ConfigError(
-            "No corpus is named. Name files, folders, globs, or - for standard input."
-        )
-    if sum(1 for name in inputs if str(name) == STANDARD_INPUT) > 1:
-        raise ConfigError("Standard input (-) is named twice, but it can be read only once.")
-    return [source for name in inputs for source in _expand(name)]
+        raise DataError("no corpus was named.", hint="Name files, folders, globs or -.")
+    if sum(str(each) == STDIN for each in inputs) > 1:
+        raise DataError("standard input (-) is named twice, but can be read only once.")
+    found: list[str | Path] = []
+    for each in inputs:
+        name = str(each)
+        if isinstance(each, str) and (name == STDIN or name.startswith(HUB)):
+            found.append(name)
+        else:
+            found += _files(Path(each))
+    return found
 
 
-def read_blocks(source: Source, options: ReadOptions) -> Iterator[bytes]:
-    """Yield the unpacked bytes of a source in blocks of at most 256 KiB.
+def _files(path: Path) -> list[Path]:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        if glob.has_magic(str(path)):
+            return _matches(path)
+        is_absent = isinstance(error, FileNotFoundError)
+        reason = "no such file or folder." if is_absent else f"cannot be read ({error})."
+        raise DataError(reason, path=path) from None
+    return _below(path) if stat.S_ISDIR(mode) else [path]
+
+
+def _matches(pattern: Path) -> list[Path]:
+    matches = [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]
+    if "**" in pattern.parts:  # the files of matching folders match as well
+        matches = [path for path in matches if not path.is_dir()]
+    if not matches:
+        raise DataError("no file matches.", path=pattern)
+    return [file for path in matches for file in (_below(path) if path.is_dir() else [path])]
+
+
+def _below(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(parent, name) for name in files if not name.startswith("."))
+        found += [path for path in paths if path.is_file()]
+    if not found:
+        raise DataError("holds no files.", path=folder)
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(f"cannot be read ({error.strerror}).", path=error.filename) from error
+
+
+@contextlib.contextmanager
+def readable_twice(inputs: Sequence[str | Path]) -> Iterator[list[str | Path]]:
+    """Yield ``inputs`` with standard input, if among them, replaced by a copy on disk.
+
+    For work that goes over its corpus more than once. The copy goes away at the end.
 
     Raises:
-        DataError: if it cannot be read, or its compressed data is cut, damaged or a bomb.
+        WriteError: if the folder for temporary files is full.
     """
-    blocks = _raw_blocks(source.name)
-    if not source.compression:
-        return blocks
-    return unpack(blocks, source.compression, source.name, options)
-
-
-def _raw_blocks(name: str) -> Iterator[bytes]:
-    try:
-        if name == STANDARD_INPUT:
-            if sys.stdin is None:
-                raise DataError("standard input is closed.", path=name)
-            stream: Any = sys.stdin.buffer
-            while block := stream.read1(BLOCK_BYTES):  # as a pipe fills
-                yield block
-            return
-        with Path(name).open("rb", buffering=0) as file:
-            while block := file.read(BLOCK_BYTES):
-                yield block
-    except OSError as error:
-        raise cannot_read(name, error) from None
-
-
-def cannot_read(name: str, error: OSError) -> DataError:
-    """Return the error for a file the system refuses to read."""
-    return DataError(f"cannot be read: {error.strerror or error}.", path=name)
-
-
-def _expand(name: str | Path) -> list[Source]:
-    text = str(name)
-    if text == STANDARD_INPUT:
-        return [Source(STANDARD_INPUT, "text")]
-    if isinstance(name, str) and text.startswith(HUB_PREFIX):
-        return [Source(text, "hub")]
-    try:
-        if os.path.lexists(text):
-            return _walk(text, is_found=False)
-        if _GLOB_CHARACTERS.isdisjoint(text):
-            raise DataError("no such file or folder.", path=text, hint="Check the path.")
-        found = sorted(glob.glob(text, recursive=True), key=_sort_key)
-    except ValueError as error:
-        raise DataError(f"not a path ({error}).", path=repr(text)) from None
-    # ** gives a folder and also what is in it: each file is to be read once.
-    sources = [
-        source
-        for path in found
-        if not ("**" in text and Path(path).is_dir())
-        for source in _walk(path, is_found=True)
-    ]
-    if not sources:
-        raise DataError("no file matches.", path=text, hint="Check the pattern.")
-    return sources
-
-
-def _walk(path: str, *, is_found: bool) -> list[Source]:
-    """Return a file, or the files below a folder that are not hidden, sorted by their path."""
-    try:
-        mode = Path(path).stat().st_mode
-    except OSError as error:
-        raise cannot_read(path, error) from None
-    if not stat.S_ISDIR(mode):
-        return [_file(path, mode, is_found=is_found)]
-    files: list[str] = []
-    for folder, folders, names in os.walk(path, onerror=_refuse_folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [os.path.join(folder, name) for name in names if not name.startswith(".")]
-    if not files:
-        raise DataError("no file in this folder (hidden ones do not count).", path=path)
-    return [
-        source for file in sorted(files, key=_sort_key) for source in _walk(file, is_found=True)
-    ]
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise cannot_read(str(error.filename), error)
-
-
-def _sort_key(path: str) -> tuple[str, ...]:
-    return PurePath(path).parts
-
-
-def _file(path: str, mode: int, *, is_found: bool) -> Source:
-    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        raise DataError(
-            "this is a device or a socket, not a file.",
-            path=path,
-            hint="For standard input write -.",
-        )
-    suffixes = [suffix.lower() for suffix in PurePath(path).suffixes]
-    compression = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSIONS else ""
-    suffix = suffixes[-1] if suffixes else ""
-    kind: Literal["text", "jsonl", "parquet"] = _KINDS.get(suffix, "text")
-    if kind == "parquet" and compression:
-        raise DataError(
-            f"Parquet inside {compression} cannot be read as a stream.",
-            path=path,
-            hint="Unpack it: Parquet is compressed inside.",
-        )
-    return Source(path, kind, compression, suffix, is_found)
+    if STDIN not in inputs:
+        yield list(inputs)
+        return
+    with tempfile.TemporaryDirectory(prefix="gloze-") as folder:
+        copy = Path(folder, "stdin")
+        with writing(copy), copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        yield [copy if each == STDIN else each for each in inputs]
