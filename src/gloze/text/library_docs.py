@@ -28,11 +28,12 @@ DEV_RATE, TEST_RATE = 0.1, 0.15
 SPLITS = ("train", "dev", "test")
 _SKIPPED = {
     "test", "tests", "idlelib", "idle_test", "lib2to3", "turtledemo", "ensurepip", "pydoc_data",
-    "site-packages", "dist-packages", "lib-dynload", "__pycache__", "__phello__",
+    "site-packages", "dist-packages", "lib-dynload", "__pycache__", "__phello__", "__hello__",
 }  # fmt: skip
 # Written for one machine or one distribution.
 _LOCAL = re.compile(r"_sysconfigdata|sitecustomize|usercustomize|config-|plat-")
 _ROLE = re.compile(r":[a-z:]+:`~?([^`]*)`")
+_EMPHASIS = re.compile(r"(?<!\w)\*{1,2}(\w(?:[^*]*\w)?)\*{1,2}(?!\w)")
 _RULE = re.compile(r"[\W_]*")
 _DOCTEST = re.compile(r"\s*(>>>|\.\.\. )")
 _GRAMMAR = re.compile(r"\s*\S+ *::= ")
@@ -169,7 +170,8 @@ def clean_docstring(text: str) -> list[str]:
     for block in re.split(r"\n\s*\n", text):
         lines = [line for line in _prose(block.splitlines()) if not _RULE.fullmatch(line)]
         joined = " ".join(" ".join(lines).split())
-        joined = _ROLE.sub(r"\1", joined).replace("``", "").replace("::", ":")
+        joined = _EMPHASIS.sub(r"\1", _ROLE.sub(r"\1", joined))
+        joined = joined.replace("``", "").replace("::", ":").removeprefix("* ")
         if any(character.isalpha() for character in joined):
             paragraphs.append(joined)
     return paragraphs
