@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MAX_WORD_CHARACTERS = 100  # longer words are unknown to WordPiece, as in BERT's own code
-MAX_WORDS = 2_000_000
+MAX_WORDS = 500_000
 MAX_FED_WORDS = 200_000_000
 USUAL_ALPHABET = 1000
 COVERED = 0.9999
@@ -66,7 +66,7 @@ class WordCounts:
     """How often each word was met, for at most :data:`MAX_WORDS` words at a time.
 
     Exact up to that many different words. Beyond, the rarest are forgotten whenever the table
-    has doubled (Manku and Motwani 2002, lossy counting), which depends on the text alone.
+    is twice as long, and at the end (Manku and Motwani 2002, lossy counting), which depends on the text alone.
     """
 
     words: Counter[str] = field(default_factory=Counter)
@@ -79,9 +79,10 @@ class WordCounts:
         """Count ``words``."""
         self.words.update(words)
         if len(self.words) > 2 * self.max_words:
-            self._forget()
+            self.close()
 
-    def _forget(self) -> None:
+    def close(self) -> None:
+        """Drop what is no word, words too long to have pieces, and the rarest over the bound."""
         del self.words[BREAK]
         for word in [word for word in self.words if len(word) > MAX_WORD_CHARACTERS]:
             self.too_long += self.words.pop(word)
@@ -90,12 +91,6 @@ class WordCounts:
             kept = Counter({w: c for w, c in self.words.items() if c > self.threshold})
             self.forgotten += len(self.words) - len(kept)
             self.words = kept
-
-    def close(self) -> None:
-        """Drop what is no word: breaks between texts, and words too long to have pieces."""
-        for word in [word for word in self.words if len(word) > MAX_WORD_CHARACTERS]:
-            self.too_long += self.words.pop(word)
-        del self.words[BREAK]
 
 
 def learn_tokenizer(texts: Callable[[], Iterator[str]], config: TokenizerConfig) -> Tokenizer:

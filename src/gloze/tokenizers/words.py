@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import BertPreTokenizer
 
 BREAK = "\0"  # stands between texts; the normalizer removes it, so no word is equal to it
-MAX_CACHED_WORDS = 1 << 19
+MAX_CACHED_WORDS = 1 << 17
 
 
 class _CharacterTable(dict[int, str]):
