@@ -8,83 +8,33 @@ from __future__ import annotations
 
 # A name, number or case always follows: the stop ends no sentence.
 NEVER_LAST = frozenset(
-    """
-    mr mrs ms messrs mmes dr drs prof rev revd fr gen sen rep gov capt cpt cmdr col lt maj
-    sgt cpl pvt adm amb pres supt insp hon st ste mt ft vs viz cf ca approx esp e.g i.e eg ie
-    resp asst assoc atty
-    hr hrn fr frl frhr st dipl ing bzw bspw sog vgl zzgl ggf evtl inkl exkl lic mag univ verf
-    z.b d.h u.a o.ä i.d.r s.o s.u v.a z.t u.u bes insb ehem geb gest gegr abk eigtl urspr
-    m mm mme mmes mlle mlles mgr me vve dom p.ex c.-à-d c.à.d env
-    sr sra srta srs sras d dª da dña dn don fr ud uds vd vds lic ing arq gral cap cnel tte p.ej
-    sig sig.ra sig.na dott dott.ssa avv ing arch on mons ecc.mo spett gent egr p.es
-    dhr mevr mej mw drs ir ds bijv d.w.z o.a m.a.w m.b.t i.p.v t.o.v z.g
-    exmo exma ilmo ilma v.ex v.exa eng enga engª prof.ª profª dep
-    """.split()
+    ["mr", "mrs", "ms", "messrs", "mmes", "dr", "drs", "prof", "rev", "revd", "fr", "gen", "sen", "rep", "gov", "capt", "cpt", "cmdr", "col", "lt", "maj", "sgt", "cpl", "pvt", "adm", "amb", "pres", "supt", "insp", "hon", "st", "ste", "mt", "ft", "vs", "viz", "cf", "ca", "approx", "esp", "e.g", "i.e", "eg", "ie", "resp", "asst", "assoc", "atty", "hr", "hrn", "fr", "frl", "frhr", "st", "dipl", "ing", "bzw", "bspw", "sog", "vgl", "zzgl", "ggf", "evtl", "inkl", "exkl", "lic", "mag", "univ", "verf", "z.b", "d.h", "u.a", "o.ä", "i.d.r", "s.o", "s.u", "v.a", "z.t", "u.u", "bes", "insb", "ehem", "geb", "gest", "gegr", "abk", "eigtl", "urspr", "m", "mm", "mme", "mmes", "mlle", "mlles", "mgr", "me", "vve", "dom", "p.ex", "c.-à-d", "c.à.d", "env", "sr", "sra", "srta", "srs", "sras", "d", "dª", "da", "dña", "dn", "don", "fr", "ud", "uds", "vd", "vds", "lic", "ing", "arq", "gral", "cap", "cnel", "tte", "p.ej", "sig", "sig.ra", "sig.na", "dott", "dott.ssa", "avv", "ing", "arch", "on", "mons", "ecc.mo", "spett", "gent", "egr", "p.es", "dhr", "mevr", "mej", "mw", "drs", "ir", "ds", "bijv", "d.w.z", "o.a", "m.a.w", "m.b.t", "i.p.v", "t.o.v", "z.g", "exmo", "exma", "ilmo", "ilma", "v.ex", "v.exa", "eng", "enga", "engª", "prof.ª", "profª", "dep"]
 )
 
 # A number (arabic or roman) follows, or else it is the word that it looks like, at the end.
 BEFORE_NUMBER = frozenset(
-    """
-    no nos nr nrn nº num núm fig figs vol vols p pp pg pag pág págs pags art arts abb ch chap sec
-    sect sects eq eqs eqn tab tbl op ed v vv verse cap kap bd bde s ss f ff n nn ann anm zif ziff
-    abs par para paragr lfg tel blz hfst afb bl cf ex st lib bk pt pts jan feb febr mar apr aug
-    sep sept oct okt nov dec dez janv févr avr juil déc ene abr ago dic gen mag giu lug set ott
-    out fev mrt
-    """.split()
+    ["no", "nos", "nr", "nrn", "nº", "num", "núm", "fig", "figs", "vol", "vols", "p", "pp", "pg", "pag", "pág", "págs", "pags", "art", "arts", "abb", "ch", "chap", "sec", "sect", "sects", "eq", "eqs", "eqn", "tab", "tbl", "op", "ed", "v", "vv", "verse", "cap", "kap", "bd", "bde", "s", "ss", "f", "ff", "n", "nn", "ann", "anm", "zif", "ziff", "abs", "par", "para", "paragr", "lfg", "tel", "blz", "hfst", "afb", "bl", "cf", "ex", "st", "lib", "bk", "pt", "pts", "jan", "feb", "febr", "mar", "apr", "aug", "sep", "sept", "oct", "okt", "nov", "dec", "dez", "janv", "févr", "avr", "juil", "déc", "ene", "abr", "ago", "dic", "gen", "mag", "giu", "lug", "set", "ott", "out", "fev", "mrt"]
 )
 
 # May end a sentence: it does when the next word usually begins one.
 MAY_BE_LAST = frozenset(
-    """
-    inc ltd co corp bros jr sr esq cie univ dept est assn ave blvd rd hwy bldg apt min max
-    al ibid op.cit loc.cit ed eds trans
-    a.m p.m b.c a.d b.c.e c.e u.s u.s.a u.k u.n e.u d.c ph.d m.d b.a m.a b.s m.s ll.b j.d d.d.s
-    n.y l.a u.s.s.r
-    mio mrd tsd str jh jhdt gmbh e.v v.chr n.chr
-    av boul bd pl fg
-    s.a s.l s.r.l s.p.a b.v n.v ltda lda s.a.s n.d.r
-    """.split()
+    ["inc", "ltd", "co", "corp", "bros", "jr", "sr", "esq", "cie", "univ", "dept", "est", "assn", "ave", "blvd", "rd", "hwy", "bldg", "apt", "min", "max", "al", "ibid", "op.cit", "loc.cit", "ed", "eds", "trans", "a.m", "p.m", "b.c", "a.d", "b.c.e", "c.e", "u.s", "u.s.a", "u.k", "u.n", "e.u", "d.c", "ph.d", "m.d", "b.a", "m.a", "b.s", "m.s", "ll.b", "j.d", "d.d.s", "n.y", "l.a", "u.s.s.r", "mio", "mrd", "tsd", "str", "jh", "jhdt", "gmbh", "e.v", "v.chr", "n.chr", "av", "boul", "bd", "pl", "fg", "s.a", "s.l", "s.r.l", "s.p.a", "b.v", "n.v", "ltda", "lda", "s.a.s", "n.d.r"]
 )
 
 # Words that begin sentences far more often than they follow an abbreviation.
 STARTERS = frozenset(
-    """
-    The This That These Those It Its He His She Her They Their We Our You Your There Here But And
-    However In On At By For From With After Before When While Where Why What Who How If As Although
-    Though Because Since So Then Thus Yet Nor Or An Some Many Most Each Every All Both Another No
-    Not Once During Until Under Over Such Let Today Later Now Moreover Furthermore Finally
-    Der Die Das Den Dem Ein Eine Einen Er Sie Es Wir Ihr Ich Und Aber Doch Auch Als Wenn Da Dann
-    Dort Hier Diese Dieser Dieses Nach Vor Mit Bei Seit Im Am Zu Zum Zur Nun So Was Wer Wie Wo
-    Le La Les Un Une Des Il Elle Ils Elles Nous Vous Je On Ce Cette Ces Cet Mais Et Ou Donc Or
-    Dans En Sur Pour Par Avec Depuis Quand Si Comme Alors
-    El Los Las Una Unos Este Esta Estos Pero Y Como Cuando Su Sus Se No En Con Por Para Desde
-    Lo Gli Uno Ma E Questo Questa Nel Nella Con Per Anche Non Dopo Quando
-    De Het Een Hij Zij Ze Wij We Ik Dit Dat Deze Maar En Toen Ook Na Voor Met
-    Os As Um Uma Ele Ela Eles Elas Mas Este Esta Isso Isto No Na Em Com Para Depois
-    """.split()
+    ["The", "This", "That", "These", "Those", "It", "Its", "He", "His", "She", "Her", "They", "Their", "We", "Our", "You", "Your", "There", "Here", "But", "And", "However", "In", "On", "At", "By", "For", "From", "With", "After", "Before", "When", "While", "Where", "Why", "What", "Who", "How", "If", "As", "Although", "Though", "Because", "Since", "So", "Then", "Thus", "Yet", "Nor", "Or", "An", "Some", "Many", "Most", "Each", "Every", "All", "Both", "Another", "No", "Not", "Once", "During", "Until", "Under", "Over", "Such", "Let", "Today", "Later", "Now", "Moreover", "Furthermore", "Finally", "Der", "Die", "Das", "Den", "Dem", "Ein", "Eine", "Einen", "Er", "Sie", "Es", "Wir", "Ihr", "Ich", "Und", "Aber", "Doch", "Auch", "Als", "Wenn", "Da", "Dann", "Dort", "Hier", "Diese", "Dieser", "Dieses", "Nach", "Vor", "Mit", "Bei", "Seit", "Im", "Am", "Zu", "Zum", "Zur", "Nun", "So", "Was", "Wer", "Wie", "Wo", "Le", "La", "Les", "Un", "Une", "Des", "Il", "Elle", "Ils", "Elles", "Nous", "Vous", "Je", "On", "Ce", "Cette", "Ces", "Cet", "Mais", "Et", "Ou", "Donc", "Or", "Dans", "En", "Sur", "Pour", "Par", "Avec", "Depuis", "Quand", "Si", "Comme", "Alors", "El", "Los", "Las", "Una", "Unos", "Este", "Esta", "Estos", "Pero", "Y", "Como", "Cuando", "Su", "Sus", "Se", "No", "En", "Con", "Por", "Para", "Desde", "Lo", "Gli", "Uno", "Ma", "E", "Questo", "Questa", "Nel", "Nella", "Con", "Per", "Anche", "Non", "Dopo", "Quando", "De", "Het", "Een", "Hij", "Zij", "Ze", "Wij", "We", "Ik", "Dit", "Dat", "Deze", "Maar", "En", "Toen", "Ook", "Na", "Voor", "Met", "Os", "As", "Um", "Uma", "Ele", "Ela", "Eles", "Elas", "Mas", "Este", "Esta", "Isso", "Isto", "No", "Na", "Em", "Com", "Para", "Depois"]
 )
 
 MONTHS = frozenset(
-    """
-    Januar Jänner Februar März April Mai Juni Juli August September Oktober November Dezember
-    januar februar marts maj juni juli oktober december
-    """.split()
+    ["Januar", "Jänner", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember", "januar", "februar", "marts", "maj", "juni", "juli", "oktober", "december"]
 )
 
 # Before a German ordinal ("am 3. Oktober", "das 19. Jahrhundert") ...
 BEFORE_ORDINAL = frozenset(
-    """
-    am vom zum zur im beim bis ab seit der die das dem den des dieser dieses diesem jeder jedes
-    jedem ein eine einen einem einer eines sein seine seinen seinem seiner ihr ihre ihren ihrem
-    ihrer unser unsere mein meine meinen und oder
-    """.split()
+    ["am", "vom", "zum", "zur", "im", "beim", "bis", "ab", "seit", "der", "die", "das", "dem", "den", "des", "dieser", "dieses", "diesem", "jeder", "jedes", "jedem", "ein", "eine", "einen", "einem", "einer", "eines", "sein", "seine", "seinen", "seinem", "seiner", "ihr", "ihre", "ihren", "ihrem", "ihrer", "unser", "unsere", "mein", "meine", "meinen", "und", "oder"]
 )
 # ... and after one.
 AFTER_ORDINAL = frozenset(
-    """
-    Jahrhundert Jahrhunderts Jahrhunderte Jahrtausend Jahrtausends Jh Jhd Jhdt Klasse Kapitel
-    Auflage Band Teil Weltkrieg Weltkriegs Weltkrieges Lebensjahr Lebensjahres Geburtstag Platz
-    Rang Stock Stockwerk Etage Akt Aufzug Auftritt Szene Sitzung Spieltag Runde Armee Division
-    Bundesliga Liga Mal Tag Tages Jahrestag Semester Quartal Grad Buch Gesang
-    """.split()
+    ["Jahrhundert", "Jahrhunderts", "Jahrhunderte", "Jahrtausend", "Jahrtausends", "Jh", "Jhd", "Jhdt", "Klasse", "Kapitel", "Auflage", "Band", "Teil", "Weltkrieg", "Weltkriegs", "Weltkrieges", "Lebensjahr", "Lebensjahres", "Geburtstag", "Platz", "Rang", "Stock", "Stockwerk", "Etage", "Akt", "Aufzug", "Auftritt", "Szene", "Sitzung", "Spieltag", "Runde", "Armee", "Division", "Bundesliga", "Liga", "Mal", "Tag", "Tages", "Jahrestag", "Semester", "Quartal", "Grad", "Buch", "Gesang"]
 )
