@@ -6,6 +6,7 @@ import platform
 import shutil
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
@@ -26,7 +27,6 @@ from gloze.data.stream import StepSize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from gloze.training.config import TrainingConfig
 
@@ -92,6 +92,26 @@ def note_data(output: Path, files: Mapping[str, Path]) -> dict[str, Any]:
                 "begin a new run with another -o.",
             )
     return data
+
+
+def models_of(run: Path) -> dict[str, Path]:
+    """Return the model folders of a run by seed; of a run with one seed or a model, by ``-``.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    for folder in (run, run / "model"):
+        if (folder / "config.json").is_file():
+            return {"-": folder}
+    found = {
+        path.parent.name.removeprefix("seed-"): path
+        for path in run.glob("seed-*/model")
+        if (path / "config.json").is_file()
+    }
+    if not found:
+        missing = "" if run.exists() else " (no such folder)"
+        raise ConfigError(f"{run}{missing} holds no model: give a run folder or a model folder.")
+    return dict(sorted(found.items(), key=lambda item: int(item[0])))
 
 
 def step_size(training: TrainingConfig) -> StepSize:

@@ -1,20 +1,20 @@
-"""Lines of a text file of labelled data, decoded strictly."""
+"""Lines of a file of labelled data, decoded strictly: nothing is dropped or stripped."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import zlib
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from gloze.core.errors import DataError
+from gloze.text.compression import open_binary
+from gloze.text.lines import Fault
+from gloze.text.lines import read_lines as read_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MAX_LINE_BYTES = 1 << 20
+_HINT = "Lines of at most 1 MiB of UTF-8 are expected."
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -24,45 +24,14 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     dropped.
 
     Raises:
-        DataError: at the first line that is not UTF-8, holds a NUL or is over 1 MiB, or where
-            the compression is broken.
+        DataError: at the first line that is not UTF-8, holds a NUL or is over 1 MiB, or if the
+            compressed data is cut, damaged or a bomb.
     """
     line = 0
-    try:
-        with _open(path) as file:
-            while data := file.readline(MAX_LINE_BYTES + 2):
+    with open_binary(path) as file:
+        for block in read_blocks(file, max_bytes=MAX_LINE_BYTES, keep_spaces=True):
+            for text in block:
                 line += 1
-                yield line, _decode(path, line, data)
-    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
-        raise DataError(f"cannot be read ({error}).", path=path, line=line + 1) from error
-
-
-def _decode(path: Path, line: int, data: bytes) -> str:
-    if len(data) > MAX_LINE_BYTES:
-        raise DataError(f"the line is over {MAX_LINE_BYTES} bytes.", path=path, line=line)
-    try:
-        text = data.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"not UTF-8 (byte 0x{data[error.start]:02x}).",
-            path=path,
-            line=line,
-            column=error.start + 1,
-            hint="Save the file as UTF-8.",
-        ) from None
-    if "\0" in text:
-        raise DataError(
-            "a NUL character.", path=path, line=line, column=text.index("\0") + 1
-        )
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def _open(path: Path) -> IO[bytes]:
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return gzip.open(path, "rb")
-    if suffix == ".bz2":
-        return bz2.open(path, "rb")
-    if suffix == ".xz":
-        return lzma.open(path, "rb")
-    return path.open("rb")
+                if isinstance(text, Fault):
+                    raise DataError(f"{text.reason}.", path=path, line=line, hint=_HINT)
+                yield line, text

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from gloze.core.errors import DataError
 from gloze.tasks.lines import read_lines
+from gloze.text.compression import COMPRESSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 Kind = Literal["tsv", "csv", "jsonl", "parquet"]
 KINDS: tuple[Kind, ...] = ("tsv", "csv", "jsonl", "parquet")
-COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+
 _SUFFIXES: dict[str, Kind] = {
     ".tsv": "tsv",
     ".csv": "csv",

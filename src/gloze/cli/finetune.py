@@ -1,0 +1,74 @@
+"""``gloze finetune`` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from gloze.tasks.results import FinetuneResult
+
+
+def finetune(
+    task: str,
+    *,
+    model: str,
+    train: Path,
+    dev: Path | None = None,
+    test: Path | None = None,
+    output: Annotated[Path, Parameter(alias="-o")],
+    transfer: Literal["full", "frozen", "none"] | None = None,
+    seeds: int = 1,
+    seed: int | None = None,
+    format: str | None = None,
+    columns: str | None = None,
+    recipe: Path | None = None,
+    settings: Annotated[
+        tuple[str, ...], Parameter(name="--set", negative="", consume_multiple=False)
+    ] = (),
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> FinetuneResult:
+    """Fine-tune an encoder on labelled examples.
+
+    Example: gloze finetune classification --model runs/mini --train train.tsv --dev dev.tsv -o runs/tuned
+    Example: gloze finetune classification --model runs/mini --format mrpc --train mrpc/train.tsv.gz --dev mrpc/dev.tsv --seeds 3 -o runs/mrpc
+
+    Args:
+        task: classification (of single texts or pairs).
+        model: a model folder, ours or in Hugging Face layout, a run folder, or a hub name.
+        train: labelled examples: TSV, CSV, JSONL or Parquet, plain or compressed.
+        dev: labelled examples that compare settings and seeds.
+        test: labelled examples that are looked at once, at the end.
+        output: folder for log, model and results; must not exist unless --resume or --force.
+        transfer: full trains all weights (the default), frozen the head alone, none the same network from random weights.
+        seeds: how many runs, with seeds one after the other; mean and deviation are given.
+        seed: the first seed.
+        format: layout of the files: tsv, csv, jsonl, parquet, or GLUE's own: cola, sst2, mrpc, qqp, mnli, qnli, rte, wnli.
+        columns: names of your columns, like text_a=sentence,label=gold.
+        recipe: a TOML file, such as recipe.toml of an earlier run; by default one that suits the model's size.
+        settings: a change to the recipe, as path=value (training.learning_rate=1e-4, task.max_length=256); may be repeated.
+        resume: go on exactly where the run in --output stopped; finished seeds are kept.
+        force: replace the output if it exists.
+    """
+    from gloze.verbs.finetune import finetune as run
+
+    return run(
+        task,
+        model=model,
+        train=train,
+        dev=dev,
+        test=test,
+        output=output,
+        transfer=transfer,
+        seeds=seeds,
+        seed=seed,
+        format=format,
+        columns=columns,
+        recipe=recipe,
+        settings=settings,
+        resume=resume,
+        force=force,
+    )

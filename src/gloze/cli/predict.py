@@ -1,0 +1,41 @@
+"""``gloze predict`` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from gloze.verbs.predict import PredictSummary
+
+
+def predict(
+    run: Path,
+    *,
+    data: Path,
+    output: Annotated[Path, Parameter(alias="-o")],
+    format: str | None = None,
+    columns: str | None = None,
+    device: str = "auto",
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> PredictSummary:
+    """Answer every example of a file, with a probability for each label.
+
+    Example: gloze predict runs/sst2 --data new.tsv -o answers.tsv
+
+    Args:
+        run: a fine-tuned run (its best seed answers) or a model folder.
+        data: texts: TSV, CSV, JSONL or Parquet, plain or compressed; labels are not needed.
+        output: the file to write: .tsv, .csv, .jsonl or .parquet.
+        format: layout of the data: tsv, csv, jsonl, parquet, or one of GLUE's own.
+        columns: names of your columns, like text_a=sentence,text_b=reply.
+        device: auto, cpu, cuda or cuda:N.
+        force: replace the output if it exists.
+    """
+    from gloze.verbs.predict import predict as answer
+
+    return answer(
+        run, data, output=output, format=format, columns=columns, device=device, force=force
+    )

@@ -1,0 +1,175 @@
+"""``gloze evaluate``: how good a run is on data it has not seen."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gloze.checkpoint import load_classifier, load_parts
+from gloze.config.runs import RECIPE, models_of, step_size
+from gloze.core.devices import pick_device
+from gloze.core.errors import ConfigError, DataError
+from gloze.core.files import read_json
+from gloze.core.progress import say
+from gloze.data.encoding import ChunkEncoder, encode_documents
+from gloze.data.shard_writer import ShardWriter
+from gloze.data.shards import Shards
+from gloze.data.stream import Stream
+from gloze.metrics.classification import shown_metrics
+from gloze.metrics.statistics import spread
+from gloze.metrics.table import seeds_table, text_table
+from gloze.recipes import load_recipe
+from gloze.tasks.examples import read_examples
+from gloze.tasks.formats import find_format
+from gloze.text.read import ReadOptions, read_documents
+from gloze.training.evaluate import evaluate_objectives
+from gloze.training.learner import Learner
+
+if TYPE_CHECKING:
+    from gloze.checkpoint import Parts
+    from gloze.config.run import RunConfig
+
+_ALL = 1 << 62
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """Figures of a run on some data.
+
+    Attributes:
+        path: the run or model folder.
+        data: what it was judged on.
+        kind: ``classification`` or ``pretraining``.
+        figures: of each seed (``-`` if there is one model), by name.
+        shown: the names that are worth a column.
+    """
+
+    path: Path
+    data: Path
+    kind: str
+    figures: dict[str, dict[str, Any]]
+    shown: list[str]
+
+    def __str__(self) -> str:
+        first = next(iter(self.figures.values()))
+        if self.kind == "pretraining":
+            rows = [[name, f"{first[name]:.4f}"] for name in self.shown]
+            return f"{self.path} on {self.data}\n" + text_table(["figure", "value"], rows)
+        rows_by_seed = {
+            seed: {name: values[name] for name in self.shown}
+            for seed, values in self.figures.items()
+        }
+        head = f"{self.path} on {self.data} ({first['examples']:,} examples)"
+        return f"{head}\n{seeds_table(rows_by_seed)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures of each seed, their mean and deviation, as JSON can hold them."""
+        first = next(iter(self.figures.values()))
+        names = [name for name, value in first.items() if isinstance(value, float)]
+        return {
+            "path": str(self.path),
+            "data": str(self.data),
+            "kind": self.kind,
+            "seeds": self.figures,
+            **{
+                name: spread([values[name] for values in self.figures.values()]).to_dict()
+                for name in names
+            },
+        }
+
+
+def evaluate(
+    run: str | Path,
+    data: str | Path,
+    *,
+    format: str | None = None,
+    columns: str | dict[str, str] | None = None,
+    device: str = "auto",
+) -> EvaluateResult:
+    """Judge a fine-tuned run on labelled examples, or a pre-trained one on text.
+
+    Args:
+        run: a run folder (every seed is judged) or a model folder.
+        data: labelled examples; for a pre-trained run a corpus or a shards folder, whose
+            held-out split is taken if it has one.
+        format: layout of labelled examples: a name of GLUE, or tsv, csv, jsonl, parquet.
+        columns: names of your columns, like ``text_a=sentence,label=gold``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ConfigError: if ``run`` holds no model that can be judged.
+        DataError: if the data or the model cannot be used.
+    """
+    run, data = Path(run), Path(data)
+    models = models_of(run)
+    first = next(iter(models.values()))
+    if "id2label" not in read_json(first / "config.json"):
+        if format is not None or columns is not None:
+            raise ConfigError(f"{run} is not fine-tuned: --format and --columns say nothing here.")
+        return _evaluate_pretraining(run, first, data, device)
+    examples = read_examples(data, find_format(format, columns))
+    figures, shown = {}, ["accuracy"]
+    for seed, model in models.items():
+        classifier = load_classifier(model)
+        classifier.encoder.to(pick_device(device))
+        classifier.head.to(pick_device(device))
+        figures[seed] = classifier.figures(examples, data).to_dict()
+        metric = classifier.config.metric
+        shown = shown_metrics("accuracy" if metric == "auto" else metric, len(classifier.labels))
+    return EvaluateResult(run, data, "classification", figures, shown)
+
+
+def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> EvaluateResult:
+    recipe = model.parent / RECIPE
+    if not recipe.is_file():
+        raise ConfigError(
+            f"{model} is not fine-tuned and has no {RECIPE} beside it that says what it was "
+            "trained to do: give the run folder of a pre-training."
+        )
+    config = load_recipe(recipe)
+    parts = load_parts(model)
+    with tempfile.TemporaryDirectory(prefix="gloze-evaluate-") as folder:
+        shards = _open_shards(data, parts, Path(folder))
+        figures = _figures(config, parts, shards, device)
+    return EvaluateResult(run, data, "pretraining", {"-": figures}, list(figures))
+
+
+def _open_shards(data: Path, parts: Parts, folder: Path) -> Shards:
+    """Return the held-out split of a shards folder, or a corpus encoded for this once."""
+    fingerprint = parts.tokenizer.fingerprint
+    if (data / "shards.json").is_file():
+        valid = Shards.open(data, "valid", fingerprint=fingerprint)
+        if valid.num_tokens:
+            return valid
+        say(f"{data} has no held-out split: judged on its training split.")
+        return Shards.open(data, "train", fingerprint=fingerprint)
+    with ShardWriter(folder, parts.tokenizer, valid_fraction=0.0, seed=0) as writer:
+        paragraphs = (found.paragraphs for found in read_documents([data], options=ReadOptions()))
+        for encoded in encode_documents(
+            paragraphs, ChunkEncoder(parts.tokenizer, "rules"), workers=1
+        ):
+            writer.add(encoded)
+        writer.finish({})
+    return Shards.open(folder, "train")
+
+
+def _figures(config: RunConfig, parts: Parts, shards: Shards, device: str) -> dict[str, float]:
+    objectives = [item.build(parts.encoder, parts.tokenizer) for _, item in config.objectives.items()]
+    for objective in objectives:
+        if not parts.load_head(objective.name, objective.head):
+            raise DataError(f"the model has no {objective.name} head to judge.", path=shards.folder)
+    sampling = config.sampler
+    if sampling.kind == "segment_pair" and shards.num_documents < 2:
+        say("One document has no other to draw from, so no next sentence is a random one.")
+        sampling = replace(sampling, random_rate=0.0)
+    learner = Learner(parts.encoder, objectives).to(pick_device(device))
+    stream = Stream(
+        sampling.build(shards, parts.tokenizer, config.seed),
+        objectives,
+        size=step_size(config.training),
+        seed=config.seed,
+        shuffle=False,
+    )
+    return evaluate_objectives(learner, stream, max_tokens=_ALL, precision="float32")
