@@ -66,7 +66,8 @@ class WordCounts:
     """How often each word was met, for at most :data:`MAX_WORDS` words at a time.
 
     Exact up to that many different words. Beyond, the rarest are forgotten whenever the table
-    is twice as long, and at the end (Manku and Motwani 2002, lossy counting), which depends on the text alone.
+    is twice as long, and at the end (Manku and Motwani 2002, lossy counting), which depends on
+    the text alone.
     """
 
     words: Counter[str] = field(default_factory=Counter)
