@@ -6,6 +6,11 @@ not known, and few of these are words of another. Lower case, without the last s
 
 from __future__ import annotations
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # A name, number or case always follows: the stop ends no sentence.
 NEVER_LAST = frozenset(
     ["mr", "mrs", "ms", "messrs", "mmes", "dr", "drs", "prof", "rev", "revd", "fr", "gen", "sen", "rep", "gov", "capt", "cpt", "cmdr", "col", "lt", "maj", "sgt", "cpl", "pvt", "adm", "amb", "pres", "supt", "insp", "hon", "st", "ste", "mt", "ft", "vs", "viz", "cf", "ca", "approx", "esp", "e.g", "i.e", "eg", "ie", "resp", "asst", "assoc", "atty", "hr", "hrn", "fr", "frl", "frhr", "st", "dipl", "ing", "bzw", "bspw", "sog", "vgl", "zzgl", "ggf", "evtl", "inkl", "exkl", "lic", "mag", "univ", "verf", "z.b", "d.h", "u.a", "o.ä", "i.d.r", "s.o", "s.u", "v.a", "z.t", "u.u", "bes", "insb", "ehem", "geb", "gest", "gegr", "abk", "eigtl", "urspr", "m", "mm", "mme", "mmes", "mlle", "mlles", "mgr", "me", "vve", "dom", "p.ex", "c.-à-d", "c.à.d", "env", "sr", "sra", "srta", "srs", "sras", "d", "dª", "da", "dña", "dn", "don", "fr", "ud", "uds", "vd", "vds", "lic", "ing", "arq", "gral", "cap", "cnel", "tte", "p.ej", "sig", "sig.ra", "sig.na", "dott", "dott.ssa", "avv", "ing", "arch", "on", "mons", "ecc.mo", "spett", "gent", "egr", "p.es", "dhr", "mevr", "mej", "mw", "drs", "ir", "ds", "bijv", "d.w.z", "o.a", "m.a.w", "m.b.t", "i.p.v", "t.o.v", "z.g", "exmo", "exma", "ilmo", "ilma", "v.ex", "v.exa", "eng", "enga", "engª", "prof.ª", "profª", "dep"]

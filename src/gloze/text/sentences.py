@@ -3,6 +3,7 @@
 One pattern finds the places where a sentence may end, cheap checks of the words around decide.
 Time is linear in the length of the text, whatever it is.
 """
+# ruff: noqa: RUF001 - quotes and stops of all scripts are the matter of this file
 
 from __future__ import annotations
 
@@ -21,20 +22,31 @@ from gloze.text.abbreviations import (
 _CLOSERS = "\"'”’“»«›‹)\\]}」』】》〉）］｝"
 _WIDE = "。！？｡।॥۔؟።។။։"
 # The look behind keeps a long run of stops from being tried from each of its members.
-_CANDIDATE = re.compile(
-    rf"[.!?…](?<![.!?…][.!?…])[.!?…]*+[{_CLOSERS}]*+"
-    r"(?:\[\d{1,3}\])?(?:[ \xa0\u202f][»”](?=\s|$))?(?=\s)"
-    rf"|[!?](?=[\u3040-\u30ff\u4e00-\u9fff])"
-    rf"|[{_WIDE}](?<![{_WIDE}][{_WIDE}])[{_WIDE}!?…]*+[{_CLOSERS}]*+"
+_STOP = re.compile(
+    rf"""
+    (
+        [.!?…](?<![.!?…][.!?…])[.!?…]*+
+        [{_CLOSERS}]*+ (?:\[\d{{1,3}}\])? (?:[\ \xa0\u202f][»”](?=\s|$))? (?=\s)
+    |
+        [!?](?=[\u3040-\u30ff\u4e00-\u9fff])
+    |
+        [{_WIDE}](?<![{_WIDE}][{_WIDE}])[{_WIDE}!?…]*+ [{_CLOSERS}]*+
+    )
+    (\s*+)
+    """,
+    re.VERBOSE,
 )
-_SPACES = re.compile(r"\s*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+")
 _DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
 _ROMAN = re.compile(r"[IVXLCDM]+")
 _LISTED = re.compile(r"[(\[]?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxIVX]{1,5})")
 _REACH = 32  # characters looked at on either side of a stop
+_LONGEST = 7  # letters of no abbreviation that is one word
+_LONGEST_LISTED = 12
 _QUOTES = "\"'”’“»«"
 _OPENERS = "([{\"'“„«»‚‘¿¡—–-"
+_GOES_ON = ".!?…,;:)]}%"
+_WIDE_GOES_ON = "，、,；;：:"
 
 
 def split_sentences(paragraph: str) -> list[str]:
@@ -45,12 +57,20 @@ def split_sentences(paragraph: str) -> list[str]:
     """
     sentences = []
     start, size = 0, len(paragraph)
-    for match in _CANDIDATE.finditer(paragraph):
-        end = match.end()
-        after = _SPACES.match(paragraph, end).end()  # type: ignore[union-attr]  # always matches
+    for match in _STOP.finditer(paragraph):
+        after = match.end()
         if after == size:
             break
-        if _is_end(paragraph, start, match, after):
+        stop, end = match.span(1)
+        # The usual case first: a long word, a full stop, a capital.
+        is_usual = (
+            end - stop == 1
+            and paragraph[after].isupper()
+            and paragraph[stop] == "."
+            and stop - start > _LONGEST
+            and paragraph[stop - _LONGEST : stop].isalpha()
+        )
+        if is_usual or _is_end(paragraph, start, match):
             if sentence := paragraph[start:end].strip():
                 sentences.append(sentence)
             start = after
@@ -59,20 +79,21 @@ def split_sentences(paragraph: str) -> list[str]:
     return sentences
 
 
-def _is_end(text: str, start: int, match: re.Match[str], after: int) -> bool:
-    stop = match.group()
+def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
+    stop, after = match.group(1), match.end()
     mark, following = stop[0], text[after]
     if mark in _WIDE:
-        return not (stop[-1] in "」』" and following in "とっ" or following in "，、,；;：:")
-    if following in ".!?…,;:)]}%":
+        is_said = stop[-1] in "」』" and following in "とっ"
+        return not is_said and following not in _WIDE_GOES_ON
+    if following in _GOES_ON:
         return False
     lead = _lead(text, after)
     if lead.islower():
         return False
     if mark in "!?":
         return True
-    if stop.startswith(("..", "…")):
-        return lead.isupper() and not re.match(r"I\b", text[after : after + 2])
+    if mark == "…" or stop.startswith(".."):
+        return lead.isalpha() and not re.match(r"I\b", text[after : after + 2])
     if len(stop) > 1 and (stop[-1] in _QUOTES or stop[1] in "!?"):
         return True
     return _ends_at_stop(text, start, match.start(), after)
@@ -94,7 +115,7 @@ def _ends_at_stop(text: str, start: int, stop: int, after: int) -> bool:
     word = words[-1].lstrip(_OPENERS)
     if not word:
         return True
-    if stop - start < 12 and _LISTED.fullmatch(text[start:stop].strip()):
+    if stop - start <= _LONGEST_LISTED and _LISTED.fullmatch(text[start:stop].strip()):
         return False
     found = _WORD.search(text, after, after + _REACH)
     following = found.group() if found else ""
@@ -107,18 +128,14 @@ def _ends_at_stop(text: str, start: int, stop: int, after: int) -> bool:
 
 
 def _ends_after_letter(letter: str, before: str, following: str, ahead: str) -> bool:
-    if not letter.isalpha():
-        return True
+    if not letter.isalpha() or letter.lower() == letter.upper():
+        return True  # a script without capitals has no initials
     if len(before) == 2 and before[1] == "." and before[0].isalpha():
-        return False  # J. R. R., z. B.
+        return before[0].isupper() and following in STARTERS  # J. R. R. The, but z. B. Die
     if len(ahead) == 2 and ahead[0].isalpha() and ahead[1] == ".":
         return False
     if letter == "I" and before[:1].islower():
         return True
-    if letter.lower() in BEFORE_NUMBER and following.isdigit():
-        return False
-    if not letter.isascii() and letter.lower() == letter.upper():
-        return True  # a script without capitals has no initials
     return following in STARTERS
 
 
@@ -127,7 +144,8 @@ def _ends_after_word(word: str, following: str) -> bool:
     if lower in NEVER_LAST:
         return False
     if lower in BEFORE_NUMBER:
-        return not (following.isdigit() or _ROMAN.fullmatch(following) and following != "I")
+        is_roman = following != "I" and _ROMAN.fullmatch(following) is not None
+        return not (following.isdigit() or is_roman)
     if lower in MAY_BE_LAST or _DOTTED.fullmatch(word):
         return following in STARTERS or not following
     return True
