@@ -1,0 +1,19 @@
+"""One self-contained HTML page about a run: curves, tables, text, examples."""
+
+from __future__ import annotations
+
+from gloze.report.metrics import curves_from_metrics
+from gloze.report.page import write_report
+from gloze.report.sections import Curves, Example, Examples, Section, Series, Table, Text
+
+__all__ = [
+    "Curves",
+    "Example",
+    "Examples",
+    "Section",
+    "Series",
+    "Table",
+    "Text",
+    "curves_from_metrics",
+    "write_report",
+]
