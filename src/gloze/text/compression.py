@@ -105,6 +105,26 @@ def open_binary(path: Path, *, max_bytes: int = MAX_DECOMPRESSED_BYTES) -> Binar
     return io.BufferedReader(_Decompressed(file, make, path, max_bytes), BLOCK_BYTES)
 
 
+def refuse_bomb(grown: int, packed: int, max_bytes: int, path: Path) -> None:
+    """Refuse ``packed`` bytes that grew to over ``max_bytes``, or to too many times their size.
+
+    Raises:
+        DataError: with what to do if the file is honest.
+    """
+    if grown > max_bytes:
+        raise DataError(
+            f"is over {max_bytes:,} bytes when decompressed.",
+            path=path,
+            hint="Split it, or raise max_decompressed_bytes.",
+        )
+    if grown > RATIO_FREE_BYTES and grown > MAX_RATIO * packed:
+        raise DataError(
+            f"grows to over {MAX_RATIO} times its size when decompressed.",
+            path=path,
+            hint="If it is no decompression bomb, store it without compression.",
+        )
+
+
 class _Decompressed(io.RawIOBase):
     """The decompressed bytes of a file of one or more members."""
 
@@ -133,7 +153,7 @@ class _Decompressed(io.RawIOBase):
                 hint="The file is damaged or cut short: get it again.",
             ) from error
         self._num_written += len(data)
-        self._refuse_bomb()
+        refuse_bomb(self._num_written, self._num_read, self._max_bytes, self._path)
         buffer[: len(data)] = data
         return len(data)
 
@@ -158,18 +178,15 @@ class _Decompressed(io.RawIOBase):
     def _begin_member(self) -> bool:
         """Go to the next member; return whether there is one."""
         is_first = self._num_read == 0
+        if not is_first:  # gzip and xz allow zeros between and after members
+            self._pending = self._pending.lstrip(b"\0")
         while not self._pending:
-            self._pending = self._read()
-            if not self._pending:
+            block = self._read()
+            if not block:
                 if is_first:
                     raise EOFError("the file is empty")
                 return False
-            if not is_first:  # gzip and xz allow zeros between and after members
-                self._pending = self._pending.lstrip(b"\0")
-        if not is_first:
-            self._pending = self._pending.lstrip(b"\0")
-            if not self._pending:
-                return self._begin_member()
+            self._pending = block if is_first else block.lstrip(b"\0")
         self._member = self._make()
         return True
 
@@ -177,18 +194,3 @@ class _Decompressed(io.RawIOBase):
         data = self._file.read(BLOCK_BYTES)
         self._num_read += len(data)
         return data
-
-    def _refuse_bomb(self) -> None:
-        grown = self._num_written
-        if grown > self._max_bytes:
-            raise DataError(
-                f"is over {self._max_bytes:,} bytes when decompressed.",
-                path=self._path,
-                hint="Decompress or split it first, or raise max_decompressed_bytes.",
-            )
-        if grown > RATIO_FREE_BYTES and grown > MAX_RATIO * self._num_read:
-            raise DataError(
-                f"grows to over {MAX_RATIO} times its size when decompressed.",
-                path=self._path,
-                hint="If it is no decompression bomb, decompress it first.",
-            )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 BLOCK_BYTES = 1 << 18
 BOM = b"\xef\xbb\xbf"
@@ -57,15 +59,17 @@ def check_text(text: str, max_bytes: int) -> Fault | None:
 
 
 def read_lines(
-    file: BinaryIO, *, max_bytes: int, keep_spaces: bool = False
+    file: BinaryIO, *, max_bytes: int, keep_spaces: bool = False, start: bytes = b""
 ) -> Iterator[list[str | Fault]]:
     """Yield the lines of ``file`` in order, in lists; a line that cannot be used is a Fault.
 
     LF and CRLF end a line, nothing else does. A byte-order mark at the start is dropped. A line
     over ``max_bytes`` is never held whole. Odd spaces become plain ones unless ``keep_spaces``.
+    ``start`` is what was read of the file already.
     """
     is_first = True
-    for block in _whole_lines(file, max_bytes):
+    blocks = chain([start] if start else [], iter(partial(file.read, BLOCK_BYTES), b""))
+    for block in _whole_lines(blocks, max_bytes):
         if block is None:
             yield [too_long(max_bytes)]
         else:
@@ -74,11 +78,11 @@ def read_lines(
         is_first = False
 
 
-def _whole_lines(file: BinaryIO, max_bytes: int) -> Iterator[bytes | None]:
+def _whole_lines(blocks: Iterable[bytes], max_bytes: int) -> Iterator[bytes | None]:
     """Yield blocks that end where a line ends; None stands for a line that is too long."""
     held: list[bytes] = []
     size, is_too_long = 0, False
-    while block := file.read(BLOCK_BYTES):
+    for block in blocks:
         start = 0
         if is_too_long:
             start = block.find(b"\n") + 1

@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from gloze.core.errors import DataError
 from gloze.text.compression import COMPRESSED, open_binary
-from gloze.text.formats import (
-    Document,
-    read_hub,
-    read_jsonl,
-    read_parquet,
-    read_text,
-    rewind,
-)
-from gloze.text.report import Ledger, ReadOptions, ReadReport
-from gloze.text.sources import STDIN, find_sources, readable_twice
+from gloze.text.formats import Document, read_hub, read_jsonl, read_text
+from gloze.text.parquet import read_parquet
+from gloze.text.report import UNKNOWN_SUFFIX, Ledger, ReadOptions, ReadReport
+from gloze.text.sources import HUB, STDIN, Source, find_sources, readable_twice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +21,7 @@ __all__ = ["Document", "ReadOptions", "ReadReport", "read_documents", "readable_
 
 JSONL = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet", ".pq")
-TEXT = (".txt", ".text")
+TEXT = (".txt", ".text", ".md", ".rst")
 _SNIFF_BYTES = 1 << 16
 _MAGIC = {
     b"\x1f\x8b": "gzip: name it .gz",
@@ -36,7 +30,7 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": "Zstandard: name it .zst",
     b"PAR1": "Parquet: name it .parquet",
     b"PK\x03\x04": "a ZIP archive: unpack it",
-    b"%PDF": "a PDF: extract its text",
+    b"%PDF-": "a PDF: extract its text",
     b"\xff\xfe": "UTF-16: save it as UTF-8",
     b"\xfe\xff": "UTF-16: save it as UTF-8",
 }
@@ -49,12 +43,15 @@ def read_documents(
     report: ReadReport | None = None,
     rejects: Path | None = None,
 ) -> Iterator[Document]:
-    """Yield the documents of a corpus in order, never holding more than one.
+    """Return the documents of a corpus in order, as a stream that holds one at a time.
 
-    Plain text has one sentence or paragraph a line and blank lines between documents. In
-    ``.jsonl`` and ``.parquet`` files each row is a document, and newlines in its text part
-    paragraphs. All but Parquet may be compressed (``.gz .bz2 .xz .zst``). A line that cannot be
-    used is dropped and counted, and refused with ``options.strict``.
+    Plain text has one sentence or paragraph a line and blank lines between documents. In JSONL
+    and Parquet files each row is a document, and newlines in its text part paragraphs. All but
+    Parquet may be compressed (``.gz .bz2 .xz .zst``). A line that cannot be used is dropped and
+    counted, or refused with ``options.strict``. Names are looked up at once, contents read as
+    documents are asked for; the corpus is judged at its end.
+
+    Example: ``for document in read_documents(["books/", "news-*.jsonl.zst"]): ...``
 
     Args:
         inputs: files, folders, globs, ``-`` for standard input, ``hf:NAME`` or ``hf:NAME:config``.
@@ -67,12 +64,20 @@ def read_documents(
         DataError: if an input is missing or broken, there is no text, or there are too many
             faults: any with ``strict``, otherwise over 20 and over ``max_reject_rate``.
         MissingExtraError: if ``hf:`` is used without the extra ``hub``.
+        WriteError: if ``rejects`` cannot be written.
     """
+    if isinstance(inputs, (str, Path)):
+        inputs = [inputs]
+    sources = find_sources(inputs)
     report = ReadReport() if report is None else report
     ledger = Ledger(options or ReadOptions(), report, rejects)
-    num_documents = 0
+    return _read_all(sources, ledger, ", ".join(map(str, inputs)))
+
+
+def _read_all(sources: list[Source], ledger: Ledger, names: str) -> Iterator[Document]:
+    report, num_documents = ledger.report, 0
     with closing(ledger):
-        for source in find_sources(inputs):
+        for source in sources:
             for document in _read(source, ledger):
                 num_documents += 1
                 report.documents += 1
@@ -81,44 +86,42 @@ def read_documents(
                 yield document
         ledger.finish()
     if not num_documents:
-        raise DataError(
-            f"the corpus holds no text ({', '.join(map(str, inputs))}).{ledger.listed()}"
-        )
+        raise DataError(f"the corpus holds no text ({names}).{ledger.listed()}")
 
 
-def _read(source: str | Path, ledger: Ledger) -> Iterator[Document]:
-    if source == STDIN:
-        yield from _read_stream(sys.stdin.buffer, "stdin", "", ledger)
-        return
-    if isinstance(source, str):
-        yield from read_hub(source, ledger)
-        return
-    suffixes = [suffix.lower() for suffix in source.suffixes]
-    is_compressed = suffixes[-1:] != [] and suffixes[-1] in COMPRESSED
-    suffix = "".join(suffixes[-2:-1] if is_compressed else suffixes[-1:])
-    if suffix in PARQUET:
-        _refuse_unseekable(source, is_compressed=is_compressed)
-        yield from read_parquet(source, ledger)
-        return
-    with open_binary(source, max_bytes=ledger.options.max_decompressed_bytes) as file:
-        yield from _read_stream(file, str(source), suffix, ledger)
+def _read(source: Source, ledger: Ledger) -> Iterator[Document]:
+    if source.name == STDIN:
+        if sys.stdin is None:
+            raise DataError("there is no standard input.", path=STDIN)
+        return _read_stream(sys.stdin.buffer, STDIN, "", ledger)
+    if source.name.startswith(HUB):
+        return read_hub(source.name, ledger)
+    return _read_file(Path(source.name), ledger, is_named=source.is_named)
 
 
-def _refuse_unseekable(path: Path, *, is_compressed: bool) -> None:
+def _read_file(path: Path, ledger: Ledger, *, is_named: bool) -> Iterator[Document]:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    is_compressed = bool(suffixes) and suffixes[-1] in COMPRESSED
     if is_compressed:
-        raise DataError("a Parquet file inside another compression: unpack it.", path=path)
-    open_binary(path).close()
-    if not path.is_file():
-        raise DataError("Parquet can be read from a plain file only.", path=path)
+        suffixes.pop()
+    suffix = suffixes[-1] if suffixes else ""
+    with open_binary(path, max_bytes=ledger.options.max_decompressed_bytes) as file:
+        if suffix in PARQUET:
+            if is_compressed or not path.is_file():
+                raise DataError("Parquet can be read from a plain file only.", path=path)
+            yield from read_parquet(path, ledger)
+            return
+        if not is_named and suffix not in (*TEXT, *JSONL):
+            ledger.remark(str(path), 1, UNKNOWN_SUFFIX)
+        yield from _read_stream(file, str(path), suffix, ledger)
 
 
 def _read_stream(file: BinaryIO, source: str, suffix: str, ledger: Ledger) -> Iterator[Document]:
     try:
         start = file.read(_SNIFF_BYTES)
         _refuse_binary(start, source, suffix)
-        whole = rewind(file, start)
-        is_jsonl = suffix in JSONL or (source == "stdin" and start.lstrip()[:1] == b"{")
-        yield from (read_jsonl if is_jsonl else read_text)(whole, source, ledger)
+        is_jsonl = suffix in JSONL or (source == STDIN and start.lstrip().startswith(b'{"'))
+        yield from (read_jsonl if is_jsonl else read_text)(file, source, ledger, start)
     except OSError as error:
         raise DataError(f"cannot be read ({error}).", path=source) from error
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MAX_PLACES = 20
 EMPTY = "empty document"
+# Worth knowing, but nothing is lost by them: not even a strict reading minds.
+CUT = "long document given in parts"
+UNKNOWN_SUFFIX = "unknown suffix, read as plain text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class ReadOptions:
         one_document_per_file: in plain text, blank lines do not end a document.
         max_line_bytes: a longer line or row is a fault.
         max_reject_rate: share of lines and rows that may be dropped, from the 21st on.
-        max_document_bytes: a longer document is refused, for it is held in memory whole.
+        max_document_bytes: a longer document is given in parts, for it is held in memory.
         max_decompressed_bytes: a compressed file that grows larger is refused.
     """
 
@@ -37,7 +40,7 @@ class ReadOptions:
     one_document_per_file: bool = False
     max_line_bytes: int = 1 << 20
     max_reject_rate: float = 0.001
-    max_document_bytes: int = 256 << 20
+    max_document_bytes: int = 16 << 20
     max_decompressed_bytes: int = MAX_DECOMPRESSED_BYTES
 
     def __post_init__(self) -> None:
@@ -118,11 +121,15 @@ class Ledger:
         """Note a document without text; it does not count as a dropped line."""
         self._note(source, line, EMPTY, "a document without text")
 
-    def _note(self, source: str, line: int, kind: str, reason: str) -> None:
-        self._num_faults += 1
+    def remark(self, source: str, line: int, kind: str) -> None:
+        """Note what a person should know, though no text is lost by it."""
         self.report.problems[kind] += 1
         if len(self.report.places) < MAX_PLACES:
             self.report.places.append(f"{source}:{line} {kind}")
+
+    def _note(self, source: str, line: int, kind: str, reason: str) -> None:
+        self._num_faults += 1
+        self.remark(source, line, kind)
         if len(self._first) < MAX_PLACES:
             self._first.append(f"{source}:{line}: {reason}")
         if self._rejects is not None:

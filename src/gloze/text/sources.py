@@ -10,7 +10,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gloze.core.errors import DataError
 from gloze.core.files import writing
@@ -22,7 +22,14 @@ STDIN = "-"
 HUB = "hf:"
 
 
-def find_sources(inputs: Sequence[str | Path]) -> list[str | Path]:
+class Source(NamedTuple):
+    """One thing to read: a file's path, ``-`` or ``hf:NAME``, and whether a person named it."""
+
+    name: str
+    is_named: bool
+
+
+def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
     """Return the files of ``inputs`` in order; ``-`` and ``hf:NAME`` stay as they are.
 
     Folders are searched to any depth and globs expanded, both in sorted order and without
@@ -35,30 +42,38 @@ def find_sources(inputs: Sequence[str | Path]) -> list[str | Path]:
         raise DataError("no corpus was named.", hint="Name files, folders, globs or -.")
     if sum(str(each) == STDIN for each in inputs) > 1:
         raise DataError("standard input (-) is named twice, but can be read only once.")
-    found: list[str | Path] = []
+    found: list[Source] = []
     for each in inputs:
         name = str(each)
-        if isinstance(each, str) and (name == STDIN or name.startswith(HUB)):
-            found.append(name)
+        if name == STDIN or name.startswith(HUB):
+            found.append(Source(name, is_named=True))
         else:
             found += _files(Path(each))
     return found
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path) -> list[Source]:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         if glob.has_magic(str(path)):
-            return _matches(path)
+            return [Source(str(file), is_named=False) for file in _matches(path)]
         is_absent = isinstance(error, FileNotFoundError)
         reason = "no such file or folder." if is_absent else f"cannot be read ({error})."
-        raise DataError(reason, path=path) from None
-    return _below(path) if stat.S_ISDIR(mode) else [path]
+        raise DataError(reason, path=repr(str(path)) if "\0" in str(path) else path) from None
+    if stat.S_ISDIR(mode):
+        return [Source(str(file), is_named=False) for file in _below(path)]
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise DataError("a device or a socket, not a file.", path=path)
+    return [Source(os.path.join(".", path) if str(path) == STDIN else str(path), is_named=True)]
 
 
 def _matches(pattern: Path) -> list[Path]:
-    matches = [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]
+    try:
+        names = sorted(glob.glob(str(pattern), recursive=True))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be searched ({error}).", path=repr(str(pattern))) from None
+    matches = [Path(name) for name in names]
     if "**" in pattern.parts:  # the files of matching folders match as well
         matches = [path for path in matches if not path.is_dir()]
     if not matches:
@@ -90,11 +105,11 @@ def readable_twice(inputs: Sequence[str | Path]) -> Iterator[list[str | Path]]:
     Raises:
         WriteError: if the folder for temporary files is full.
     """
-    if STDIN not in inputs:
+    if STDIN not in map(str, inputs):
         yield list(inputs)
         return
     with tempfile.TemporaryDirectory(prefix="gloze-") as folder:
         copy = Path(folder, "stdin")
         with writing(copy), copy.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-        yield [copy if each == STDIN else each for each in inputs]
+        yield [copy if str(each) == STDIN else each for each in inputs]
