@@ -26,7 +26,9 @@ def test_two_classes_by_hand():
 
 
 def test_the_positive_class_can_be_the_first():
-    assert classification_figures(LABELS, SAID, num_labels=2, positive=0).f1 == pytest.approx(8 / 11)
+    assert classification_figures(LABELS, SAID, num_labels=2, positive=0).f1 == pytest.approx(
+        8 / 11
+    )
 
 
 def test_a_constant_answer_has_no_correlation_and_no_f1():

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests import small
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError, DataError
@@ -20,7 +21,6 @@ from gloze.tasks.classification import (
 from gloze.tasks.classifier import TextClassifier
 from gloze.tasks.encoding import encode_examples, longest_first
 from gloze.tasks.examples import Example
-from tests import small
 
 
 def tiny(layers=2):
@@ -31,19 +31,19 @@ def tiny(layers=2):
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=32,
-    ).build(small.tokenizer().vocab_size)
+    ).build(small.tokenizer(143).vocab_size)
 
 
 def encode(*texts, max_length=32, labels=None):
     examples = [Example(t) if isinstance(t, str) else Example(*t) for t in texts]
     return encode_examples(
-        "classification", examples, small.tokenizer(), max_length=max_length, labels=labels
+        "classification", examples, small.tokenizer(143), max_length=max_length, labels=labels
     )
 
 
 def shown(source, index):
     samples = source.samples(0, np.array([index]))
-    return small.tokenizer().tokens(samples.input_ids), samples.token_type_ids.tolist()
+    return small.tokenizer(143).tokens(samples.input_ids), samples.token_type_ids.tolist()
 
 
 def test_single_texts_and_pairs_are_laid_out_as_in_bert():
@@ -163,7 +163,7 @@ def classifier(labels=("a", "b", "c")):
     encoder = tiny()
     config = ClassificationConfig(max_length=32, pooling="pooler")
     head = Classifier(encoder, config, len(labels))
-    return TextClassifier(encoder, head, small.tokenizer(), labels, config)
+    return TextClassifier(encoder, head, small.tokenizer(143), labels, config)
 
 
 def test_an_answer_does_not_depend_on_what_else_is_asked():

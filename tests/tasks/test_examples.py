@@ -48,7 +48,7 @@ def test_whole_numbers_and_booleans_are_labels(tmp_path):
 def test_a_file_without_labels_is_fine_for_prediction_only(tmp_path):
     path = write(tmp_path, "text\na\n")
     assert read_examples(path, needs_labels=False)[0].label is None
-    with pytest.raises(DataError, match="'label': no such column. Columns found: text."):
+    with pytest.raises(DataError, match=r"'label': no such column\. Columns found: text\."):
         read_examples(path)
 
 

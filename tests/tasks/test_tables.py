@@ -1,6 +1,7 @@
 """Tables are read strictly: what is wrong is named with file, line and column."""
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import sys
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gloze.core.errors import DataError, GlozeError
+from gloze.core.errors import DataError
 from gloze.tasks.tables import kind_of, read_rows
 from gloze.tasks.writing import write_table
 
@@ -128,7 +129,7 @@ def test_broken_csv_and_parquet_are_refused(tmp_path):
 def test_a_missing_file_and_an_unknown_suffix_are_refused(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         rows(tmp_path / "none.tsv")
-    with pytest.raises(DataError, match="cannot tell from the name.*--format"):
+    with pytest.raises(DataError, match=r"cannot tell from the name.*--format"):
         kind_of(Path("data.xls"))
 
 
@@ -136,10 +137,8 @@ def test_a_missing_file_and_an_unknown_suffix_are_refused(tmp_path):
 @given(data=st.binary(max_size=200), kind=st.sampled_from(["tsv", "csv", "jsonl", "parquet"]))
 def test_random_bytes_give_rows_or_one_clear_error(tmp_path_factory, data, kind):
     path = write(tmp_path_factory.mktemp("fuzz"), data, f"data.{kind}")
-    try:
+    with contextlib.suppress(DataError):
         rows(path, kind)
-    except GlozeError as error:
-        assert error.exit_code == 3
 
 
 cells = st.text(
@@ -162,7 +161,7 @@ def test_a_written_table_reads_back_the_same(tmp_path_factory, table, kind):
 
 def test_tsv_cannot_hold_a_tab_and_says_so(tmp_path):
     with (
-        pytest.raises(DataError, match="tab or a line break.*csv or .jsonl"),
+        pytest.raises(DataError, match=r"tab or a line break.*csv or \.jsonl"),
         write_table(tmp_path / "out.tsv", force=False) as writer,
     ):
         writer.write([{"text": "a\tb"}])

@@ -33,8 +33,10 @@ def finetune(
 ) -> FinetuneResult:
     """Fine-tune an encoder on labelled examples.
 
-    Example: gloze finetune classification --model runs/mini --train train.tsv --dev dev.tsv -o runs/tuned
-    Example: gloze finetune classification --model runs/mini --format mrpc --train mrpc/train.tsv.gz --dev mrpc/dev.tsv --seeds 3 -o runs/mrpc
+    Example: gloze finetune classification --model runs/mini --train a.tsv --dev b.tsv -o runs/c
+
+    Example: gloze finetune classification --model runs/mini --format mrpc --train train.tsv.gz
+    --dev dev.tsv --seeds 3 -o runs/mrpc
 
     Args:
         task: classification (of single texts or pairs).
@@ -43,13 +45,17 @@ def finetune(
         dev: labelled examples that compare settings and seeds.
         test: labelled examples that are looked at once, at the end.
         output: folder for log, model and results; must not exist unless --resume or --force.
-        transfer: full trains all weights (the default), frozen the head alone, none the same network from random weights.
+        transfer: full trains all weights (the default), frozen the head alone, none the same
+            network from random weights.
         seeds: how many runs, with seeds one after the other; mean and deviation are given.
         seed: the first seed.
-        format: layout of the files: tsv, csv, jsonl, parquet, or GLUE's own: cola, sst2, mrpc, qqp, mnli, qnli, rte, wnli.
+        format: layout of the files: tsv, csv, jsonl, parquet, or GLUE's own: cola, sst2, mrpc,
+            qqp, mnli, qnli, rte, wnli.
         columns: names of your columns, like text_a=sentence,label=gold.
-        recipe: a TOML file, such as recipe.toml of an earlier run; by default one that suits the model's size.
-        settings: a change to the recipe, as path=value (training.learning_rate=1e-4, task.max_length=256); may be repeated.
+        recipe: a TOML file, such as recipe.toml of an earlier run; by default one that suits the
+            size of the model.
+        settings: a change to the recipe, as path=value (training.learning_rate=1e-4,
+            task.max_length=256); may be repeated.
         resume: go on exactly where the run in --output stopped; finished seeds are kept.
         force: replace the output if it exists.
     """

@@ -49,11 +49,15 @@ class Encoder(Protocol):
     """Ids to hidden states: what objectives and tasks are built on."""
 
     output_size: int
-    pooler: nn.Module
 
     @property
     def token_embeddings(self) -> nn.Embedding:
         """The table of token vectors."""
+        ...
+
+    @property
+    def pooler(self) -> nn.Module:
+        """Hidden states and batch to one vector for each sequence."""
         ...
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from gloze.core.errors import ConfigError, DataError
 from gloze.data.collate import collate_parts
@@ -50,12 +51,12 @@ class TextClassifier:
     def __init__(
         self,
         encoder: TransformerEncoder,
-        head: Classifier,
+        head: nn.Module,
         tokenizer: Tokenizer,
         labels: Sequence[str],
         config: ClassificationConfig,
     ) -> None:
-        self.encoder, self.head, self.tokenizer = encoder, head, tokenizer
+        self.encoder, self.head, self.tokenizer = encoder.eval(), head.eval(), tokenizer
         self.labels, self.config = list(labels), config
 
     @classmethod
@@ -151,15 +152,13 @@ class TextClassifier:
     @torch.inference_mode()
     def _probabilities(self, source: EncodedExamples) -> Probabilities:
         device = next(self.encoder.parameters()).device
-        self.encoder.eval()
-        self.head.eval()
-        lengths = source.all_lengths
+        head, lengths = cast("Classifier", self.head), source.all_lengths
         result = np.zeros((len(lengths), len(self.labels)), dtype=np.float32)
         # Alike lengths together, the longest first: memory is then known from the first batch.
         samples = source.samples(0, np.argsort(-lengths, kind="stable"))
         for batch in collate_parts(samples, MAX_BATCH_TOKENS):
             own = batch.to(device)
-            logits = self.head.logits(self.encoder(own), own)
+            logits = head.logits(self.encoder(own), own)
             result[batch.indices] = logits.float().softmax(-1).cpu().numpy()
         return result
 

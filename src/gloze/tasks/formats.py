@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gloze.core.errors import ConfigError, nearest
 from gloze.tasks.tables import KINDS, Kind
@@ -36,7 +36,7 @@ class Format:
     headerless: tuple[str, ...] = ()
     is_label_named: bool = False
     skips_broken: bool = False
-    metric: str = "accuracy"
+    metric: Literal["accuracy", "f1", "matthews"] = "accuracy"
     has_scores: bool = False
 
     def names(self, first: list[str]) -> Sequence[str] | None:
@@ -45,20 +45,21 @@ class Format:
         return self.headerless if is_row else None
 
 
-def _glue(text_a: str, text_b: str | None, label: str, metric: str = "accuracy") -> Format:
-    return Format(kind="tsv", text_a=text_a, text_b=text_b, label=label, metric=metric)
+def _glue(text_a: str, text_b: str | None, label: str) -> Format:
+    return Format(kind="tsv", text_a=text_a, text_b=text_b, label=label)
 
 
 # The files of the GLUE benchmark (Wang et al. 2019) as they are distributed; some copies of its
 # train and dev files of CoLA have no header, and MNLI and QQP have a few rows cut in two.
 GLUE: dict[str, Format] = {
     "cola": replace(
-        _glue("sentence", None, "label", "matthews"),
+        _glue("sentence", None, "label"),
+        metric="matthews",
         headerless=("source", "label", "original_mark", "sentence"),
     ),
     "sst2": _glue("sentence", None, "label"),
-    "mrpc": _glue("#1 String", "#2 String", "Quality", "f1"),
-    "qqp": replace(_glue("question1", "question2", "is_duplicate", "f1"), skips_broken=True),
+    "mrpc": replace(_glue("#1 String", "#2 String", "Quality"), metric="f1"),
+    "qqp": replace(_glue("question1", "question2", "is_duplicate"), metric="f1", skips_broken=True),
     "stsb": replace(_glue("sentence1", "sentence2", "score"), has_scores=True),
     "mnli": replace(_glue("sentence1", "sentence2", "gold_label"), skips_broken=True),
     "qnli": _glue("question", "sentence", "label"),

@@ -184,8 +184,7 @@ def model_card(
         "---",
         f"# A classifier of {len(labels)} labels",
         "",
-        f"An encoder fine-tuned with gloze (transfer {transfer}, seed {result.seed}) "
-        f"from {base}.",
+        f"An encoder fine-tuned with gloze (transfer {transfer}, seed {result.seed}) from {base}.",
         "",
         "| | |",
         "|---|---|",

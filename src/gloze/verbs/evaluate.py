@@ -156,7 +156,9 @@ def _open_shards(data: Path, parts: Parts, folder: Path) -> Shards:
 
 
 def _figures(config: RunConfig, parts: Parts, shards: Shards, device: str) -> dict[str, float]:
-    objectives = [item.build(parts.encoder, parts.tokenizer) for _, item in config.objectives.items()]
+    objectives = [
+        item.build(parts.encoder, parts.tokenizer) for _, item in config.objectives.items()
+    ]
     for objective in objectives:
         if not parts.load_head(objective.name, objective.head):
             raise DataError(f"the model has no {objective.name} head to judge.", path=shards.folder)

@@ -130,7 +130,7 @@ def _answered(
     rows = []
     answers = classifier.answers(classifier.probabilities(examples))
     for example, answer in zip(examples, answers, strict=True):
-        added = {ANSWER: answer.label}
+        added: dict[str, str | float] = {ANSWER: answer.label}
         added |= {f"{PROBABILITY}{label}": p for label, p in answer.probabilities.items()}
         row = example.row or {}
         if taken := [name for name in added if name in row]:
