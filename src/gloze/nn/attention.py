@@ -24,7 +24,8 @@ def attend(
     Elsewhere the sequences become a rectangle inside this function, the only place where
     padding exists.
     """
-    if query.device.type == "cuda" and query.dtype in (torch.float16, torch.bfloat16):
+    is_half = query.dtype in (torch.float16, torch.bfloat16)
+    if query.device.type == "cuda" and is_half and layout.direction == "bidirectional":
         return attend_jagged(query, key, value, layout, dropout_rate)
     query, key, value = (_to_rectangle(x, layout) for x in (query, key, value))
     if dropout_rate:
@@ -42,23 +43,17 @@ def attend_jagged(
     dropout_rate: float,
 ) -> Float[Tensor, "tokens heads head_size"]:
     """Give the sequences to PyTorch as they lie; on CUDA it takes the variable-length kernel."""
-    backwards = layout.direction == "right_to_left"
 
     def jagged(x: Tensor) -> Tensor:
-        # The kernel knows one causal direction: the other is the same on mirrored tokens.
-        x = x.flip(0) if backwards else x
-        ends = layout.cu_seqlens
-        ends = (ends[-1] - ends).flip(0) if backwards else ends
         return torch.nested.nested_tensor_from_jagged(
-            x, ends, min_seqlen=1, max_seqlen=layout.max_seqlen
+            x, layout.cu_seqlens, min_seqlen=1, max_seqlen=layout.max_seqlen
         ).transpose(1, 2)
 
-    causal = layout.direction != "bidirectional"
     mixed = F.scaled_dot_product_attention(
-        jagged(query), jagged(key), jagged(value), dropout_p=dropout_rate, is_causal=causal
+        jagged(query), jagged(key), jagged(value), dropout_p=dropout_rate
     )
-    tokens = mixed.transpose(1, 2).values()
-    return tokens.flip(0) if backwards else tokens
+    tokens: Tensor = mixed.transpose(1, 2).values()
+    return tokens
 
 
 def _attend_with_dropout(

@@ -1,0 +1,132 @@
+"""Attention without padding gives what plain attention gives each sequence alone."""
+
+import itertools
+
+import pytest
+import torch
+
+from gloze.nn import attention
+from gloze.nn.attention import SelfAttention, attend, attend_jagged
+from gloze.nn.dropout import dropout
+from gloze.nn.layout import Layout
+
+DIRECTIONS = ("bidirectional", "left_to_right", "right_to_left")
+LENGTHS = ([3, 7, 1, 12], [5, 5, 5], [9])
+
+
+def layout_of(lengths, direction="bidirectional"):
+    places = torch.cat([torch.arange(n) for n in lengths])
+    ends = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32)
+    return Layout(ends, places, max(lengths), direction)
+
+
+def plain(query, key, value, lengths, direction):
+    """Softmax(QK/sqrt(d))V in float64, one sequence and one head at a time."""
+    result = torch.zeros_like(query)
+    start = 0
+    for size in lengths:
+        part = slice(start, start + size)
+        for head in range(query.shape[1]):
+            q, k, v = (x[part, head].double() for x in (query, key, value))
+            scores = q @ k.T / q.shape[-1] ** 0.5
+            order = torch.arange(size)[:, None] - torch.arange(size)
+            hidden = {"left_to_right": order < 0, "right_to_left": order > 0}.get(direction)
+            if hidden is not None:
+                scores = scores.masked_fill(hidden, float("-inf"))
+            result[part, head] = (scores.softmax(-1) @ v).to(result.dtype)
+        start += size
+    return result
+
+
+def random_heads(lengths):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(sum(lengths), 2, 8, generator=generator) for _ in range(3)]
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_attention_agrees_with_plain_attention(lengths, direction):
+    query, key, value = random_heads(lengths)
+    mixed = attend(query, key, value, layout_of(lengths, direction), 0.0)
+    assert torch.allclose(mixed, plain(query, key, value, lengths, direction), atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_sequences_given_as_they_lie_agree_with_plain_attention(lengths):
+    query, key, value = random_heads(lengths)
+    mixed = attend_jagged(query, key, value, layout_of(lengths), 0.0)
+    assert torch.allclose(mixed, plain(query, key, value, lengths, "bidirectional"), atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_the_kernel_of_cuda_agrees_with_plain_attention(lengths):
+    heads = [x.cuda().bfloat16() for x in random_heads(lengths)]
+    layout = layout_of(lengths)
+    on_device = Layout(layout.cu_seqlens.cuda(), layout.position_ids.cuda(), max(lengths))
+    mixed = attend(*heads, on_device, 0.0).float().cpu()
+    expected = plain(*(x.float().cpu() for x in heads), lengths, "bidirectional")
+    assert torch.allclose(mixed, expected, atol=2e-2)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_the_spelled_out_kernel_agrees_when_dropout_keeps_all(lengths, direction, monkeypatch):
+    monkeypatch.setattr(attention, "dropout", lambda x, rate: x)
+    query, key, value = random_heads(lengths)
+    mixed = attend(query, key, value, layout_of(lengths, direction), 0.5)
+    assert torch.allclose(mixed, plain(query, key, value, lengths, direction), atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_gradients_agree_with_plain_attention(lengths):
+    heads = [x.requires_grad_() for x in random_heads(lengths)]
+    weights = torch.randn(sum(lengths), 2, 8)
+    mine = torch.autograd.grad((attend(*heads, layout_of(lengths), 0.0) * weights).sum(), heads)
+    q, k, v = heads
+    reference, start = [], 0
+    for size in lengths:
+        part = slice(start, start + size)
+        scores = torch.einsum("qhd,khd->hqk", q[part], k[part]) / 8**0.5
+        reference.append(torch.einsum("hqk,khd->qhd", scores.softmax(-1), v[part]))
+        start += size
+    theirs = torch.autograd.grad((torch.cat(reference) * weights).sum(), heads)
+    for one, other in zip(mine, theirs, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_self_attention_is_three_projections_attention_and_one_projection():
+    torch.manual_seed(0)
+    module = SelfAttention(hidden_size=16, num_attention_heads=2, dropout=0.0)
+    hidden, lengths = torch.randn(10, 16), [4, 6]
+    parts = [p(hidden).unflatten(-1, (2, 8)) for p in (module.query, module.key, module.value)]
+    expected = module.output(plain(*parts, lengths, "bidirectional").flatten(1))
+    assert torch.allclose(module(hidden, layout_of(lengths)), expected, atol=1e-6)
+
+
+def test_dropout_zeroes_its_share_and_keeps_the_mean():
+    torch.manual_seed(0)
+    x = torch.ones(1000, 1000)
+    dropped = dropout(x, 0.1)
+    zeros = (dropped == 0).float().mean().item()
+    assert abs(zeros - 0.1) < 3 * (0.1 * 0.9 / 1e6) ** 0.5 + 1 / 65536
+    assert torch.allclose(dropped[dropped != 0], torch.tensor(1 / 0.9))
+
+
+def test_dropout_follows_the_seed_and_differs_from_call_to_call():
+    x = torch.ones(100, 100)
+    torch.manual_seed(5)
+    first, second = dropout(x, 0.3), dropout(x, 0.3)
+    torch.manual_seed(5)
+    assert torch.equal(first, dropout(x, 0.3))
+    assert not torch.equal(first, second)
+
+
+def test_the_gradient_of_dropout_is_its_own_mask():
+    x = torch.randn(50, 50, requires_grad=True)
+    torch.manual_seed(1)
+    dropped = dropout(x, 0.4)
+    (gradient,) = torch.autograd.grad(dropped.sum(), x)
+    assert torch.equal(gradient != 0, dropped != 0)
+    assert torch.allclose(gradient * x, dropped)
