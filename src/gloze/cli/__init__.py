@@ -31,9 +31,9 @@ VERBS = {
     "tokenizer": "Learn a vocabulary from a corpus.",
     "prepare": "Encode a corpus into shards, with some documents held out.",
     "pretrain": "Pre-train an encoder.",
-    "finetune": "Train a task on top of a model.",
-    "evaluate": "Score a run on data.",
-    "predict": "Answer a file of inputs with a fine-tuned run.",
+    "finetune": "Fine-tune an encoder on labelled examples.",
+    "evaluate": "Judge a fine-tuned run on labelled examples, or a pre-trained one on text.",
+    "predict": "Answer every example of a file, with a probability for each label.",
     "fill": "Fill the blanks of a text.",
 }
 _NO_HALVES = "Nothing half-written is left."

@@ -1,0 +1,1 @@
+"""Building blocks: numbers in, tensors out."""
