@@ -269,9 +269,14 @@ def load_classifier(path: str | Path) -> TextClassifier:
     """
     parts = load_parts(path)
     where = find_model(path) / "config.json"
-    classifier = TextClassifier.from_config(parts.encoder, parts.tokenizer, parts.config, where)
-    if not parts.load_head(NAME, classifier.head):
+    weights, labels = parts.tensors.get(f"heads.{NAME}.output.weight"), parts.config.get("id2label")
+    if weights is None:
         raise DataError("not a classifier: it has no weights of a classifier.", path=where.parent)
+    # Compared before memory is taken for as many labels as config.json claims.
+    if isinstance(labels, dict) and len(labels) != len(weights):
+        raise DataError(f"{len(labels)} labels, and weights for {len(weights)}.", path=where)
+    classifier = TextClassifier.from_config(parts.encoder, parts.tokenizer, parts.config, where)
+    parts.load_head(NAME, classifier.head)
     return classifier
 
 
@@ -309,7 +314,9 @@ def _load(
     for name, tensor in tensors.items():
         if name not in own or own[name].shape != tensor.shape:
             wanted = tuple(own[name].shape) if name in own else "none"
-            raise DataError(f"{name} has shape {tuple(tensor.shape)}, expected {wanted}.", path=where)
+            raise DataError(
+                f"{name} has shape {tuple(tensor.shape)}, expected {wanted}.", path=where
+            )
     floats = {name: tensor.to(torch.float32) for name, tensor in tensors.items()}
     module.load_state_dict(floats, strict=False)
 

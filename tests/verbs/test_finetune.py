@@ -12,6 +12,7 @@ from gloze import cli
 from gloze.checkpoint import load_classifier, load_parts, load_tensors
 from gloze.core.errors import ConfigError, DataError, StoppedError
 from gloze.data.collate import collate
+from gloze.recipes.finetuning import finetuning
 from gloze.tasks.examples import Example
 from gloze.training.loop import Trainer
 from gloze.verbs.finetune import finetune
@@ -265,3 +266,47 @@ def test_the_command_line_and_python_give_the_same_bytes(data, tmp_path, capsys)
     python = run(data, tmp_path / "python")
     assert printed["dev"] == python.to_dict()["dev"]
     assert weights_hash(tmp_path / "cli") == weights_hash(python.path)
+
+
+def test_the_recipe_of_a_run_gives_the_same_run_again(data, tmp_path):
+    first = run(data, tmp_path / "a", transfer="frozen", settings=["training.epochs=1"])
+    again = finetune(
+        "classification",
+        model=data / "model",
+        train=data / "train.tsv",
+        dev=data / "dev.tsv",
+        output=tmp_path / "b",
+        recipe=first.path / "recipe.toml",
+    )
+    assert again.transfer == "frozen"
+    assert weights_hash(first.path) == weights_hash(again.path)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "hidden_size", "rate"),
+    [("full", 768, 5e-5), ("none", 256, 1e-4), ("full", 128, 3e-4), ("frozen", 768, 3e-3)],
+)
+def test_the_default_rate_follows_the_size_and_the_way_of_transfer(transfer, hidden_size, rate):
+    assert finetuning(transfer, hidden_size).training.learning_rate == rate
+
+
+def test_labels_that_do_not_fit_the_weights_are_refused(tuned, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tuned.model, folder)
+    (folder / "manifest.json").unlink()
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = {str(number): f"label {number}" for number in range(1000)}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="1000 labels, and weights for 2"):
+        load_classifier(folder)
+
+
+def test_an_altered_model_is_refused(tuned, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tuned.model, folder)
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(DataError, match=r"model\.safetensors: altered"):
+        load_classifier(folder)
