@@ -60,9 +60,9 @@ def main() -> int:
 
 
 def quickstart() -> int:
-    """Run the main job; the core is all it needs."""
+    """Run the main job, over an earlier one; the core is all it needs."""
     python = environment(ENVIRONMENT, CORE)
-    return run(python, "-m", "gloze", "quickstart", *arguments(), check=False)
+    return run(python, "-m", "gloze", "quickstart", *(arguments() or ["--force"]), check=False)
 
 
 def test(selection: tuple[str, ...]) -> int:

@@ -96,6 +96,8 @@ def test_json_after_two_dashes_is_a_word_of_the_verb():
         (StoppedError("Stopped; resume.", exit_code=75), 75, "Stopped; resume."),
         (KeyboardInterrupt(), 130, "Stopped by Ctrl-C. Nothing half-written is left."),
         (MemoryError(), 2, "Out of memory. Lower training.micro_batch_tokens"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 TB"), 2, "Out of memory."),
+        (Exception("No space left (os error 28)"), 4, "Cannot write the output: No space left"),
         (
             MissingExtraError("datasets", "hub", "hf:NAME"),
             2,

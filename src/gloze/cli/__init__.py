@@ -198,15 +198,21 @@ def _as_ours(error: BaseException) -> BaseException:
         return StoppedError(f"Stopped by Ctrl-C. {_NO_HALVES}", exit_code=130)
     if isinstance(error, CycloptsError):
         return ConfigError(_usage(error))
-    if isinstance(error, OSError):
-        try:
-            with writing(Path(error.filename or "the output")):
-                raise error
-        except (OSError, GlozeError) as same:
-            return same
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
         return ConfigError(_OUT_OF_MEMORY)
+    if isinstance(error, Exception):
+        try:
+            with writing(Path(getattr(error, "filename", None) or "the output")):
+                raise error
+        except Exception as same:
+            return same
     return error
+
+
+def _is_torch_out_of_memory(error: BaseException) -> bool:
+    """Tell by name and text: torch is imported only by what needs it."""
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return refused or type(error).__name__ == "OutOfMemoryError"
 
 
 def _usage(error: CycloptsError) -> str:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,10 +34,27 @@ def writing(path: Path) -> Iterator[None]:
     """Turn the system's refusal to write ``path`` into a WriteError with its cure."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _CURES:
+    except Exception as error:
+        number = _system_number(error)
+        if number not in _CURES:
             raise
-        raise WriteError(f"Cannot write {path}: {error.strerror}. {_CURES[error.errno]}") from error
+        reason = os.strerror(number)
+        raise WriteError(f"Cannot write {path}: {reason}. {_CURES[number]}") from error
+
+
+def _system_number(error: Exception) -> int:
+    """Return the system's number of an error, 0 if it has none.
+
+    Libraries written in Rust keep the number in their text; NumPy says how much it could write
+    and drops the number, which was that of a full disk or a size limit.
+    """
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    if found:
+        return int(found[1])
+    if not isinstance(error, OSError):
+        return 0
+    is_cut = re.fullmatch(r"\d+ requested and \d+ written", str(error))
+    return errno.ENOSPC if is_cut else error.errno or 0
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
