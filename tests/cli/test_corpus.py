@@ -7,9 +7,9 @@ import json
 import sys
 
 import pytest
-from tests.tokenizers.small import TEXT
 
 from gloze.cli import main
+from tests.tokenizers.small import TEXT
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import small
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError, DataError
@@ -21,6 +20,7 @@ from gloze.tasks.classification import (
 from gloze.tasks.classifier import TextClassifier
 from gloze.tasks.encoding import encode_examples, longest_first
 from gloze.tasks.examples import Example
+from tests import small
 
 
 def tiny(layers=2):

@@ -8,12 +8,12 @@ import random
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer as Library
+from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from gloze.core.errors import ConfigError, DataError, GlozeError
 from gloze.tokenizers import load_tokenizer
 from tests.tokenizers.small import TEXT, small_tokenizer
-from tokenizers import Tokenizer as Library
-from tokenizers import decoders, models, pre_tokenizers, trainers
 
 NAMES = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tokenizers import normalizers
+
 from gloze.core.errors import ConfigError, DataError
 from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer, library_errors
 from gloze.tokenizers.wordpiece import bert_tokenizer
-from tokenizers import normalizers
 
 MAX_FILE_BYTES = 256 << 20
 MAX_WORD_CHARACTERS = 200  # the library's time grows with the square of it

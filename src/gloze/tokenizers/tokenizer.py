@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-
 import tokenizers
+from tokenizers import pre_tokenizers
+
 from gloze.core.errors import DataError, GlozeError
 from gloze.core.files import write_json, write_text
 from gloze.tokenizers.words import BertWords, WordEncoder
-from tokenizers import pre_tokenizers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

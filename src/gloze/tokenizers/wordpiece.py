@@ -14,11 +14,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.settings import Settings
 from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer, library_errors
 from gloze.tokenizers.words import BREAK, BertWords
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
