@@ -34,13 +34,18 @@ def _rows(path: Path, ledger: Ledger) -> Iterator[tuple[int, Any]]:
 
     column, max_bytes = ledger.options.text_column, ledger.options.max_decompressed_bytes
     try:
+        metadata = pq.read_metadata(path)
+        _check_type(column, metadata.schema.to_arrow_schema(), str(path))
+        rows = _batch_rows(metadata, column, path, max_bytes)
         # Dictionary-coded text stays so: a bomb repeats one long text many times. Without
         # pre_buffer and with a buffer, a row group is not held whole.
         with pq.ParquetFile(
-            path, read_dictionary=[column], pre_buffer=False, buffer_size=1 << 20
+            path,
+            metadata=metadata,
+            read_dictionary=[column],
+            pre_buffer=False,
+            buffer_size=1 << 20,
         ) as file:
-            _check_type(column, file.schema_arrow, str(path))
-            rows = _batch_rows(file.metadata, column, path, max_bytes)
             batches = file.iter_batches(rows, columns=[column], use_threads=False)
             number = size = 0
             on_disk = path.stat().st_size
