@@ -172,10 +172,10 @@ def _pretrain(
         pretraining(), shards=shards, output=output / "pretrained", settings=settings, seed=seed
     )
     say(str(run))
-    return run, _unigram_loss(shards)
+    return run, unigram_loss(shards)
 
 
-def _unigram_loss(folder: Path) -> float | None:
+def unigram_loss(folder: Path) -> float | None:
     """Return the held-out loss of guessing each token by how frequent it is in training."""
     train, valid = (Shards.open(folder, split) for split in ("train", "valid"))
     if not valid.num_tokens:
