@@ -21,7 +21,7 @@ from gloze.tasks.classification import NAME, learn_labels, number_labels
 from gloze.tasks.classifier import TextClassifier
 from gloze.tasks.encoding import EncodedExamples, encode_examples
 from gloze.tasks.examples import Example, read_examples
-from gloze.tasks.formats import find_format
+from gloze.tasks.formats import Format, find_format
 from gloze.tasks.results import (
     FIGURES,
     RESULTS,
@@ -84,15 +84,12 @@ def finetune(
 ) -> FinetuneResult:
     """Fine-tune an encoder on labelled examples.
 
-    Example: ``gloze.finetune("classification", model="runs/mini", train="train.tsv",
-    dev="dev.tsv", output="runs/sst2").predict(["what a film"])``
-
     Args:
         task: ``classification``.
         model: a model folder, ours or in Hugging Face layout; a run folder; a hub name.
         train: labelled examples: TSV, CSV, JSONL, Parquet, plain or compressed.
         dev: labelled examples that compare settings and seeds.
-        test: labelled examples that are looked at once, at the end.
+        test: labelled examples looked at once, at the end.
         output: the run folder; must not exist unless ``resume`` or ``force``.
         transfer: ``full`` (the default), ``frozen`` or ``none``.
         seeds: how many runs, with seeds one after the other; several each get a folder.
@@ -112,11 +109,9 @@ def finetune(
     """
     _check_call(task, seeds)
     output, layout = Path(output), find_format(format, columns)
-    if layout.has_scores:
-        raise ConfigError(f"The labels of {format} are numbers on a scale, not classes.")
     paths = {"train": Path(train)}
     paths |= {name: Path(path) for name, path in (("dev", dev), ("test", test)) if path}
-    examples = {name: read_examples(path, layout) for name, path in paths.items()}
+    examples = _read(paths, layout)
     parts = load_parts(model)
     config = load_finetuning(
         recipe, settings, transfer=transfer, hidden_size=parts.encoder.output_size, seed=seed
@@ -125,22 +120,33 @@ def finetune(
     job = _prepare(model, replace(config, task=resolved), parts, paths, examples)
     with run_folder(output, job.config, resume=resume, force=force):
         note_data(output, {**paths, "model": find_model(model) / "model.safetensors"})
-        numbers = range(config.seed, config.seed + seeds)
-        folders = {n: output if seeds == 1 else output / f"seed-{n}" for n in numbers}
-        results = [_finished(folders[n]) or _run_seed(job, n, folders[n]) for n in numbers]
-        result = FinetuneResult(
-            path=output,
-            task=task,
-            transfer=config.transfer,
-            labels=job.labels,
-            metric=resolved.metric,
-            best_seed=best_seed(results, resolved.metric),
-            seeds=tuple(results),
-            encoding={name: split.encoded.summary() for name, split in job.splits.items()},
-            load=load_classifier,
-        )
+        result = _run_seeds(job, task, seeds, output)
         write_json(output / RESULTS, result.to_dict())
     return result
+
+
+def _read(paths: dict[str, Path], layout: Format) -> dict[str, list[Example]]:
+    if layout.has_scores:
+        raise ConfigError("The labels of this format are numbers on a scale, not classes.")
+    return {name: read_examples(path, layout) for name, path in paths.items()}
+
+
+def _run_seeds(job: _Job, task: str, seeds: int, output: Path) -> FinetuneResult:
+    numbers = range(job.config.seed, job.config.seed + seeds)
+    folders = {n: output if seeds == 1 else output / f"seed-{n}" for n in numbers}
+    results = [_finished(folders[n]) or _run_seed(job, n, folders[n]) for n in numbers]
+    metric = job.config.task.metric
+    return FinetuneResult(
+        path=output,
+        task=task,
+        transfer=job.config.transfer,
+        labels=job.labels,
+        metric=metric,
+        best_seed=best_seed(results, metric),
+        seeds=tuple(results),
+        encoding={name: split.encoded.summary() for name, split in job.splits.items()},
+        load=load_classifier,
+    )
 
 
 def _check_call(task: str, seeds: int) -> None:
