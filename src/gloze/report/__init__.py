@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gloze.report.metrics import curves_from_metrics
 from gloze.report.page import write_report
+from gloze.report.run import write_run_report
 from gloze.report.sections import Curves, Example, Examples, Section, Series, Table, Text
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "Text",
     "curves_from_metrics",
     "write_report",
+    "write_run_report",
 ]

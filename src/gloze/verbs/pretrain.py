@@ -19,6 +19,7 @@ from gloze.core.rng import derive
 from gloze.data.shards import Shards
 from gloze.data.stream import StepSize, Stream
 from gloze.recipes import load_recipe, save_recipe
+from gloze.report import write_run_report
 from gloze.tokenizers import load_tokenizer
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.learner import Learner
@@ -299,6 +300,9 @@ def _finish(
     )
     card = model_card(config, result)
     save_model(result.model, learner, tokenizer, card=card, force=True)
+    cost = {"parameters": result.parameters, "steps": state.step, "tokens": state.tokens}
+    held_out = {f"held-out {name}": value for name, value in figures.items()}
+    write_run_report(output, f"Pre-training of {config.name}", {**cost, **held_out, **sampling})
     return result
 
 
