@@ -67,6 +67,12 @@ He asked why? and left.
 The 49ers won.| 23 players scored.
 Prices rose to $5.| $6 came later.
 The iPhone sold well.| • It has a screen.
+Tell me.| He told me.| Come on.| The show began.
+It is 5 mm.| The other is 10 ms.| Both are small.
+He lives in Pasadena, CA.| She lives in Miami, FL.| They met.
+It is on Main St.| The shop near St. John is closed.
+Er mag.| Sie ist eng.| Das war es.
+Va a ir.| Il est.| Tout va bien.
 Er kam am 3. Oktober an.| Sie ging.
 Das war im 19. Jahrhundert.| Danach kam das 20. Jahrhundert.
 Der 2. Weltkrieg begann 1939.| Er endete 1945.

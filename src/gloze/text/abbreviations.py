@@ -11,19 +11,25 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# A name, number or case always follows: the stop ends no sentence.
+# With a capital: a name follows, so the stop ends no sentence.
+TITLES = _words(
+    """
+    mr mrs ms messrs mmes dr drs prof rev revd fr gen sen rep gov capt cpt cmdr col lt maj sgt cpl
+    pvt adm amb pres supt insp hon asst assoc atty
+    hr hrn frl frhr dipl ing mag univ mm mme mlle mlles mgr vve
+    sr sra srta srs sras dña lic arq gral cap cnel tte sig avv arch mons spett gent egr
+    dhr mevr mej mw ir ds exmo exma ilmo ilma dra dras sto sta eng enga dep
+    """
+)
+
+# With a capital or without: something always follows.
 NEVER_LAST = _words(
     """
-    mr mrs ms messrs mmes dr drs prof rev revd fr gen sen rep gov capt cpt cmdr col lt maj
-    sgt cpl pvt adm amb pres supt insp hon st ste mt ft vs viz cf ca approx esp e.g i.e eg ie
-    resp asst assoc atty
-    hr hrn fr frl frhr st dipl ing bzw bspw sog vgl zzgl ggf evtl inkl exkl lic mag univ verf
-    z.b d.h u.a o.ä i.d.r s.o s.u v.a z.t u.u bes insb ehem geb gest gegr abk eigtl urspr
-    m mm mme mmes mlle mlles mgr me vve dom p.ex c.-à-d c.à.d env
-    sr sra srta srs sras d dª da dña dn don fr ud uds vd vds lic ing arq gral cap cnel tte p.ej
-    sig sig.ra sig.na dott dott.ssa avv ing arch on mons ecc.mo spett gent egr p.es
-    dhr mevr mej mw drs ir ds bijv d.w.z o.a m.a.w m.b.t i.p.v t.o.v z.g
-    exmo exma ilmo ilma dra dras sto sta v.ex v.exa eng enga engª prof.ª profª dep
+    mr mrs dr prof vs viz cf ca approx esp e.g i.e eg ie resp
+    bzw bspw sog vgl zzgl ggf evtl inkl exkl z.b d.h u.a o.ä i.d.r s.o s.u v.a z.t u.u insb ehem
+    gegr eigtl urspr abk p.ex c.-à-d c.à.d sra srta vd p.ej dª
+    sig sig.ra sig.na dott dott.ssa avv ecc.mo p.es
+    bijv d.w.z o.a m.a.w m.b.t i.p.v t.o.v z.g v.ex v.exa prof.ª profª
     """
 )
 
@@ -34,14 +40,14 @@ BEFORE_NUMBER = _words(
     sect sects eq eqs eqn tab tbl op ed v vv verse cap kap bd bde s ss f ff n nn ann anm zif ziff
     abs par para paragr lfg tel blz hfst afb bl cf ex st lib bk pt pts jan feb febr mar apr aug
     sep sept oct okt nov dec dez janv févr avr juil déc ene abr ago dic gen mag giu lug set ott
-    out fev mrt
+    out fev mrt geb gest bes verf
     """
 )
 
 # May end a sentence: it does when the next word usually begins one.
 MAY_BE_LAST = _words(
     """
-    inc ltd co corp bros jr sr esq cie univ dept est assn ave blvd rd hwy bldg apt min max
+    st ste mt ft inc ltd co corp bros jr sr esq cie dept assn ave blvd rd hwy bldg apt min max
     al ibid op.cit loc.cit ed eds trans
     a.m p.m b.c a.d b.c.e c.e u.s u.s.a u.k u.n e.u d.c ph.d m.d b.a m.a b.s m.s ll.b j.d d.d.s
     n.y l.a u.s.s.r

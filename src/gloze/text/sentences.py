@@ -17,6 +17,7 @@ from gloze.text.abbreviations import (
     MONTHS,
     NEVER_LAST,
     STARTERS,
+    TITLES,
 )
 
 _CLOSERS = "\"'”’“»«›‹)\\]}」』】》〉）］｝"
@@ -141,11 +142,15 @@ def _ends_after_letter(letter: str, before: str, following: str, ahead: str) -> 
 
 def _ends_after_word(word: str, following: str) -> bool:
     lower = word.lower()
-    if lower in NEVER_LAST:
+    if lower in TITLES and word[0].isupper():
         return False
     if lower in BEFORE_NUMBER:
         is_roman = following != "I" and _ROMAN.fullmatch(following) is not None
         return not (following.isdigit() or is_roman)
+    if word.isupper() and "." not in word:
+        return True  # CA, VS
+    if lower in NEVER_LAST:
+        return False
     if lower in MAY_BE_LAST or _DOTTED.fullmatch(word):
         return following in STARTERS or not following
     return True
