@@ -38,7 +38,7 @@ BEFORE_NUMBER = _words(
     """
     no nos nr nrn nº num núm fig figs vol vols p pp pg pag pág págs pags art arts abb ch chap sec
     sect sects eq eqs eqn tab tbl op ed v vv verse cap kap bd bde s ss f ff n nn ann anm zif ziff
-    abs par para paragr lfg tel blz hfst afb bl cf ex st lib bk pt pts jan feb febr mar apr aug
+    abs par para paragr lfg tel blz hfst afb bl cf ex lib bk pt pts jan feb febr mar apr aug
     sep sept oct okt nov dec dez janv févr avr juil déc ene abr ago dic gen mag giu lug set ott
     out fev mrt geb gest bes verf
     """
