@@ -194,11 +194,13 @@ def _finetune(
     settings: Sequence[str],
 ) -> FinetuneResult:
     say(f"Fine-tuning from {ARMS[transfer]}, {seeds} seeds.")
-    files = {split: output / CORPUS / f"{split}.tsv" for split in SPLITS}
+    corpus = output / CORPUS
     found = finetune(
         "classification",
         model=run.model,
-        **files,
+        train=corpus / "train.tsv",
+        dev=corpus / "dev.tsv",
+        test=corpus / "test.tsv",
         output=output / "finetuned" / transfer,
         recipe=classification(transfer),
         settings=settings,
