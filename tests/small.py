@@ -14,9 +14,9 @@ from gloze.data.shards import Shards
 from gloze.recipes import load_recipe
 from gloze.tokenizers import Tokenizer, TokenizerConfig, learn_tokenizer
 
-SUBJECTS = "the cat,a small dog,my sister,the old captain,every child,our teacher".split(",")
-VERBS = "sees,likes,follows,paints,remembers,carries".split(",")
-OBJECTS = "the red house,a long river,warm bread,the quiet garden,an open window".split(",")
+SUBJECTS = ["the cat", "a small dog", "my sister", "the old captain", "every child", "our teacher"]
+VERBS = ["sees", "likes", "follows", "paints", "remembers", "carries"]
+OBJECTS = ["the red house", "a long river", "warm bread", "the quiet garden", "an open window"]
 
 
 def documents(count: int = 40, seed: int = 0) -> list[list[str]]:

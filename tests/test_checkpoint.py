@@ -94,7 +94,7 @@ NAMES = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.j
 
 
 def expect_the_previous_one(store, capsys, name):
-    path, loaded, state = store.latest()
+    _, loaded, state = store.latest()
     assert state == {"step": 1}
     assert torch.equal(loaded["optimizer"]["weight.exp_avg"], torch.ones(2000))
     assert name in capsys.readouterr().err

@@ -220,7 +220,7 @@ def test_a_corpus_of_one_document_is_refused_with_the_cure(tmp_path):
     from gloze.data.shards import Shards
 
     one = Shards.open(folder, "train")
-    with pytest.raises(DataError, match="one document.*Separate documents by blank lines"):
+    with pytest.raises(DataError, match=r"one document.*Separate documents by blank lines"):
         sampler(one)
     assert len(every(TextBlockConfig().build(one, tokenizer(), seed=0)).lengths)
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gloze.config.build import build_learner, training_stream
 from gloze.core.batch import Samples
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.rng import shuffled
 from gloze.data.stream import StepSize, Stream
 from gloze.recipes import load_recipe
-from gloze.verbs.pretrain import build_learner, stream_of
 from tests.small import recipe, tokenizer, train_shards
 
 
@@ -56,7 +56,8 @@ def test_every_sample_comes_once_within_the_token_budget(lengths, tokens, micro)
             ends = batch.cu_seqlens.tolist()
             assert batch.max_seqlen == max(np.diff(ends))
             for i, (first, last) in enumerate(itertools.pairwise(ends)):
-                assert set(batch.input_ids[first:last].tolist()) == {batch.labels["which"][i].item()}
+                which = batch.labels["which"][i].item()
+                assert set(batch.input_ids[first:last].tolist()) == {which}
                 assert batch.position_ids[first:last].tolist() == list(range(last - first))
 
 
@@ -114,7 +115,7 @@ def test_a_real_stream_gives_the_same_batches_for_any_number_of_workers(tmp_path
         config = load_recipe(recipe(), [f"training.loader_workers={workers}"])
         objectives, _ = build_learner(config, tokenizer())
         source = config.sampler.build(shards, tokenizer(), config.seed)
-        made.append(stream_of(source, objectives, config))
+        made.append(training_stream(source, objectives, config))
     for one, other in itertools.islice(zip(made[0].read(), made[1].read(), strict=True), 30):
         for a, b in zip(one.micro_batches, other.micro_batches, strict=True):
             assert a.input_ids.tolist() == b.input_ids.tolist()

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from gloze.config.build import build_learner
 from gloze.core.batch import Samples
 from gloze.core.errors import ConfigError
 from gloze.data.collate import collate
 from gloze.encoders.transformer import TransformerConfig
 from gloze.recipes import RECIPES, load_recipe
 from gloze.training.learner import Learner
-from gloze.verbs.pretrain import build_learner
 from tests.small import recipe, tokenizer
 
 
@@ -21,9 +21,7 @@ def batch_of(*sequences):
     flags = np.zeros(len(ids), dtype=bool)
     index = np.arange(len(sequences))
     lengths = np.array([len(s) for s in sequences])
-    return collate(
-        Samples(ids, ids * 0, lengths, flags, flags, index.astype(np.uint64), index)
-    )
+    return collate(Samples(ids, ids * 0, lengths, flags, flags, index.astype(np.uint64), index))
 
 
 def encoder(direction="bidirectional"):

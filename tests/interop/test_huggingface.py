@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from gloze.checkpoint import load, load_parts, save_model
+from gloze.config.build import build_learner
 from gloze.core.errors import DataError
 from gloze.inference.batches import batches
 from gloze.interop.huggingface import our_name, their_name
-from gloze.verbs.pretrain import build_learner
 from tests.small import recipe, tokenizer
 
 transformers = pytest.importorskip("transformers")

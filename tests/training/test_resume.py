@@ -40,7 +40,8 @@ def files(output):
     state = json.loads((last / "state.json").read_text())
     state.pop("seconds")
     names = ("model.safetensors", "optimizer.safetensors")
-    return [sha256(output / "model" / "model.safetensors"), *(sha256(last / n) for n in names), state]
+    model = output / "model" / "model.safetensors"
+    return [sha256(model), *(sha256(last / name) for name in names), state]
 
 
 CASES = list(itertools.product(["float32", "bfloat16"], [1, 4], [0, 2]))

@@ -65,7 +65,7 @@ def run_folder(output: Path, config: Any, *, resume: bool, force: bool) -> Itera
 
 def save_resolved(config: Any, path: Path) -> None:
     """Write the resolved recipe with the versions it ran on."""
-    versions = {name: version(name) for name in ("torch", "numpy", "tokenizers")}
+    versions = {name: version(name) for name in ("gloze", "torch", "numpy", "tokenizers")}
     notes = tomli_w.dumps({"versions": {**versions, "python": platform.python_version()}})
     write_text(path, f"{to_toml(config)}\n{notes}")
 

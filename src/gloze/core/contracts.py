@@ -60,7 +60,6 @@ class Encoder(Protocol):
         """Hidden states and batch to one vector for each sequence."""
         ...
 
-
     def __call__(self, batch: Batch) -> list[Tensor]:
         """Return the hidden states, each [tokens, output_size]; index 0 is the embeddings."""
         ...

@@ -44,7 +44,9 @@ def integers(keys: Keys, high: int | npt.NDArray[np.int64], salt: int = 0) -> np
     return (uniform(keys, salt) * high).astype(np.int64)
 
 
-def shuffled(positions: npt.NDArray[np.int64], size: int, *names: int | str) -> npt.NDArray[np.int64]:
+def shuffled(
+    positions: npt.NDArray[np.int64], size: int, *names: int | str
+) -> npt.NDArray[np.int64]:
     """Return where a random permutation of ``range(size)`` sends each of ``positions``.
 
     A Feistel network over the next power of four, walked until it falls inside, needs no

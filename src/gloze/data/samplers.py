@@ -175,7 +175,8 @@ class Sampler:
             range(first, min(first + _DOCUMENTS_AT_ONCE, count))
             for first in range(0, count, _DOCUMENTS_AT_ONCE)
         )
-        return write_plan(self.config.rows(self.shards, block, self.seed, epoch) for block in blocks)
+        rows = self.config.rows
+        return write_plan(rows(self.shards, block, self.seed, epoch) for block in blocks)
 
     def lengths(self, epoch: int) -> npt.NDArray[np.integer]:
         """Return the tokens of every sequence of ``epoch``, [samples]."""

@@ -99,9 +99,7 @@ class Stream:
         num_labels = {name: len(labels) for name, labels in samples.labels.items()}
         return Step(epoch, number, batches, num_labels)
 
-    def _positions(
-        self, epoch: int, number: int, epochs: int | None
-    ) -> Iterator[tuple[int, int]]:
+    def _positions(self, epoch: int, number: int, epochs: int | None) -> Iterator[tuple[int, int]]:
         last = None if epochs is None else epoch + epochs
         while last is None or epoch < last:
             for position in range(number, self.num_steps(epoch)):

@@ -11,6 +11,7 @@ import torch
 
 from gloze.core.errors import ConfigError, DataError
 from gloze.inference.batches import batches
+from gloze.nn.pooling import first_of_sequence, mean_of_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,14 +61,16 @@ class Model:
         Texts over :attr:`max_length` tokens are cut there.
 
         Args:
+            texts: of any length, in any order.
             pooling: the mean of all tokens' last hidden states, or that of [CLS].
         """
         if isinstance(texts, str):
             raise ConfigError("encode takes a list of texts; put the text into a list.")
         vectors = np.zeros((len(texts), self.encoder.output_size), dtype=np.float32)
+        pool = mean_of_sequence if pooling == "mean" else first_of_sequence
         for chosen, batch in batches(self.sequences(texts)):
             hidden = self.hidden_states(batch)[-1]
-            vectors[chosen] = _pool(hidden, batch, pooling).cpu().numpy()
+            vectors[chosen] = pool(hidden, batch.to(hidden.device)).cpu().numpy()
         return vectors
 
     def sequences(self, texts: Sequence[str]) -> list[Ints]:
@@ -120,11 +123,3 @@ class Model:
             ]
             for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
-
-
-def _pool(hidden: Tensor, batch: Batch, pooling: str) -> Tensor:
-    starts = batch.cu_seqlens.to(hidden.device).long()
-    if pooling == "cls":
-        return hidden[starts[:-1]]
-    lengths = starts[1:] - starts[:-1]
-    return torch.segment_reduce(hidden, "mean", lengths=lengths)

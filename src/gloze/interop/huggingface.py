@@ -39,8 +39,15 @@ _REST = [
 _OURS, _THEIRS = dict(_REST), {theirs: ours for ours, theirs in _REST}
 _LAYER_OURS, _LAYER_THEIRS = dict(_LAYER), {theirs: ours for ours, theirs in _LAYER}
 # Written by older versions, or copies of weights stored elsewhere.
-_OLD = [(re.compile(r"LayerNorm\.gamma$"), "LayerNorm.weight"), (re.compile(r"LayerNorm\.beta$"), "LayerNorm.bias")]
-_COPIES = {"bert.embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
+_OLD = [
+    (re.compile(r"LayerNorm\.gamma$"), "LayerNorm.weight"),
+    (re.compile(r"LayerNorm\.beta$"), "LayerNorm.bias"),
+]
+_COPIES = {
+    "bert.embeddings.position_ids",
+    "cls.predictions.decoder.weight",
+    "cls.predictions.decoder.bias",
+}
 
 _SIZES = (
     "hidden_size",
@@ -139,7 +146,8 @@ def from_their_config(values: dict[str, Any], path: Path) -> tuple[TransformerCo
     if kind != "bert":
         raise DataError(f"model_type {kind!r}: only bert can be loaded.", path=path)
     if values.get("hidden_act", "gelu") != "gelu":
-        raise DataError(f"hidden_act {values['hidden_act']!r}: only gelu can be computed.", path=path)
+        act = values["hidden_act"]
+        raise DataError(f"hidden_act {act!r}: only gelu can be computed.", path=path)
     if values.get("position_embedding_type", "absolute") != "absolute" or values.get("is_decoder"):
         raise DataError("only bidirectional encoders with absolute positions load.", path=path)
     known = {name: values[name] for name in _SIZES if name in values}

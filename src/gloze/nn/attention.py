@@ -111,5 +111,6 @@ class SelfAttention(nn.Module):
         # One product instead of three: the weights are small beside the tokens.
         weight, bias = torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])
         joined = F.linear(hidden, weight, bias).unflatten(-1, (3, self.num_attention_heads, -1))
-        mixed = attend(*joined.unbind(1), layout, self.dropout if self.training else 0.0)
+        query, key, value = joined.unbind(1)
+        mixed = attend(query, key, value, layout, self.dropout if self.training else 0.0)
         return self.output(mixed.flatten(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,7 +136,7 @@ def _choose_words(samples: Samples, sequence: Ints, keys: np.ndarray, quota: Int
     left = quota.copy()
     by_rank = np.argsort(ranks, kind="stable")
     edges = np.searchsorted(ranks[by_rank], np.arange(int(ranks.max(initial=-1)) + 2))
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges):
         turn = by_rank[first:last]
         owner = sequence[starts[turn]]
         fits = sizes[turn] <= left[owner]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tomli_w
-
 from gloze.config.run import RunConfig
-from gloze.config.toml import from_dict, override, read_toml, to_dict, to_toml
+from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.core.errors import ConfigError, nearest
-from gloze.core.files import write_text
 from gloze.recipes import transformer
 
 if TYPE_CHECKING:
@@ -54,10 +49,3 @@ def load_recipe(
         )
     config = from_dict(RunConfig, override(values, changes), where)
     return config if seed is None else replace(config, seed=seed)
-
-
-def save_recipe(config: RunConfig, path: Path) -> None:
-    """Write the resolved recipe with the versions it ran on."""
-    versions = {name: version(name) for name in ("gloze", "torch", "numpy", "tokenizers")}
-    notes = tomli_w.dumps({"versions": {**versions, "python": platform.python_version()}})
-    write_text(path, f"{to_toml(config)}\n{notes}")

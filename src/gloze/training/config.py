@@ -83,10 +83,12 @@ class TrainingConfig(Settings):
                 raise ConfigError(f"training.{name} is {value}; it must be at least 1.")
         for name in ("evaluations", "save_every", "loader_workers", "max_rollbacks"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"training.{name} is {getattr(self, name)}; it must not be negative.")
+                value = getattr(self, name)
+                raise ConfigError(f"training.{name} is {value}; it must not be negative.")
         if self.keep_checkpoints < 1:
             raise ConfigError("training.keep_checkpoints must be at least 1: resuming needs one.")
         if not 0 <= self.warmup_rate <= 1:
-            raise ConfigError(f"training.warmup_rate is {self.warmup_rate}; it must be from 0 to 1.")
+            rate = self.warmup_rate
+            raise ConfigError(f"training.warmup_rate is {rate}; it must be from 0 to 1.")
         if not self.learning_rate > 0:
             raise ConfigError(f"training.learning_rate is {self.learning_rate}; it must be over 0.")

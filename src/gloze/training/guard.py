@@ -14,9 +14,7 @@ _MEMORY, _LEAST = 0.98, 50
 Verdict = Literal["fine", "refused", "diverged"]
 
 
-def judge(
-    state: TrainingState, loss: float, grad_norm: float, place: list[int]
-) -> Verdict:
+def judge(state: TrainingState, loss: float, grad_norm: float, place: list[int]) -> Verdict:
     """Judge a step before its update, noting it in ``state``.
 
     ``refused``: loss or gradient is not finite, so the update must not be made. ``diverged``:

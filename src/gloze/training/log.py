@@ -94,7 +94,10 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
 
 def _line(row: dict[str, Any]) -> str:
     # JSON has no NaN; a loss that is not finite is written as null.
-    clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    clean = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
     return json.dumps(clean, allow_nan=False) + "\n"
 
 
@@ -103,4 +106,4 @@ def _tensorboard_writer(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingExtraError("tensorboard", "track", "training.tensorboard") from error
-    return SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder / "tensorboard"))

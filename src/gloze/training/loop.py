@@ -161,7 +161,7 @@ class Trainer:
         if state.step % self.config.log_every == 0 or self.progress() >= 1:
             now = time.monotonic()
             sums, steps = state.sums, state.sums.get("steps", 0.0)
-            row = {"step": state.step, "tokens": state.tokens}
+            row: dict[str, float] = {"step": state.step, "tokens": state.tokens}
             row |= {k: sums[k] / steps for k in ("loss",) if steps}
             row |= means(self.learner.weights, sums)
             row |= {"lr": rate} | {k: sums[k] / steps for k in ("grad_norm",) if steps}
@@ -189,8 +189,11 @@ class Trainer:
         bad, step = self.state.suspects, self.state.step
         excluded = self.state.excluded + bad
         rollbacks = self.state.rollbacks + 1
-        where = f"Training diverged at step {step} (loss {loss:.4g}, epoch {data.epoch}, data step {data.number}, "
-        where += f"sequences {data.indices[:8].tolist()}{' ...' if len(data.indices) > 8 else ''}). "
+        sequences = f"{data.indices[:8].tolist()}{' ...' if len(data.indices) > 8 else ''}"
+        where = (
+            f"Training diverged at step {step} (loss {loss:.4g}, epoch {data.epoch}, data step "
+            f"{data.number}, sequences {sequences}). "
+        )
         latest = self.checkpoints.latest()
         good = latest[0] if latest else "none"
         if rollbacks > self.config.max_rollbacks or latest is None:
@@ -201,6 +204,7 @@ class Trainer:
         say(f"{where}Going back to {good} without {len(bad)} data steps.")
         self.load()
         self.state.excluded, self.state.rollbacks = excluded, rollbacks
+        self.state.refused, self.state.suspects = [], []
         self.log.rewind(self.state.step)
 
     def _stop(self) -> str:

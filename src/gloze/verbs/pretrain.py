@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,29 +9,29 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gloze.checkpoint import Checkpoints, Parts, load_parts, save_model
-from gloze.config.toml import to_dict
-from gloze.core.errors import ConfigError, DataError
-from gloze.core.files import locked, read_json, refuse_existing, sha256, sweep, write_json
+from gloze.config.build import build_learner, held_out_stream, training_stream
+from gloze.config.runs import note_data, run_folder
+from gloze.core.errors import ConfigError
 from gloze.core.progress import duration, say
 from gloze.core.rng import derive
 from gloze.data.shards import Shards
-from gloze.data.stream import StepSize, Stream
-from gloze.recipes import load_recipe, save_recipe
+from gloze.recipes import load_recipe
 from gloze.report import write_run_report
+from gloze.text.read import readable_twice
 from gloze.tokenizers import load_tokenizer
 from gloze.training.evaluate import evaluate_objectives
-from gloze.training.learner import Learner
 from gloze.training.log import MetricsLog, read_metrics
 from gloze.training.loop import Trainer
+from gloze.verbs.prepare import prepare
+from gloze.verbs.tokenizer import learn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from gloze.config.run import RunConfig
     from gloze.core.contracts import Objective
-    from gloze.data.samplers import Sampler
     from gloze.tokenizers import Tokenizer
-    from gloze.training.config import TrainingConfig
+    from gloze.training.learner import Learner
     from gloze.training.state import TrainingState
 
 
@@ -118,71 +116,23 @@ def pretrain(
     if parts is not None:
         config = replace(config, encoder=parts.encoder.config)
         tokenizer = tokenizer or init
-    with _run_folder(output, config, resume=resume, force=force):
+    with run_folder(output, config, resume=resume, force=force):
         folder = Path(shards) if shards else _make_shards(corpus, tokenizer, config, output)
         return _train(config, folder, tokenizer, parts, output)
-
-
-@contextmanager
-def _run_folder(output: Path, config: RunConfig, *, resume: bool, force: bool) -> Iterator[None]:
-    """Hold the run folder, new or to go on with, and keep the resolved recipe in it."""
-    if not resume:
-        refuse_existing(output, force=force)
-    with locked(output):
-        if force and not resume:
-            for path in output.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif path.name != ".lock":
-                    path.unlink()
-        sweep(output)
-        path = output / "recipe.toml"
-        if path.exists():
-            _refuse_changes(load_recipe(path), config, path)
-        else:
-            save_recipe(config, path)
-        yield
-
-
-def _refuse_changes(old: RunConfig, new: RunConfig, path: Path) -> None:
-    """Raise ConfigError if the recipe changed in anything that has a say in the result."""
-    was, now = _flat(to_dict(old)), _flat(to_dict(new))
-    changed = [
-        f"{name} was {was.get(name, 'not set')} and is now {now.get(name, 'not set')}"
-        for name in sorted(set(was) | set(now))
-        if was.get(name) != now.get(name) and name not in ("name", "training.loader_workers")
-    ]
-    if changed:
-        raise ConfigError(
-            f"An exact resume needs the recipe the run began with ({path}): "
-            f"{'; '.join(changed)}. Leave the change out, or begin a new run with another -o."
-        )
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
 
 
 def _make_shards(
     corpus: Sequence[str | Path], tokenizer: str | Path | None, config: RunConfig, output: Path
 ) -> Path:
     """Learn the tokenizer and prepare the shards inside the run folder, unless already there."""
-    from gloze.verbs.prepare import prepare
-    from gloze.verbs.tokenizer import learn
-
-    if tokenizer is None:
-        tokenizer = output / "tokenizer"
-        if not tokenizer.exists():
-            say(str(learn(corpus, output=tokenizer, config=config.tokenizer)))
-    shards = output / "shards"
-    if not shards.exists():
-        say(str(prepare(corpus, tokenizer=tokenizer, output=shards, seed=config.seed)))
+    with readable_twice(corpus) as files:
+        if tokenizer is None:
+            tokenizer = output / "tokenizer"
+            if not tokenizer.exists():
+                say(str(learn(files, output=tokenizer, config=config.tokenizer)))
+        shards = output / "shards"
+        if not shards.exists():
+            say(str(prepare(files, tokenizer=tokenizer, output=shards, seed=config.seed)))
     return shards
 
 
@@ -192,14 +142,16 @@ def _train(
     wanted = load_tokenizer(tokenizer).fingerprint if tokenizer is not None else None
     train = Shards.open(folder, "train", fingerprint=wanted)
     valid = Shards.open(folder, "valid", fingerprint=wanted)
-    _refuse_other_data(folder, output / "data.json")
+    note_data(output, {"shards": folder / "shards.json"})
     own = load_tokenizer(train.tokenizer_path)
     torch.manual_seed(derive("weights", config.seed) % 2**63)
-    objectives, learner = build_learner(config, own, parts)
+    objectives, learner = build_learner(config, own, parts.encoder if parts else None)
+    if parts is not None:
+        _load_heads(parts, objectives)
     sampler = config.sampler.build(train, own, config.seed)
     sampling = sampler.statistics(0)
     say("Sampling: " + ", ".join(f"{name} {value:.4g}" for name, value in sampling.items()))
-    stream = stream_of(sampler, objectives, config)
+    stream = training_stream(sampler, objectives, config)
     look = None
     if valid.num_tokens:
         held_out = held_out_stream(valid, own, objectives, config)
@@ -214,67 +166,22 @@ def _train(
 
     log = MetricsLog(output, "pretrain", tensorboard=config.training.tensorboard)
     store = Checkpoints(output / "checkpoints", config.training.keep_checkpoints)
-    trainer = Trainer(
-        learner, stream, config.training, seed=config.seed, log=log, checkpoints=store, evaluate=look
-    )
-    state = trainer.run()
+    state = Trainer(
+        learner,
+        stream,
+        config.training,
+        seed=config.seed,
+        log=log,
+        checkpoints=store,
+        evaluate=look,
+    ).run()
     return _finish(config, learner, own, state, sampling, output)
 
 
-def build_learner(
-    config: RunConfig, tokenizer: Tokenizer, parts: Parts | None = None
-) -> tuple[list[Objective], Learner]:
-    """Return the objectives and the learner of a recipe, with random weights or those given."""
-    encoder = parts.encoder if parts else config.encoder.build(tokenizer.vocab_size)
-    spread = config.encoder.initializer_range
-    objectives = [item.build(encoder, tokenizer, spread) for _, item in config.objectives.items()]
-    for objective in objectives if parts else []:
-        if parts and not parts.load_head(objective.name, objective.head):
+def _load_heads(parts: Parts, objectives: Sequence[Objective]) -> None:
+    for objective in objectives:
+        if not parts.load_head(objective.name, objective.head):
             say(f"The model has no {objective.name} head: it starts from random weights.")
-    return objectives, Learner(encoder, objectives)
-
-
-def stream_of(sampler: Sampler, objectives: Sequence[Objective], config: RunConfig) -> Stream:
-    """Return the training stream of a recipe."""
-    size = _step_size(config.training)
-    workers = config.training.loader_workers
-    return Stream(sampler, objectives, size=size, seed=config.seed, workers=workers)
-
-
-def held_out_stream(
-    valid: Shards, tokenizer: Tokenizer, objectives: Sequence[Objective], config: RunConfig
-) -> Stream:
-    """Return the held-out split in order, with the same questions each time."""
-    sampling = config.sampler
-    if sampling.kind == "segment_pair" and valid.num_documents < 2:
-        # One held-out document has no other to draw from: every B then follows its A.
-        say("Only one document is held out, so held-out pairs have no random next sentences.")
-        sampling = replace(sampling, random_rate=0.0)
-    sampler = sampling.build(valid, tokenizer, config.seed)
-    return Stream(
-        sampler, objectives, size=_step_size(config.training), seed=config.seed, shuffle=False
-    )
-
-
-def _step_size(training: TrainingConfig) -> StepSize:
-    return StepSize(
-        tokens=training.batch_tokens,
-        sequences=training.batch_size,
-        micro_batch_tokens=training.micro_batch_tokens,
-    )
-
-
-def _refuse_other_data(folder: Path, note: Path) -> None:
-    """Note which shards a run began with; raise DataError if it goes on with others."""
-    data = {"shards": str(folder.resolve()), "sha256": sha256(folder / "shards.json")}
-    if not note.exists():
-        write_json(note, data)
-    elif read_json(note)["sha256"] != data["sha256"]:
-        raise DataError(
-            "not the shards this run began with.",
-            path=folder,
-            hint=f"It began with {read_json(note)['shards']}: give that, or begin a new run.",
-        )
 
 
 def _finish(
@@ -321,7 +228,8 @@ def model_card(config: RunConfig, result: PretrainResult) -> str:
         "| | |",
         "|---|---|",
         f"| parameters | {result.parameters:,} |",
-        f"| layers x hidden size | {config.encoder.num_hidden_layers} x {config.encoder.hidden_size} |",
+        f"| layers | {config.encoder.num_hidden_layers} |",
+        f"| hidden size | {config.encoder.hidden_size} |",
         f"| steps | {result.steps:,} |",
         f"| tokens seen | {result.tokens:,} |",
         *(f"| held-out {name} | {value:.4f} |" for name, value in result.figures.items()),

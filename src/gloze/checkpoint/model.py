@@ -1,21 +1,18 @@
-"""Saving and loading, whole or not at all: training checkpoints and model folders."""
+"""Model folders, in the layout of Hugging Face: saved, and loaded from wherever they come."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from gloze.core.errors import ConfigError, DataError, WriteError
-from gloze.core.files import new_folder, read_json, sweep, verify_manifest, write_manifest
-from gloze.core.progress import say
-from gloze.encoders.transformer import TransformerEncoder
+from gloze.checkpoint.store import load_tensors, save_tensors
+from gloze.core.errors import ConfigError, DataError
+from gloze.core.files import new_folder, read_json, verify_manifest, write_manifest
+from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
 from gloze.inference.model import Model
 from gloze.interop.huggingface import from_their_config, to_ours, to_their_config, to_theirs
 from gloze.objectives import OBJECTIVES
@@ -28,110 +25,6 @@ if TYPE_CHECKING:
 
     from gloze.tokenizers import Tokenizer
     from gloze.training.learner import Learner
-
-_STATE = "state.json"
-_SPARE = 1.2
-
-
-class Checkpoints:
-    """The checkpoints of a run: ``step-NNNNNNN`` folders with a manifest, the newest kept.
-
-    Args:
-        folder: holds the checkpoints; made when first saved to.
-        keep: how many of the newest are kept.
-    """
-
-    def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self.keep = folder, keep
-        if folder.exists():
-            sweep(folder)
-
-    def save(self, step: int, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
-        """Save one checkpoint and then remove the oldest over the number kept.
-
-        Raises:
-            WriteError: if the disk is full or the folder cannot be written to; older
-                checkpoints are untouched.
-        """
-        path = self.folder / f"step-{step:07d}"
-        self._check_space()
-        with new_folder(path, force=True) as temporary:
-            for name, group in tensors.items():
-                save_tensors(group, temporary / f"{name}.safetensors")
-            (temporary / _STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-            write_manifest(temporary)
-        for old in self.paths()[self.keep :]:
-            shutil.rmtree(old, ignore_errors=True)
-        return path
-
-    def paths(self) -> list[Path]:
-        """Return the checkpoint folders, newest first."""
-        return sorted(self.folder.glob("step-*"), reverse=True)
-
-    def latest(self) -> tuple[Path, dict[str, dict[str, Tensor]], dict[str, Any]] | None:
-        """Return the newest checkpoint that is intact; say which were passed over and why.
-
-        Raises:
-            DataError: if there are checkpoints and none is intact.
-        """
-        reasons = []
-        for path in self.paths():
-            try:
-                verify_manifest(path)
-                tensors = {p.stem: load_tensors(p) for p in sorted(path.glob("*.safetensors"))}
-                return path, tensors, read_json(path / _STATE)
-            except DataError as error:
-                reasons.append(str(error))
-                say(f"Checkpoint passed over: {error}")
-        if reasons:
-            raise DataError(
-                f"no checkpoint is intact: {reasons[0]}",
-                path=self.folder,
-                hint="Restore one from a copy, or start again with --force.",
-            )
-        return None
-
-    def _check_space(self) -> None:
-        paths = self.paths()
-        if not paths:
-            return
-        needed = int(_SPARE * sum(file.stat().st_size for file in paths[0].iterdir()))
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            raise WriteError(
-                f"Cannot save to {self.folder}: a checkpoint needs {needed:,} bytes and {free:,} are "
-                "free. Older checkpoints are intact: free some space, then use --resume."
-            )
-
-
-def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write tensors as safetensors.
-
-    Raises:
-        WriteError: if the disk is full or the place cannot be written to.
-    """
-    own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        save_file(own, path, metadata={"format": "pt"})
-    except (SafetensorError, OSError) as error:
-        size = sum(tensor.nbytes for tensor in own.values())
-        raise WriteError(
-            f"Cannot write {path} ({size:,} bytes): {error}. Free some space or choose another -o."
-        ) from error
-
-
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Read safetensors.
-
-    Raises:
-        DataError: if the file is absent, cut or not safetensors.
-    """
-    if not path.is_file():
-        raise DataError("no such file.", path=path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"not readable as safetensors: {error}.", path=path) from error
 
 
 @dataclass(frozen=True)
@@ -178,9 +71,12 @@ def save_model(
     """Write a model folder in Hugging Face layout.
 
     Args:
+        folder: to write.
         learner: its encoder must be a Transformer.
+        tokenizer: goes into the folder too.
         card: text of ``README.md``.
         extra: further entries of ``config.json``, such as ``id2label``.
+        force: replace ``folder`` if it exists.
 
     Raises:
         WriteError: if the disk is full or the place cannot be written to.
@@ -216,25 +112,7 @@ def load_parts(path: str | Path) -> Parts:
     weights = folder / "model.safetensors"
     tensors, unknown = to_ours(load_tensors(weights))
     tokenizer = load_tokenizer(folder)
-    table = tensors.get("encoder.embeddings.token_embeddings.weight")
-    # Compared before memory is taken: a false size in config.json must not cost gigabytes.
-    if table is None or tuple(table.shape) != (vocab_size, sizes.hidden_size):
-        shape = None if table is None else tuple(table.shape)
-        raise DataError(
-            f"token embeddings of shape {shape}, and config.json says "
-            f"{(vocab_size, sizes.hidden_size)}.",
-            path=weights,
-        )
-    if tokenizer.vocab_size > vocab_size:
-        raise DataError(
-            f"the tokenizer has {tokenizer.vocab_size} entries and the model {vocab_size}.",
-            path=folder,
-        )
-    layers = {name.split(".")[2] for name in tensors if name.startswith("encoder.layers.")}
-    if len(layers) != sizes.num_hidden_layers:
-        raise DataError(
-            f"{len(layers)} layers, and config.json says {sizes.num_hidden_layers}.", path=weights
-        )
+    _check_sizes(sizes, vocab_size, tokenizer, tensors, weights)
     encoder = TransformerEncoder(sizes, vocab_size)
     prefix = "encoder."
     own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -304,6 +182,34 @@ def find_model(path: str | Path) -> Path:
         ) from error
 
 
+def _check_sizes(
+    sizes: TransformerConfig,
+    vocab_size: int,
+    tokenizer: Tokenizer,
+    tensors: dict[str, Tensor],
+    weights: Path,
+) -> None:
+    """Compare before memory is taken: a false size in config.json must not cost gigabytes."""
+    table = tensors.get("encoder.embeddings.token_embeddings.weight")
+    if table is None or tuple(table.shape) != (vocab_size, sizes.hidden_size):
+        shape = None if table is None else tuple(table.shape)
+        raise DataError(
+            f"token embeddings of shape {shape}, and config.json says "
+            f"{(vocab_size, sizes.hidden_size)}.",
+            path=weights,
+        )
+    if tokenizer.vocab_size > vocab_size:
+        raise DataError(
+            f"the tokenizer has {tokenizer.vocab_size} entries and the model {vocab_size}.",
+            path=weights.parent,
+        )
+    layers = {name.split(".")[2] for name in tensors if name.startswith("encoder.layers.")}
+    if len(layers) != sizes.num_hidden_layers:
+        raise DataError(
+            f"{len(layers)} layers, and config.json says {sizes.num_hidden_layers}.", path=weights
+        )
+
+
 def _load(
     module: nn.Module, tensors: dict[str, Tensor], where: str, may_lack: tuple[str, ...] = ()
 ) -> None:
@@ -319,6 +225,3 @@ def _load(
             )
     floats = {name: tensor.to(torch.float32) for name, tensor in tensors.items()}
     module.load_state_dict(floats, strict=False)
-
-
-__all__ = ["Checkpoints", "Parts", "load", "load_classifier", "load_parts", "save_model"]

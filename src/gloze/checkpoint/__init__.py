@@ -1,0 +1,23 @@
+"""Saving and loading, whole or not at all: training checkpoints and model folders."""
+
+from gloze.checkpoint.model import (
+    Parts,
+    find_model,
+    load,
+    load_classifier,
+    load_parts,
+    save_model,
+)
+from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
+
+__all__ = [
+    "Checkpoints",
+    "Parts",
+    "find_model",
+    "load",
+    "load_classifier",
+    "load_parts",
+    "load_tensors",
+    "save_model",
+    "save_tensors",
+]
