@@ -13,29 +13,37 @@ from gloze.training.config import TrainingConfig
 from gloze.training.transfer import Transfer
 
 VOCAB_SIZE = 4000
-MAX_LENGTH = 64
 
 
 def pretraining() -> RunConfig:
     """bert-tiny with a small vocabulary, short sequences and many small steps.
 
     The trap of a short training is a masked LM that only learns how frequent each token is.
-    Leaving that plateau takes a number of steps, hardly a number of tokens: so the steps are
-    small, the rate is high, and there is no dropout, which few epochs do not need.
+    Leaving that plateau takes a number of steps more than a number of tokens: so the steps are
+    small and the rate is high. Weights begin wider than BERT's 0.02 and the second moment
+    forgets sooner, which halves the plateau; at twice the rate or twice the width it is not left
+    at all. Dropout has nothing to do in so few epochs.
     """
     base = bert_tiny()
+    encoder = replace(
+        base.encoder,
+        initializer_range=0.05,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
     return replace(
         base,
         name="quickstart",
         tokenizer=TokenizerConfig(vocab_size=VOCAB_SIZE),
-        sampler=replace(base.sampler, max_length=MAX_LENGTH),
-        encoder=replace(base.encoder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
+        sampler=replace(base.sampler, max_length=64),
+        encoder=encoder,
         training=TrainingConfig(
             tokens=4_000_000,
-            batch_tokens=2048,
+            batch_tokens=1024,
             micro_batch_tokens=2048,
             learning_rate=2e-3,
-            warmup_rate=0.06,
+            warmup_rate=0.05,
+            adam_beta2=0.98,
             evaluations=8,
             save_minutes=0.0,
         ),
@@ -43,16 +51,19 @@ def pretraining() -> RunConfig:
 
 
 def classification(transfer: Transfer) -> FinetuneConfig:
-    """Return the fine-tuning; the control differs in its weights alone."""
+    """Return the fine-tuning; the control differs in its weights alone.
+
+    The rate was chosen by the accuracy on dev, among 5e-4, 1e-3 and 2e-3.
+    """
     return FinetuneConfig(
         transfer=transfer,
-        task=ClassificationConfig(max_length=MAX_LENGTH),
+        task=ClassificationConfig(max_length=48, pooling="mean"),
         training=TrainingConfig(
-            epochs=4,
+            epochs=3,
             batch_size=32,
-            learning_rate=5e-4,
+            learning_rate=1e-3,
             warmup_rate=0.1,
-            evaluations=4,
+            evaluations=3,
             save_minutes=0.0,
         ),
     )
