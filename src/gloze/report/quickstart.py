@@ -163,7 +163,7 @@ def _limits(result: QuickstartResult) -> str:
         floor = (
             f" On held-out documents its loss is {result.held_out['mlm_loss']:.2f} nats a token, "
             f"against {result.unigram_loss:.2f} for a guess that knows only how frequent each "
-            "token is: it has learned from context."
+            "token is: it has begun to learn from context."
             if result.held_out["mlm_loss"] < result.unigram_loss - 0.1
             else f" On held-out documents its loss is {result.held_out['mlm_loss']:.2f} nats a "
             f"token, hardly below the {result.unigram_loss:.2f} of a guess that knows only how "
