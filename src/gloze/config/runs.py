@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from gloze.config.toml import read_toml, to_dict, to_toml
-from gloze.core.errors import ConfigError, DataError
+from gloze.core.errors import ConfigError, DataError, GlozeError
 from gloze.core.files import (
     locked,
     read_json,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gloze.training.config import TrainingConfig
 
 RECIPE, DATA = "recipe.toml", "data.json"
+_OURS = {RECIPE, DATA, ".lock"}
 # What may differ between two sittings of a run: it has no say in the result.
 _FREE = ("name", "training.loader_workers")
 
@@ -38,6 +39,8 @@ _FREE = ("name", "training.loader_workers")
 @contextmanager
 def run_folder(output: Path, config: Any, *, resume: bool, force: bool) -> Iterator[None]:
     """Hold a run folder, new or to go on with, and keep the resolved recipe in it.
+
+    If what follows is refused before it wrote anything of its own, a new folder is gone again.
 
     Args:
         output: must not exist unless ``resume`` or ``force``.
@@ -60,7 +63,12 @@ def run_folder(output: Path, config: Any, *, resume: bool, force: bool) -> Itera
             _refuse_changes(read_toml(path), to_dict(config), path)
         else:
             save_resolved(config, path)
-        yield
+        try:
+            yield
+        except GlozeError:
+            if {file.name for file in output.iterdir()} <= _OURS:
+                shutil.rmtree(output)
+            raise
 
 
 def save_resolved(config: Any, path: Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MANIFEST = "manifest.json"
+_ASIDE = "-old-"
 _CURES = {
     errno.ENOSPC: "The disk is full: free some space or choose another folder with -o.",
     errno.EDQUOT: "The disk quota is used up: free some space or choose another folder with -o.",
@@ -101,7 +102,7 @@ def _make_parent(path: Path) -> None:
 def replace_folder(temporary: Path, path: Path) -> None:
     """Move ``temporary`` to ``path``, over an old folder or file if there is one."""
     if path.exists():
-        old = path.parent / f".tmp-{os.getpid()}-old-{path.name}"
+        old = path.parent / f".tmp-{os.getpid()}{_ASIDE}{path.name}"
         path.rename(old)
         temporary.rename(path)
         if old.is_dir():
@@ -160,17 +161,26 @@ def read_json(path: Path) -> Any:
 
 
 def sweep(folder: Path) -> int:
-    """Remove temporary files and folders of processes that no longer run; return how many."""
-    count = 0
-    for left in folder.glob(".tmp-*"):
-        pid = left.name.split("-")[1]
-        if pid.isdigit() and not _is_running(int(pid)):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
-            count += 1
-    return count
+    """Remove what killed processes left in ``folder``; return how much there was.
+
+    A process killed between setting the old aside and putting the new in its place leaves both
+    under temporary names: the old one is then put back.
+    """
+    left = [path for path in folder.glob(".tmp-*") if _is_left_over(path)]
+    for path in left:
+        _, _, name = path.name.partition(_ASIDE)
+        if name and not (folder / name).exists():
+            path.rename(folder / name)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(left)
+
+
+def _is_left_over(path: Path) -> bool:
+    pid = path.name.split("-")[1]
+    return pid.isdigit() and not _is_running(int(pid))
 
 
 def _is_running(pid: int) -> bool:
