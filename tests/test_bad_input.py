@@ -208,7 +208,7 @@ def test_a_full_disk_leaves_nothing_half_written(place, inputs, verb):
 def test_a_full_disk_while_training_keeps_what_was_saved(place, inputs):
     words = ["pretrain", inputs / "recipe.toml", "--shards", inputs / "shards", "-o", "run"]
     words += ["--set", "training.save_every=1", "--set", "training.steps=6"]
-    # The first checkpoint holds no moments of the optimizer yet, so it fits and the second does not.
+    # The first checkpoint holds no moments of the optimizer, so it fits; the second does not.
     weights = (inputs / "model" / "model.safetensors").stat().st_size
     done = limited(weights + 2000, words)
     assert done.returncode == 4, done.stderr

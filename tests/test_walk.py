@@ -59,11 +59,11 @@ def test_a_real_step_calls_the_files_of_the_walk_in_its_order(tmp_path):
             )
         ),
     }
-    for verb in calls:
+    for verb, order in calls.items():
         rows = [(file, function) for v, file, function in listed() if v == verb]
-        missing = [row for row in rows if row not in calls[verb]]
+        missing = [row for row in rows if row not in order]
         assert not missing, f"{verb} never calls {missing}"
-        assert rows == sorted(rows, key=calls[verb].__getitem__), verb
+        assert rows == sorted(rows, key=order.__getitem__), verb
 
 
 def test_every_file_of_the_walk_is_short():

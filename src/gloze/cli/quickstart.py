@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from gloze.verbs.quickstart import QuickstartResult
+    from gloze.report.quickstart import QuickstartResult
 
 
 def quickstart(
