@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -16,13 +17,18 @@ from gloze.core.files import new_file, new_folder, sweep, writing
 LIMIT = 4096
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files_only():
-    """Refuse files over LIMIT bytes, as a full disk would."""
+    """Refuse files over LIMIT bytes, as a full disk would.
+
+    Only around the writing itself: the runner's own output may go to a file too.
+    """
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, old[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
 
 
 def by_python(path):
@@ -48,13 +54,13 @@ WRITERS = [by_python, by_numpy, by_tokenizers, by_safetensors]
 
 
 @pytest.mark.parametrize("write", WRITERS)
-@pytest.mark.usefixtures("small_files_only")
 def test_a_folder_that_does_not_fit_is_a_write_error_and_the_old_one_stays(tmp_path, write):
     target = tmp_path / "model"
     target.mkdir()
     (target / "old").write_text("old", encoding="utf-8")
     with (
         pytest.raises(WriteError, match=r"Cannot write .*model"),
+        small_files_only(),
         new_folder(target, force=True) as t,
     ):
         write(t / "part.npy")
@@ -62,9 +68,12 @@ def test_a_folder_that_does_not_fit_is_a_write_error_and_the_old_one_stays(tmp_p
     assert (target / "old").read_text(encoding="utf-8") == "old"
 
 
-@pytest.mark.usefixtures("small_files_only")
 def test_a_file_that_does_not_fit_is_a_write_error_and_leaves_nothing(tmp_path):
-    with pytest.raises(WriteError, match="over the size limit"), new_file(tmp_path / "a") as path:
+    with (
+        pytest.raises(WriteError, match="over the size limit"),
+        small_files_only(),
+        new_file(tmp_path / "a") as path,
+    ):
         by_python(path)
     assert list(tmp_path.iterdir()) == []
 
