@@ -76,7 +76,7 @@ def test_written_files_are_read_back_by_our_own_readers(docs, tmp_path):
         document.paragraphs for document in docs.documents
     ]
     for split in SPLITS:
-        rows = list(read_rows(tmp_path / f"{split}.tsv"))
+        rows = list(read_rows(tmp_path / f"{split}.tsv", "tsv"))
         assert len(rows) == len(docs.splits[split])
 
 
