@@ -175,10 +175,12 @@ class Trainer:
         due = int(min(self.progress(), 1.0) * self.config.evaluations + 1e-9)
         if self.evaluate is not None and due > self.state.evaluations:
             self.state.evaluations = due
+            begun_at = time.monotonic()
             figures = self.evaluate()
             row = {"step": self.state.step, "tokens": self.state.tokens, "split": "valid"}
             self.log.row({**row, **figures, "seconds": self.seconds()}, self.progress())
-            self._logged_at = time.monotonic()
+            # Looking is no training: it must not count in tokens a second.
+            self._logged_at += time.monotonic() - begun_at
         by_steps = self.config.save_every and self.state.step % self.config.save_every == 0
         minutes = (time.monotonic() - self._saved_at) / 60
         if by_steps or (self.config.save_minutes and minutes >= self.config.save_minutes):
