@@ -10,6 +10,7 @@ import pytest
 
 from gloze.core.errors import ConfigError, DataError, StoppedError
 from gloze.core.files import locked, sha256
+from gloze.recipes import load_recipe
 from gloze.training.loop import Trainer
 from gloze.verbs.pretrain import pretrain
 from tests.small import recipe, write_shards
@@ -149,3 +150,8 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path, shards):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".lock").write_text("999999999")
     assert run(shards, tmp_path / "run", resume=True).steps == STEPS
+
+
+def test_the_resolved_recipe_tells_the_vocabulary_of_the_shards(tmp_path, shards):
+    run(shards, tmp_path / "run")
+    assert load_recipe(tmp_path / "run" / "recipe.toml").tokenizer.vocab_size == 90

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gloze.checkpoint import Checkpoints, Parts, load_parts, save_model
+from gloze.checkpoint import Checkpoints, Parts, find_model, load_parts, save_model
 from gloze.config.build import build_learner, held_out_stream, training_stream
 from gloze.config.runs import note_data, run_folder
 from gloze.core.errors import ConfigError
 from gloze.core.progress import duration, say
 from gloze.core.rng import derive
-from gloze.data.shards import Shards
+from gloze.data.shards import TOKENIZER, Shards
 from gloze.recipes import load_recipe
 from gloze.report import write_run_report
 from gloze.text.read import readable_twice
-from gloze.tokenizers import load_tokenizer
+from gloze.tokenizers import TokenizerConfig, load_tokenizer
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.log import MetricsLog, read_metrics
 from gloze.training.loop import Trainer
@@ -115,10 +115,25 @@ def pretrain(
     config = load_recipe(recipe, settings, seed=seed)
     if parts is not None:
         config = replace(config, encoder=parts.encoder.config)
-        tokenizer = tokenizer or init
+        tokenizer = tokenizer or find_model(str(init))
+    config = _with_given_tokenizer(config, shards, tokenizer)
     with run_folder(output, config, resume=resume, force=force):
         folder = Path(shards) if shards else _make_shards(corpus, tokenizer, config, output)
         return _train(config, folder, tokenizer, parts, output)
+
+
+def _with_given_tokenizer(
+    config: RunConfig, shards: str | Path | None, tokenizer: str | Path | None
+) -> RunConfig:
+    """Let the resolved recipe tell the vocabulary that is used, where none is to be learned."""
+    given = Path(shards) / TOKENIZER if shards else tokenizer
+    if given is None or not Path(given).exists():
+        return config  # learned by the recipe, or refused by name when it is opened
+    loaded = load_tokenizer(given)
+    if loaded.kind != "WordPiece":
+        return config
+    known = TokenizerConfig(vocab_size=loaded.vocab_size, cased=loaded.is_cased)
+    return replace(config, tokenizer=known)
 
 
 def _make_shards(
