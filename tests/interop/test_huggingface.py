@@ -9,6 +9,7 @@ from gloze.config.build import build_learner
 from gloze.core.errors import DataError
 from gloze.inference.batches import batches
 from gloze.interop.huggingface import our_name, their_name
+from gloze.training.transfer import reinitialize
 from tests.small import recipe, tokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -68,6 +69,16 @@ def test_a_folder_read_back_has_the_same_weights(folder):
     assert not after.unknown
     assert set(after.tensors) == set(before)
     assert all(torch.equal(before[name], tensor) for name, tensor in after.tensors.items())
+
+
+def test_a_folder_keeps_how_its_control_with_random_weights_starts(tmp_path):
+    _, learner = build_learner(recipe("encoder.initialization=local"), tokenizer())
+    save_model(tmp_path / "m", learner, tokenizer(), card="")
+    encoder = load_parts(tmp_path / "m").encoder
+    reinitialize(encoder)
+    assert encoder.config.initialization == "local"
+    assert not encoder.embeddings.position_embeddings.weight[0, ::2].any()  # sines of place 0
+    transformers.BertForPreTraining.from_pretrained(tmp_path / "m")
 
 
 def test_every_weight_of_a_layer_has_one_name_on_each_side():

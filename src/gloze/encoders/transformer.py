@@ -13,7 +13,7 @@ from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings
 from gloze.nn.embeddings import BertEmbeddings
-from gloze.nn.init import initialize
+from gloze.nn.init import initialize, start_local
 from gloze.nn.layout import Layout
 from gloze.nn.transformer_layer import TransformerLayer
 
@@ -32,6 +32,8 @@ class TransformerConfig(Settings):
         hidden_dropout_prob: dropout after embeddings and in each layer.
         attention_probs_dropout_prob: dropout on attention weights.
         initializer_range: standard deviation of the starting weights.
+        initialization: ``published`` is BERT's; ``local`` lets the heads of the lower half of the
+            layers begin by looking at neighbours, which spares a small corpus the long plateau.
         layer_norm_eps: added to variances.
         direction: what a token may look at.
     """
@@ -46,6 +48,7 @@ class TransformerConfig(Settings):
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     initializer_range: float = 0.02
+    initialization: Literal["published", "local"] = "published"
     layer_norm_eps: float = 1e-12
     direction: Literal["bidirectional", "left_to_right", "right_to_left"] = "bidirectional"
 
@@ -67,6 +70,11 @@ class TransformerConfig(Settings):
                 f"encoder.hidden_size {self.hidden_size} does not divide into "
                 f"{self.num_attention_heads} heads. Nearest that does: "
                 f"{self.hidden_size - left or self.num_attention_heads}."
+            )
+        if self.initialization == "local" and self.hidden_size // self.num_attention_heads < 2:
+            raise ConfigError(
+                "encoder.initialization 'local' needs heads of at least 2 numbers: set fewer "
+                "encoder.num_attention_heads."
             )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if not 0 <= getattr(self, name) < 1:
@@ -114,7 +122,7 @@ class TransformerEncoder(nn.Module):
             hidden_dropout_prob=config.hidden_dropout_prob,
             layer_norm_eps=config.layer_norm_eps,
         )
-        self.layers = nn.ModuleList(
+        layers = [
             TransformerLayer(
                 hidden_size=config.hidden_size,
                 num_attention_heads=config.num_attention_heads,
@@ -124,9 +132,13 @@ class TransformerEncoder(nn.Module):
                 layer_norm_eps=config.layer_norm_eps,
             )
             for _ in range(config.num_hidden_layers)
-        )
+        ]
+        self.layers = nn.ModuleList(layers)
         self.pooler = Pooler(config.hidden_size)
         initialize(self, config.initializer_range)
+        if config.initialization == "local":
+            lower = layers[: (config.num_hidden_layers + 1) // 2]
+            start_local(self.embeddings, [layer.attention for layer in lower])
 
     @property
     def token_embeddings(self) -> nn.Embedding:

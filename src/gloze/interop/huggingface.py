@@ -127,6 +127,8 @@ def to_their_config(
         "model_type": "bert",
         "vocab_size": vocab_size,
         **{name: getattr(config, name) for name in _SIZES},
+        # Unknown to transformers, which keeps it: a control with random weights starts alike.
+        "initialization": config.initialization,
         "hidden_act": "gelu",
         "pad_token_id": pad_id,
         "position_embedding_type": "absolute",
@@ -159,6 +161,8 @@ def from_their_config(values: dict[str, Any], path: Path) -> tuple[TransformerCo
         allowed = int if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, allowed) or not 0 <= value < 1e8:
             raise DataError(f"{name} is {value!r}: not a number that makes sense.", path=path)
+    if values.get("initialization") == "local":
+        known["initialization"] = "local"
     try:
         return TransformerConfig(**known), values["vocab_size"]
     except ConfigError as error:

@@ -97,6 +97,7 @@ class SelfAttention(nn.Module):
     def __init__(self, *, hidden_size: int, num_attention_heads: int, dropout: float) -> None:
         super().__init__()
         self.num_attention_heads = num_attention_heads
+        self.head_size = hidden_size // num_attention_heads
         self.dropout = dropout
         self.query = nn.Linear(hidden_size, hidden_size)
         self.key = nn.Linear(hidden_size, hidden_size)

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gloze.nn.attention import SelfAttention
+    from gloze.nn.embeddings import BertEmbeddings
+
+# Of `start_local`: how high a wave is, in standard deviations of word vectors; the longest wave
+# in the shortest; how far a head's first scores prefer its place to one without likeness.
+_HEIGHT, _LONGEST, _PREFERENCE = 4.0, 30.0, 12.0
 
 
 def initialize(module: nn.Module, initializer_range: float) -> None:
@@ -20,3 +33,46 @@ def initialize(module: nn.Module, initializer_range: float) -> None:
         if isinstance(part, nn.LayerNorm):
             nn.init.ones_(part.weight)
             nn.init.zeros_(part.bias)
+
+
+def start_local(embeddings: BertEmbeddings, attentions: Sequence[SelfAttention]) -> None:
+    """Let heads begin by looking at neighbours, one head back, the next one ahead.
+
+    From BERT's own start a token looks everywhere alike, and a masked LM has to find out that
+    words nearby matter: until then it learns little more than the frequency of words, for
+    millions of tokens (docs/results.md). Here positions begin as sinusoids (Vaswani et al. 2017,
+    3.5) in the first ``head_size`` numbers, and queries and keys as copies of these numbers, the
+    queries' turned by the head's distance (after Trockman and Kolter 2023, Mimetic
+    Initialization, where queries and keys begin alike). All is then learned as before.
+    """
+    table = embeddings.position_embeddings.weight
+    words = embeddings.token_embeddings.weight
+    head_size = attentions[0].head_size
+    size = head_size // 2 * 2
+    waves = _LONGEST ** (-torch.arange(0, size, 2) / size)
+    with torch.no_grad():
+        height = _HEIGHT * words.std()
+        angles = torch.arange(len(table))[:, None] * waves
+        table.zero_()
+        table[:, 0:size:2] = height * angles.sin()
+        table[:, 1:size:2] = height * angles.cos()
+        # Positions' share of a normed vector: beside them words and segments are summed.
+        share = 1 / (1 + 2 * words.var() * table.shape[1] / (height**2 * size / 2))
+        scale = (_PREFERENCE * head_size**0.5 / (share * table.shape[1])).sqrt()
+        for attention in attentions:
+            for part in (attention.query, attention.key):
+                part.weight.zero_()
+            for head in range(attention.num_attention_heads):
+                # Between two neighbours: a mask learns nothing from looking at itself.
+                distance = (head // 2 + 1.5) * (1 if head % 2 else -1)
+                rows = slice(head * head_size, head * head_size + size)
+                attention.query.weight[rows, :size] = scale * _turn(waves * distance)
+                attention.key.weight[rows, :size] = scale * torch.eye(size)
+
+
+def _turn(angles: Tensor) -> Tensor:
+    """Return the matrix that turns pairs of sine and cosine on by ``angles``."""
+    turn = torch.diag(angles.cos().repeat_interleave(2))
+    sine = torch.arange(0, len(turn), 2)
+    turn[sine, sine + 1], turn[sine + 1, sine] = angles.sin(), -angles.sin()
+    return turn
