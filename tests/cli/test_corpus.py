@@ -39,3 +39,11 @@ def test_a_mistyped_option_is_no_file(words, capsys):
 def test_the_nearest_option_is_named(capsys):
     assert main(["tokenizer", "a.txt", "-o", "x", "--vocab-sise", "80"]) == 2
     assert "Did you mean '--vocab-size'?" in capsys.readouterr().err
+
+
+def test_pre_training_reads_standard_input_too(standard_input, tmp_path, capsys):
+    sizes = ("hidden_size=16", "num_hidden_layers=1", "num_attention_heads=2")
+    changes = ["tokenizer.vocab_size=80", "training.steps=2", *(f"encoder.{s}" for s in sizes)]
+    words = ["pretrain", "bert-tiny", "--corpus", "-", "-o", str(tmp_path / "run"), "--json"]
+    assert main([*words, *(word for change in changes for word in ("--set", change))]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 2

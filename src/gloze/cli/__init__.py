@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``gloze``; those of this process by default.
     """
     words, as_json = _without_json(list(sys.argv[1:] if argv is None else argv))
+    words = _with_joined_hyphen(words)
     if hasattr(sys.stdout, "reconfigure"):
         # File names and text may hold what the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -129,6 +130,17 @@ def _without_json(words: list[str]) -> tuple[list[str], bool]:
     end = words.index("--") if "--" in words else len(words)
     options = [word for word in words[:end] if word != "--json"]
     return options + words[end:], len(options) < end
+
+
+def _with_joined_hyphen(words: list[str]) -> list[str]:
+    """Write ``--corpus -`` as ``--corpus=-``: the parser takes a lone hyphen for an option."""
+    joined: list[str] = []
+    for word in words:
+        if word == "-" and joined and joined[-1] == "--corpus":
+            joined[-1] = "--corpus=-"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _call(words: list[str]) -> Any:

@@ -27,7 +27,6 @@ def pretraining() -> RunConfig:
     base = bert_tiny()
     encoder = replace(
         base.encoder,
-        initializer_range=0.05,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
