@@ -34,7 +34,7 @@ def pretrain(
 
     Args:
         recipe: a named recipe or a TOML file; gloze recipes lists them.
-        corpus: files, folders, globs, or - for standard input; tokenizer and shards are made in the run folder.
+        corpus: files, folders, globs or - (standard input), prepared in the run folder.
         shards: a folder written by gloze prepare, instead of a corpus.
         output: the run folder to write: checkpoints, log, model, report.
         tokenizer: a tokenizer folder or file; by default learned from the corpus.
