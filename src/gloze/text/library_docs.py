@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MIN_WORDS = 6
 DEV_RATE, TEST_RATE = 0.1, 0.15
+NUM_TRAIN = 1000
 SPLITS = ("train", "dev", "test")
 _SKIPPED = {
     "test", "tests", "idlelib", "idle_test", "lib2to3", "turtledemo", "ensurepip", "pydoc_data",
@@ -62,7 +63,8 @@ class LibraryDocs:
 
     No module gives docstrings to two splits, and the modules of ``dev`` and ``test`` are not in
     ``documents``: pre-training never sees the text that is classified at the end. Modules of one
-    package may be in different splits.
+    package may be in different splits. ``train`` is a thousand docstrings of the other modules:
+    much text and few labels, as people who pre-train have it.
 
     Attributes:
         documents: one for each module outside dev and test, and one for each language topic.
@@ -214,8 +216,11 @@ def _split(rows: Iterable[LabeledDocstring]) -> dict[str, tuple[LabeledDocstring
             if split != "train":
                 room[split] -= size
             splits[split] += modules[module]
+    drawn = sorted(splits["train"], key=lambda row: _shuffled(row.text))[:NUM_TRAIN]
+    kept = {row.text for row in drawn}
+    splits["train"] = [row for row in splits["train"] if row.text in kept]
     return {split: tuple(splits[split]) for split in SPLITS}
 
 
-def _shuffled(module: str) -> str:
-    return hashlib.sha256(module.encode()).hexdigest()
+def _shuffled(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
