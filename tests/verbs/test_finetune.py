@@ -65,6 +65,7 @@ def test_a_rule_is_learned_and_the_figures_are_written(tuned):
         "metrics.jsonl",
         "model",
         "recipe.toml",
+        "report.html",
         "results.json",
     }
     assert f"gloze predict {tuned.path}" in str(tuned)
@@ -103,6 +104,20 @@ def test_several_seeds_each_get_a_folder_and_the_spread_is_given(data, tmp_path)
     # A seed of several is the same run as that seed alone.
     alone = run(data, tmp_path / "alone", seed=4)
     assert weights_hash(alone.path) == weights_hash(tmp_path / "run" / "seed-4")
+
+
+def test_the_report_shows_every_seed_the_confusions_and_the_curves(data, tmp_path):
+    result = run(data, tmp_path / "run", seeds=2, test=data / "dev.tsv")
+    page = result.report.read_text(encoding="utf-8")
+    for found in result.seeds:
+        assert f"{found.figures['test']['accuracy']:.4f}" in page
+    for text in ("Figures on test", f"of seed {result.best_seed}, the best on dev", "<svg"):
+        assert text in page
+    rows = result.best.figures["dev"]["confusion"]
+    assert sum(map(sum, rows)) == 24
+    for label, row in zip(result.labels, rows, strict=True):
+        numbers = "".join(f'<td class="number">{cell}</td>' for cell in row)
+        assert f"<td>{label}</td>{numbers}" in page
 
 
 def test_frozen_leaves_the_encoder_as_it_was(data, tmp_path):

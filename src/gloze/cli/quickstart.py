@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def quickstart(
     *,
     output: Annotated[Path, Parameter(alias="-o")] = Path("quickstart"),
+    seed: int = 0,
+    seeds: int = 3,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> QuickstartResult:
     """Run the whole path on text every machine has.
@@ -22,8 +24,10 @@ def quickstart(
 
     Args:
         output: the folder to write: vocabulary, shards, runs and the report.
+        seed: of the pre-training, and the first of the fine-tunings.
+        seeds: how many times each classifier is trained.
         force: replace the output if it exists.
     """
     from gloze.verbs.quickstart import quickstart as run
 
-    return run(output, force=force)
+    return run(output, seed=seed, seeds=seeds, force=force)

@@ -1,4 +1,4 @@
-"""Figures as a table of plain text."""
+"""Figures as tables."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def seeds_table(figures: Mapping[str, Mapping[str, float]]) -> str:
-    """Return one row for each seed, then mean and standard deviation if there are several.
+def seeds_rows(figures: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows: one for each seed, mean and standard deviation if there are several.
 
     Args:
         figures: for each seed, by what it is called, each figure by its name.
@@ -33,4 +33,9 @@ def seeds_table(figures: Mapping[str, Mapping[str, float]]) -> str:
         spreads = [spread([row[name] for row in figures.values()]) for name in names]
         rows.append(["mean", *(f"{found.mean:.4f}" for found in spreads)])
         rows.append(["std", *(f"{found.deviation or 0.0:.4f}" for found in spreads)])
-    return text_table(["seed", *names], rows)
+    return ["seed", *names], rows
+
+
+def seeds_table(figures: Mapping[str, Mapping[str, float]]) -> str:
+    """Return these rows as plain text."""
+    return text_table(*seeds_rows(figures))

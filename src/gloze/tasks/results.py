@@ -112,7 +112,21 @@ class FinetuneResult:
         examples = read_examples(Path(path), find_format(format, columns))
         return self.classifier.figures(examples, Path(path))
 
-    def __str__(self) -> str:
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
+
+    def shown(self, split: str) -> dict[str, dict[str, float]]:
+        """Return for each seed the figures of a split that are worth a column."""
+        names = shown_metrics(self.metric, len(self.labels))
+        return {
+            str(result.seed): {name: result.figures[split][name] for name in names}
+            for result in self.seeds
+        }
+
+    def notes(self) -> list[str]:
+        """Return what was done, and what of the texts was lost, a line each."""
         tuned = f"Fine-tuned on {self.encoding['train']['examples']:,.0f} examples"
         seconds = sum(result.seconds for result in self.seeds)
         lines = [f"{tuned}, transfer {self.transfer}, in {duration(seconds)}."]
@@ -121,19 +135,19 @@ class FinetuneResult:
                 lines.append(f"  {split}: {counts['truncated_share']:.2%} of examples were cut.")
             if counts["unknown_share"] > 0.01:
                 lines.append(f"  {split}: {counts['unknown_share']:.2%} of tokens are unknown.")
-        names = shown_metrics(self.metric, len(self.labels))
+        return lines
+
+    def __str__(self) -> str:
+        lines = self.notes()
         for split in self.best.figures:
-            rows = {
-                str(result.seed): {name: result.figures[split][name] for name in names}
-                for result in self.seeds
-            }
             lines += [f"{split} ({self.best.figures[split]['examples']:,} examples)"]
-            lines += [seeds_table(rows)]
+            lines += [seeds_table(self.shown(split))]
         if len(self.seeds) > 1:
             lines.append(f"Best seed: {self.best_seed}")
         lines += [
             f"Model: {self.model}",
             f"Results: {self.path / RESULTS}",
+            f"Report: {self.report}",
             f"Next: gloze predict {self.path} --data FILE -o predictions.tsv",
         ]
         return "\n".join(lines)

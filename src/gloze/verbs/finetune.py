@@ -17,6 +17,7 @@ from gloze.core.progress import say
 from gloze.core.rng import derive
 from gloze.data.stream import Stream
 from gloze.recipes.finetuning import FinetuneConfig, load_finetuning
+from gloze.report import write_finetune_report
 from gloze.tasks.classification import NAME, learn_labels, number_labels
 from gloze.tasks.classifier import TextClassifier
 from gloze.tasks.encoding import EncodedExamples, encode_examples
@@ -121,6 +122,7 @@ def finetune(
     with run_folder(output, job.config, resume=resume, force=force):
         note_data(output, {**paths, "model": find_model(model) / "model.safetensors"})
         result = _run_seeds(job, task, seeds, output)
+        write_finetune_report(result)
         write_json(output / RESULTS, result.to_dict())
     return result
 
