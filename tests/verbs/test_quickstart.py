@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+from gloze import cli
 from gloze.core.errors import ConfigError, DataError
 from gloze.data.shards import Shards
 from gloze.recipes.quickstart import classification, pretraining
@@ -105,6 +106,14 @@ def test_an_earlier_result_is_replaced_only_with_force_and_nothing_else_is_touch
         quickstart(tmp_path / "out", library=tmp_path / "nothing", force=True)
     assert mine.read_text() == "mine"
     assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_the_command_line_passes_everything_on(monkeypatch, tmp_path):
+    asked = {}
+    monkeypatch.setattr("gloze.verbs.quickstart.quickstart", lambda *a, **k: asked.update(k, o=a))
+    words = ["quickstart", "-o", str(tmp_path), "--seed", "4", "--seeds", "2", "--force"]
+    assert cli.main(words) == 0
+    assert asked == {"o": (tmp_path,), "seed": 4, "seeds": 2, "force": True}
 
 
 def test_the_control_differs_in_its_weights_alone():
