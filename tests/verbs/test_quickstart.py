@@ -146,8 +146,7 @@ def test_gain_is_the_difference_of_the_means(done):
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.xfail(strict=True, reason="4 million tokens leave the masked LM too weak to help")
 def test_pretraining_helps_clearly(tmp_path):
     result = quickstart(tmp_path / "out")
-    assert result.held_out["mlm_loss"] < result.unigram_loss - 1
+    assert result.held_out["mlm_loss"] < result.unigram_loss - 1.5
     assert min(result.arms[2].accuracy) > max(result.arms[1].accuracy)
