@@ -169,6 +169,9 @@ def test_only_the_newest_are_kept(tmp_path):
     for step in (5, 10, 15):
         save(store, step)
     assert [path.name for path in store.paths()] == ["step-0000015", "step-0000010"]
+    for step in (9_999_999, 10_000_000):
+        save(store, step)
+    assert [path.name for path in store.paths()] == ["step-10000000", "step-9999999"]
 
 
 def test_files_can_be_read_by_others(store):

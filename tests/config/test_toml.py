@@ -33,7 +33,12 @@ def test_every_recipe_survives_the_trip_through_toml(tmp_path, name):
         ("tokenizer.vocab_size=big", r"tokenizer\.vocab_size is 'big'"),
         ("sampler.max_length=600", r"max_length 600 is over encoder\.max_position_embeddings 512"),
         ("encoder.direction=left_to_right", r"mlm objective fills blanks from both sides"),
-        ("sampler.kind=text_block", r"unknown|Unknown|nsp objective asks whether B follows A"),
+        ("sampler.kind=text_block", r"nsp objective asks whether B follows A"),
+        ("training.tokens=inf", r"training\.tokens"),
+        ("training.minutes=nan", r"training\.minutes is nan; it must be a finite number"),
+        ("objectives.mlm.weight=-1", r"objectives\.mlm\.weight is -1.0; it must be over 0"),
+        ("encoder.type_vocab_size=1", r"type_vocab_size is 1\. Set it to 2"),
+        ("encoder.layer_norm_eps=-1", r"encoder\.layer_norm_eps is -1.0; it must be over 0"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_meant(change, message):

@@ -345,9 +345,9 @@ def test_what_is_not_there_is_named_at_once(tmp_path, name, message):
         read_documents([f"{tmp_path}/{name}"])
 
 
-@pytest.mark.parametrize("inputs", [[], ["-", "-"]])
+@pytest.mark.parametrize("inputs", [[], ["-", "-"], ["hf:"]])
 def test_no_corpus_or_standard_input_twice_is_refused(inputs):
-    with pytest.raises(DataError, match=r"no corpus|named twice"):
+    with pytest.raises(ConfigError, match=r"No corpus|named twice|names no data set"):
         read_documents(inputs)
 
 
@@ -381,11 +381,14 @@ def filled(pipe):
     writer.join()
 
 
-def test_a_folder_with_links_in_a_ring_is_read_once(tmp_path):
+def test_a_folder_with_links_in_a_ring_is_read_once(tmp_path, capsys):
     write(tmp_path, "a")
     (tmp_path / "ring").symlink_to(tmp_path)
     (tmp_path / "broken").symlink_to(tmp_path / "absent")
     assert texts(tmp_path) == [["a"]]
+    said = capsys.readouterr().err
+    assert "2 links to folders or to nothing" in said
+    assert f"such as {tmp_path / 'broken'}" in said
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,19 @@ def test_fractions_of_epochs_are_counted_in_steps():
     assert Budget(config, stream).steps == 25
 
 
+def test_a_training_never_ends_on_weights_without_a_finite_loss(tmp_path, shards):
+    made = trainer(shards, tmp_path, "training.learning_rate=1e30", "training.steps=4")
+    with pytest.raises(DivergedError, match=r"ended on a loss that is not finite.*step-0000000"):
+        made.run()
+
+
+def test_held_out_figures_that_are_not_finite_are_divergence(tmp_path, shards):
+    made = trainer(shards, tmp_path, "training.evaluations=1")
+    made.evaluate = lambda: {"mlm_loss": float("nan")}
+    with pytest.raises(DivergedError, match="Held-out figures are not finite"):
+        made.run()
+
+
 def test_numbers_that_are_not_finite_are_never_applied_and_the_batch_is_kept(
     tmp_path, shards, monkeypatch
 ):
@@ -236,8 +249,14 @@ def test_impossible_settings_are_refused():
         TrainingConfig(batch_size=1)
     with pytest.raises(ConfigError, match=r"one of training\.batch_tokens"):
         TrainingConfig(steps=1)
-    with pytest.raises(ConfigError, match="warmup_rate is 2"):
-        TrainingConfig(steps=1, batch_size=1, warmup_rate=2)
+    for change in (
+        *({"warmup_rate": 2}, {"adam_beta1": 1.5}, {"adam_epsilon": -1e-6}, {"max_grad_norm": -1}),
+        *({"weight_decay": -1}, {"save_minutes": -1}, {"evaluation_tokens": -5}),
+        *({"learning_rate": 0}, {"micro_batch_tokens": 0}),
+    ):
+        (name, value) = next(iter(change.items()))
+        with pytest.raises(ConfigError, match=rf"training\.{name} is {value}"):
+            TrainingConfig(steps=1, batch_size=1, **change)
 
 
 def test_one_and_two_loader_workers_train_the_same_weights(tmp_path, shards):

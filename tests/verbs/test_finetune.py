@@ -106,6 +106,24 @@ def test_several_seeds_each_get_a_folder_and_the_spread_is_given(data, tmp_path)
     assert weights_hash(alone.path) == weights_hash(tmp_path / "run" / "seed-4")
 
 
+def test_a_run_goes_on_with_as_many_seeds_or_more(data, tmp_path):
+    short = ["training.epochs=0.2"]
+    run(data, tmp_path / "one", settings=short)
+    with pytest.raises(ConfigError, match="other --seeds"):
+        run(data, tmp_path / "one", settings=short, seeds=2, resume=True)
+    run(data, tmp_path / "two", settings=short, seeds=2)
+    with pytest.raises(ConfigError, match="other --seeds"):
+        run(data, tmp_path / "two", settings=short, seeds=1, resume=True)
+    more = run(data, tmp_path / "two", settings=short, seeds=3, resume=True)
+    assert [found.seed for found in more.seeds] == [0, 1, 2]
+
+
+def test_transfer_is_no_setting(data, tmp_path):
+    for way in ("none", "frozen"):
+        with pytest.raises(ConfigError, match=f"Give --transfer {way}"):
+            run(data, tmp_path / "run", settings=[f"transfer={way}"])
+
+
 def test_the_report_shows_every_seed_the_confusions_and_the_curves(data, tmp_path):
     result = run(data, tmp_path / "run", seeds=2, test=data / "dev.tsv")
     page = result.report.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gloze import cli
+from gloze.checkpoint import find_model
 from gloze.core.errors import ConfigError, DataError
 from gloze.verbs.evaluate import evaluate
 from gloze.verbs.finetune import finetune
@@ -97,6 +98,29 @@ def test_a_folder_without_a_classifier_is_refused(tuned, texts, tmp_path):
     base = tuned.path.parent / "model"
     with pytest.raises(DataError, match="not a classifier"):
         predict(base, texts[0], output=tmp_path / "out.tsv")
+
+
+def test_what_is_cut_or_unknown_is_reported(tuned, tmp_path):
+    rows = ["the cat " * 200 + "\tanimal", "\u8b1d\u8b1d \u8b1d\tperson"]
+    path = tmp_path / "odd.tsv"
+    path.write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    answered = predict(tuned.path, path, output=tmp_path / "out.tsv")
+    judged = evaluate(tuned.path, path)
+    for result in (answered, judged):
+        assert "50.00% of examples were cut" in str(result)
+        assert "of tokens are unknown" in str(result)
+        assert result.to_dict()["encoding"]["truncated_share"] == 0.5
+        assert result.to_dict()["encoding"]["unknown_share"] == pytest.approx(3 / 37)
+
+
+def test_python_takes_texts_and_pairs_and_nothing_else(tuned):
+    for wrong in (None, 3, ("a", "b", "c"), ("a", None), ()):
+        with pytest.raises(ConfigError, match="texts, or pairs of texts"):
+            tuned.predict([wrong])
+
+
+def test_a_model_of_several_seeds_is_its_best(tuned):
+    assert find_model(tuned.path) == tuned.model
 
 
 def test_evaluate_judges_every_seed(tuned):

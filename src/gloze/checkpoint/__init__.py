@@ -8,6 +8,7 @@ from gloze.checkpoint.model import (
     load_parts,
     save_model,
 )
+from gloze.checkpoint.start import start_from
 from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "load_tensors",
     "save_model",
     "save_tensors",
+    "start_from",
 ]

@@ -55,7 +55,8 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Return the checkpoint folders, newest first."""
-        return sorted(self.folder.glob("step-*"), reverse=True)
+        paths = self.folder.glob("step-[0-9]*")
+        return sorted(paths, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
 
     def latest(self) -> tuple[Path, dict[str, dict[str, Tensor]], dict[str, Any]] | None:
         """Return the newest checkpoint that is intact; say which were passed over and why.

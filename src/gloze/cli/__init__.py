@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
@@ -136,8 +137,8 @@ def _with_joined_hyphen(words: list[str]) -> list[str]:
     """Write ``--corpus -`` as ``--corpus=-``: the parser takes a lone hyphen for an option."""
     joined: list[str] = []
     for word in words:
-        if word == "-" and joined and joined[-1] == "--corpus":
-            joined[-1] = "--corpus=-"
+        if word == "-" and joined and joined[-1] in ("--corpus", "--data"):
+            joined[-1] += "=-"
         else:
             joined.append(word)
     return joined
@@ -152,13 +153,22 @@ def _print_result(result: Any, *, as_json: bool) -> int:
     """Print what a verb returned; a reader that has seen enough is not an error."""
     if result is None:
         return 0
-    text = json.dumps(result.to_dict(), ensure_ascii=False) if as_json else str(result)
+    text = json.dumps(_plain(result.to_dict()), ensure_ascii=False) if as_json else str(result)
     try:
         print(text, flush=True)
     except BrokenPipeError:
         # Python would write what is left at exit, and complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _plain(value: Any) -> Any:
+    """Return the value with null for numbers that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextlib.contextmanager
@@ -231,4 +241,6 @@ def _usage(error: CycloptsError) -> str:
     """Return the parser's message in one line, with where to read on."""
     message = " ".join(str(error).split())
     verbs = [word for word in error.command_chain or () if word in VERBS]
+    if "Unknown option" in message:
+        message += " (A text that begins with a hyphen goes behind a lone --.)"
     return f"{message} See: gloze {' '.join([*verbs[:1], '--help'])}"

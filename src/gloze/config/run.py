@@ -63,6 +63,17 @@ class RunConfig(Settings):
                 f"The nsp objective asks whether B follows A, and the {self.sampler.kind} sampler "
                 "makes no pairs. Set sampler.kind to segment_pair, or remove objectives.nsp."
             )
+        if self.sampler.kind == "segment_pair" and self.encoder.type_vocab_size < 2:
+            raise ConfigError(
+                "The segment_pair sampler makes two segments, and encoder.type_vocab_size is "
+                f"{self.encoder.type_vocab_size}. Set it to 2."
+            )
+        for name, objective in self.objectives.items():
+            if not objective.weight > 0:
+                raise ConfigError(
+                    f"objectives.{name}.weight is {objective.weight}; it must be over 0. "
+                    f"Leave it out with objectives.{name}=none."
+                )
         if self.objectives.mlm is not None and self.encoder.direction != "bidirectional":
             raise ConfigError(
                 f"The mlm objective fills blanks from both sides, and encoder.direction is "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from contextlib import contextmanager
@@ -12,63 +13,86 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from gloze.config.toml import read_toml, to_dict, to_toml
-from gloze.core.errors import ConfigError, DataError, GlozeError
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import (
     locked,
     read_json,
-    refuse_existing,
     sha256,
     sweep,
     write_json,
     write_text,
     writing,
 )
+from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.data.stream import StepSize
+from gloze.text.sources import STDIN, find_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gloze.training.config import TrainingConfig
 
-RECIPE, DATA = "recipe.toml", "data.json"
-_OURS = {RECIPE, DATA, ".lock"}
+RECIPE, DATA, CORPUS = "recipe.toml", "data.json", "corpus.json"
+# What is there before a run has done any work, and what it takes no training to make again.
+_NOTES = {RECIPE, DATA, CORPUS, ".lock"}
+_PREPARED = {"tokenizer", "shards"}
+_RUN_FILES = (
+    *(_NOTES | _PREPARED),
+    *("checkpoints", "metrics.jsonl", "model", "report.html", "refused", "tensorboard"),
+    *("seed-*", "results.json", "figures.json"),
+)
 # What may differ between two sittings of a run: it has no say in the result.
 _FREE = ("name", "training.loader_workers")
 
 
 @contextmanager
-def run_folder(output: Path, config: Any, *, resume: bool, force: bool) -> Iterator[None]:
+def run_folder(
+    output: Path, config: Any, *, inputs: Iterable[str | Path], resume: bool, force: bool
+) -> Iterator[None]:
     """Hold a run folder, new or to go on with, and keep the resolved recipe in it.
 
-    If what follows is refused before it wrote anything of its own, a new folder is gone again.
+    If what follows stops before any work was done, the folder is gone again; if it is refused
+    before it trained anything, what a new run prepared goes with it.
 
     Args:
         output: must not exist unless ``resume`` or ``force``.
         config: the recipe; a resumed run must have begun with the same.
+        inputs: what the run reads, which ``force`` must not remove.
         resume: go on with what is there; begin if there is nothing.
-        force: remove what is there.
+        force: remove what is there, if a run left it.
 
     Raises:
         ConfigError: if the folder exists, is held by another process, or the recipe changed.
         WriteError: if it cannot be written to.
     """
+    if resume and force:
+        raise ConfigError("--resume goes on with what is there and --force removes it: give one.")
+    if force and output.exists():
+        refuse_inputs(output, inputs)
     if not resume:
-        refuse_existing(output, force=force)
+        refuse_existing(output, force=force, ours=_RUN_FILES)
     with locked(output):
         if force and not resume:
             _empty(output)
         sweep(output)
         path = output / RECIPE
-        if path.exists():
-            _refuse_changes(read_toml(path), to_dict(config), path)
-        else:
-            save_resolved(config, path)
+        is_new = not path.exists()
         try:
+            if is_new:
+                save_resolved(config, path)
+            else:
+                _refuse_changes(read_toml(path), to_dict(config), path)
             yield
-        except GlozeError:
-            if {file.name for file in output.iterdir()} <= _OURS:
-                shutil.rmtree(output)
+        except BaseException as error:
+            is_refused = is_new and isinstance(error, ConfigError | DataError)
+            if _holds(output) <= (_NOTES | _PREPARED if is_refused else _NOTES):
+                shutil.rmtree(os.path.realpath(output))
             raise
+
+
+def _holds(folder: Path) -> set[str]:
+    """Return the names in a folder, without those of empty folders."""
+    return {path.name for path in folder.iterdir() if not path.is_dir() or any(path.iterdir())}
 
 
 def save_resolved(config: Any, path: Path) -> None:
@@ -91,6 +115,8 @@ def note_data(output: Path, files: Mapping[str, Path]) -> dict[str, Any]:
     if not note.exists():
         write_json(note, data)
     known = read_json(note)
+    if not isinstance(known, dict):
+        raise DataError("not a note of ours: it lists no files.", path=note)
     for name in sorted({*known, *data}):
         if known.get(name, {}).get("sha256") != data.get(name, {}).get("sha256"):
             raise DataError(
@@ -100,6 +126,38 @@ def note_data(output: Path, files: Mapping[str, Path]) -> dict[str, Any]:
                 "begin a new run with another -o.",
             )
     return data
+
+
+def note_corpus(output: Path, named: Sequence[str | Path], files: Sequence[str | Path]) -> None:
+    """Note path and SHA-256 of every file of the corpus that a run prepares for itself.
+
+    Args:
+        output: of the run.
+        named: as the user named it.
+        files: the same with standard input as a file.
+
+    Raises:
+        DataError: if the run began with another corpus.
+    """
+    note: list[dict[str, str]] = []
+    for name, file in zip(named, files, strict=True):
+        for source in find_sources([file]):
+            shown = str(name) if str(name) == STDIN else source.name
+            path = Path(source.name)
+            content = {"sha256": sha256(path)} if path.is_file() else {}
+            note.append({"path": shown, **content})
+    path = output / CORPUS
+    if not path.exists():
+        write_json(path, note)
+    known = read_json(path)
+    for place in range(max(len(known), len(note))):
+        was, now = ((each[place : place + 1] or [{}])[0] for each in (known, note))
+        if was.get("sha256", was.get("path")) != now.get("sha256", now.get("path")):
+            raise DataError(
+                "the run began with another corpus.",
+                path=now.get("path", was.get("path")),
+                hint=f"{path} lists what it was: give that, or begin a new run with another -o.",
+            )
 
 
 def models_of(run: Path) -> dict[str, Path]:
@@ -113,7 +171,7 @@ def models_of(run: Path) -> dict[str, Path]:
             return {"-": folder}
     found = {
         path.parent.name.removeprefix("seed-"): path
-        for path in run.glob("seed-*/model")
+        for path in run.glob("seed-[0-9]*/model")
         if (path / "config.json").is_file()
     }
     if not found:

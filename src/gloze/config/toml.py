@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import asdict, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
@@ -58,22 +59,39 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str = "") -> T:
         ConfigError: naming each unknown or mistyped setting, with the nearest known name.
     """
     try:
-        return TypeAdapter(kind).validate_python(values)
+        result = TypeAdapter(kind).validate_python(values)
+        _refuse_infinite(values, where)
+        return result
     except ValidationError as error:
         lines = [_message(kind, detail) for detail in error.errors()]
         raise ConfigError((f"{where}: " if where else "") + "\n".join(lines)) from None
 
 
-def override(values: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+def _refuse_infinite(values: dict[str, Any], where: str, path: str = "") -> None:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _refuse_infinite(value, where, f"{path}{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            start = f"{where}: " if where else ""
+            raise ConfigError(f"{start}{path}{name} is {value}; it must be a finite number.")
+
+
+def override(values: dict[str, Any], changes: Iterable[str], tree: Any = None) -> dict[str, Any]:
     """Return a copy of a tree with ``path=value`` changes; values are written as in TOML.
 
-    A bare word is taken as text; ``none`` removes the setting.
+    A bare word is taken as text; ``none`` removes the setting. Where a block becomes of another
+    ``kind``, what only the old kind knows is left out.
+
+    Args:
+        values: the tree.
+        changes: in their order, but kinds first.
+        tree: its type, which knows the kinds.
 
     Raises:
         ConfigError: if a change has no ``=`` or its path leads through a value.
     """
     result = _copy(values)
-    for change in changes:
+    for change in sorted(changes, key=lambda change: not _is_kind(change)):
         path, equals, text = change.partition("=")
         if not equals or not path.strip():
             raise ConfigError(f"--set {change!r}: expected path=value, as in training.steps=1000.")
@@ -87,7 +105,23 @@ def override(values: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
             branch.pop(last, None)
         else:
             branch[last] = _value(text.strip())
+        if _is_kind(change):
+            known = _known(tree, parents, text.strip())
+            for name in [name for name in branch if known and name not in known]:
+                del branch[name]
     return result
+
+
+def _is_kind(change: str) -> bool:
+    return change.partition("=")[0].strip().endswith(".kind")
+
+
+def _known(tree: Any, path: list[str], kind: str) -> list[str]:
+    """Return the settings of the block at ``path`` if it is of this kind; none if unknown."""
+    for name in path:
+        tree = _settings(tree).get(name)
+    chosen = next((block for block in _choices(tree) if kind in _kinds(block)), None)
+    return [field.name for field in fields(chosen)] if chosen else []
 
 
 def _copy(values: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def pick_device(name: str = "auto") -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"training.device {name!r} cannot be used here: {reason}") from error
+        raise ConfigError(f"The device {name!r} cannot be used here: {reason}") from error
     return device
 
 

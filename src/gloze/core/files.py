@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gloze.core.errors import ConfigError, DataError, WriteError
+from gloze.core.output import refuse_existing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MANIFEST = "manifest.json"
 _ASIDE = "-old-"
@@ -27,20 +28,34 @@ _CURES = {
     errno.EPERM: "Choose a folder you may write to with -o.",
     errno.EROFS: "The file system is read-only: choose another folder with -o.",
     errno.ENOTDIR: "A part of the path is a file, not a folder: choose another place with -o.",
+    errno.EISDIR: "There is a folder of that name: choose another place with -o.",
+    errno.EEXIST: "There is a file of that name: choose another place with -o.",
+    errno.EBUSY: "The folder is in use by the system: choose another with -o.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write ``path`` into a WriteError with its cure."""
+    """Turn the system's refusal to write ``path`` into a WriteError with its cure.
+
+    A file that may not be read on the way is a DataError.
+    """
     try:
         yield
     except Exception as error:
         number = _system_number(error)
         if number not in _CURES:
             raise
+        named = getattr(error, "filename", None)
+        if number in (errno.EACCES, errno.EPERM) and named and _is_unreadable(named):
+            raise DataError("cannot be read: you have no right to.", path=named) from error
         reason = os.strerror(number)
         raise WriteError(f"Cannot write {path}: {reason}. {_CURES[number]}") from error
+
+
+def _is_unreadable(path: str | bytes | os.PathLike[str]) -> bool:
+    return os.path.isfile(path) and not os.access(path, os.R_OK)
 
 
 def _system_number(error: Exception) -> int:
@@ -58,25 +73,25 @@ def _system_number(error: Exception) -> int:
     return errno.ENOSPC if is_cut else error.errno or 0
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise ConfigError if ``path`` exists and may not be replaced."""
-    if path.exists() and not force:
-        raise ConfigError(f"{path} exists already. Choose another -o, or replace it with --force.")
-
-
 @contextlib.contextmanager
-def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+def new_folder(path: Path, *, force: bool = False, ours: Sequence[str] = ("*",)) -> Iterator[Path]:
     """Yield a temporary folder that becomes ``path`` when the block ends without an error.
 
     Whatever stops the block, ``path`` is either absent (or the old one) or complete. Leftovers
     of killed processes are removed first.
 
+    Args:
+        path: a link is followed.
+        force: replace ``path`` if it exists.
+        ours: patterns of the names that such a folder may hold if it is to be replaced.
+
     Raises:
-        ConfigError: if ``path`` exists and ``force`` is not set.
+        ConfigError: if ``path`` exists and may not be replaced.
         WriteError: if the disk is full or the place cannot be written to.
     """
-    refuse_existing(path, force=force)
+    refuse_existing(path, force=force, ours=ours)
     with writing(path):
+        path = Path(os.path.realpath(path))
         _make_parent(path)
         sweep(path.parent)
         temporary = path.parent / f".tmp-{os.getpid()}-{path.name}"
@@ -100,15 +115,12 @@ def _make_parent(path: Path) -> None:
 
 
 def replace_folder(temporary: Path, path: Path) -> None:
-    """Move ``temporary`` to ``path``, over an old folder or file if there is one."""
+    """Move ``temporary`` to ``path``, over an old folder if there is one."""
     if path.exists():
         old = path.parent / f".tmp-{os.getpid()}{_ASIDE}{path.name}"
         path.rename(old)
         temporary.rename(path)
-        if old.is_dir():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.unlink()
+        shutil.rmtree(old, ignore_errors=True)
     else:
         temporary.rename(path)
     _sync(path.parent)

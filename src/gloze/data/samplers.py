@@ -60,8 +60,8 @@ class SegmentPairConfig(Settings):
             raise DataError(
                 "the corpus has one document, and random next sentences come from another one.",
                 path=shards.folder,
-                hint="Separate documents by blank lines, or set sampler.kind to text_block "
-                "and leave out objectives.nsp.",
+                hint="Separate documents by blank lines, or leave pairs out: "
+                "--set sampler.kind=text_block --set objectives.nsp=none.",
             )
         return Sampler(self, shards, tokenizer, seed)
 

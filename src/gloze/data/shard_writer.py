@@ -204,7 +204,8 @@ class ShardWriter:
         if self.valid_fraction > 0 and self.num_documents == 1:
             raise DataError(
                 "the corpus is one single document, so none can be held out.",
-                hint="Put blank lines between documents, or use --valid-fraction 0.",
+                hint="Put blank lines between documents, or hold none out: "
+                "gloze prepare --valid-fraction 0.",
             )
         self._splits[self._last_split()].add(self._last)
         counts = {name: split.finish() for name, split in self._splits.items()}

@@ -25,6 +25,7 @@ INDEX = "shards.json"
 TOKENIZER = "tokenizer"
 SPLITS = ("train", "valid")
 ARRAYS = ("tokens", "sentences", "documents", "word-starts")
+SHARD_FILES = (INDEX, TOKENIZER, *(f"{split}-*.npy" for split in SPLITS))
 Split = Literal["train", "valid"]
 Array = npt.NDArray[Any]
 _REMAKE = "Make the shards again with `gloze prepare`."

@@ -76,6 +76,9 @@ class TransformerConfig(Settings):
                 "encoder.initialization 'local' needs heads of at least 2 numbers: set fewer "
                 "encoder.num_attention_heads."
             )
+        for name in ("initializer_range", "layer_norm_eps"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"encoder.{name} is {getattr(self, name)}; it must be over 0.")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(

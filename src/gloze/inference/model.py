@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,6 +67,9 @@ class Model:
         """
         if isinstance(texts, str):
             raise ConfigError("encode takes a list of texts; put the text into a list.")
+        for text in texts:
+            if not isinstance(text, str):
+                raise ConfigError(f"encode takes texts, not {text!r:.80}.")
         vectors = np.zeros((len(texts), self.encoder.output_size), dtype=np.float32)
         pool = mean_of_sequence if pooling == "mean" else first_of_sequence
         for chosen, batch in batches(self.sequences(texts)):
@@ -79,6 +83,12 @@ class Model:
         ends = np.cumsum(lengths)
         cls, sep = [self.tokenizer.cls_id], [self.tokenizer.sep_id]
         room = self.max_length - 2
+        if cut := int(np.count_nonzero(lengths > room)):
+            warnings.warn(
+                f"{cut:,} of {len(texts):,} texts were cut at {self.max_length} tokens, the most "
+                "this model has positions for.",
+                stacklevel=3,
+            )
         return [
             np.concatenate([cls, ids[end - size : end][:room], sep])
             for end, size in zip(ends, lengths, strict=True)

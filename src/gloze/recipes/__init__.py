@@ -47,5 +47,5 @@ def load_recipe(
             f"Unknown recipe {str(recipe)!r}. {nearest(str(recipe), RECIPES)}"
             f"Known: {', '.join(RECIPES)}; or give a TOML file (gloze recipes NAME > FILE.toml)."
         )
-    config = from_dict(RunConfig, override(values, changes), where)
+    config = from_dict(RunConfig, override(values, changes, RunConfig), where)
     return config if seed is None else replace(config, seed=seed)

@@ -75,6 +75,9 @@ def load_finetuning(
         ConfigError: for an unknown setting (the nearest is named), file or value.
     """
     where = ""
+    if asked := [change for change in changes if change.partition("=")[0].strip() == "transfer"]:
+        way = asked[-1].partition("=")[2].strip()
+        raise ConfigError(f"Give --transfer {way} instead of --set: the defaults follow from it.")
     if recipe is None:
         values = to_dict(finetuning(transfer or "full", hidden_size))
     elif isinstance(recipe, FinetuneConfig):
@@ -87,11 +90,6 @@ def load_finetuning(
         raise ConfigError(
             f"The recipe's transfer is {config.transfer!r} and --transfer is {transfer!r}. "
             "Give it once, by --transfer: the defaults follow from it."
-        )
-    if recipe is None and transfer is None and config.transfer != "full":
-        raise ConfigError(
-            f"Give --transfer {config.transfer} instead of --set transfer: the defaults follow "
-            "from it."
         )
     if seed is None or seed == config.seed:
         return config

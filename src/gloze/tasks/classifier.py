@@ -107,10 +107,7 @@ class TextClassifier:
         """Return an answer for each text, or each pair of texts, in their order."""
         if isinstance(texts, str):
             raise ConfigError("predict takes a list of texts; put the text into a list.")
-        examples = [
-            Example(text) if isinstance(text, str) else Example(text[0], text[1]) for text in texts
-        ]
-        return self.answers(self.probabilities(examples))
+        return self.answers(self.probabilities([_example(text) for text in texts]))
 
     def answers(self, probabilities: Probabilities) -> list[Prediction]:
         """Return the answer that each row of probabilities stands for."""
@@ -121,13 +118,13 @@ class TextClassifier:
 
     def probabilities(self, examples: Sequence[Example]) -> Probabilities:
         """Return the probability of each label for each example, [examples, labels]."""
-        self.config.check(self.encoder, examples)
-        return self._probabilities(self.encode(examples))
+        return self.judge(self.encode(examples))
 
     def encode(
         self, examples: Sequence[Example], labels: npt.NDArray[np.int64] | None = None
     ) -> EncodedExamples:
         """Return the examples as ids, cut to the length of training."""
+        self.config.check(self.encoder, examples)
         return encode_examples(
             NAME, examples, self.tokenizer, max_length=self.config.max_length, labels=labels
         )
@@ -150,7 +147,8 @@ class TextClassifier:
         )
 
     @torch.inference_mode()
-    def _probabilities(self, source: EncodedExamples) -> Probabilities:
+    def judge(self, source: EncodedExamples) -> Probabilities:
+        """Return the probability of each label for each encoded example, [examples, labels]."""
         device = next(self.encoder.parameters()).device
         head, lengths = cast("Classifier", self.head), source.all_lengths
         result = np.zeros((len(lengths), len(self.labels)), dtype=np.float32)
@@ -161,6 +159,17 @@ class TextClassifier:
             logits = head.logits(self.encoder(own), own)
             result[batch.indices] = logits.float().softmax(-1).cpu().numpy()
         return result
+
+
+def _example(text: str | Sequence[str]) -> Example:
+    parts = [text] if isinstance(text, str) else text
+    if (
+        not isinstance(parts, list | tuple)
+        or not 1 <= len(parts) <= 2
+        or not all(isinstance(part, str) for part in parts)
+    ):
+        raise ConfigError(f"predict takes texts, or pairs of texts, not {text!r:.80}.")
+    return Example(*parts)
 
 
 def _read_labels(id2label: Any, path: Path) -> list[str]:

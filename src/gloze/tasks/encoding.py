@@ -13,10 +13,12 @@ from gloze.core.ranges import ranges
 from gloze.core.rng import sample_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gloze.tasks.examples import Example
     from gloze.tokenizers.tokenizer import Tokenizer
+
+_UNKNOWN_WORTH_A_WORD = 0.01
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,38 @@ class EncodedExamples:
             return samples
         return samples.with_labels(self.name, self.labels[indices])
 
-    def summary(self) -> dict[str, float]:
-        """Return counts and true shares, for reports."""
-        tokens = int(self.all_lengths.sum())
+    def counts(self) -> dict[str, int]:
+        """Return how much there is, and how much of it is cut or unknown."""
         return {
             "examples": len(self.all_lengths),
-            "tokens": tokens,
-            "truncated_share": self.truncated / max(len(self.all_lengths), 1),
-            "unknown_share": self.unknown / max(tokens, 1),
+            "tokens": int(self.all_lengths.sum()),
+            "truncated": self.truncated,
+            "unknown": self.unknown,
         }
+
+    def summary(self) -> dict[str, float]:
+        """Return counts and true shares, for reports."""
+        return shares(self.counts())
+
+
+def shares(counts: Mapping[str, int]) -> dict[str, float]:
+    """Return the shares of examples cut and of tokens unknown, beside the counts they are of."""
+    return {
+        "examples": counts["examples"],
+        "tokens": counts["tokens"],
+        "truncated_share": counts["truncated"] / max(counts["examples"], 1),
+        "unknown_share": counts["unknown"] / max(counts["tokens"], 1),
+    }
+
+
+def lines_of_loss(name: str, summary: Mapping[str, float]) -> list[str]:
+    """Return a line for each thing of the texts that a model did not get to see."""
+    lines = []
+    if summary["truncated_share"]:
+        lines.append(f"  {name}: {summary['truncated_share']:.2%} of examples were cut.")
+    if summary["unknown_share"] > _UNKNOWN_WORTH_A_WORD:
+        lines.append(f"  {name}: {summary['unknown_share']:.2%} of tokens are unknown.")
+    return lines
 
 
 def encode_examples(

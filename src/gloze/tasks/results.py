@@ -12,6 +12,7 @@ from gloze.core.progress import duration
 from gloze.metrics.classification import METRICS, shown_metrics
 from gloze.metrics.statistics import spread
 from gloze.metrics.table import seeds_table
+from gloze.tasks.encoding import lines_of_loss
 from gloze.tasks.examples import read_examples
 from gloze.tasks.formats import find_format
 
@@ -130,11 +131,8 @@ class FinetuneResult:
         tuned = f"Fine-tuned on {self.encoding['train']['examples']:,.0f} examples"
         seconds = sum(result.seconds for result in self.seeds)
         lines = [f"{tuned}, transfer {self.transfer}, in {duration(seconds)}."]
-        for split, counts in self.encoding.items():
-            if counts["truncated_share"]:
-                lines.append(f"  {split}: {counts['truncated_share']:.2%} of examples were cut.")
-            if counts["unknown_share"] > 0.01:
-                lines.append(f"  {split}: {counts['unknown_share']:.2%} of tokens are unknown.")
+        for split, summary in self.encoding.items():
+            lines += lines_of_loss(split, summary)
         return lines
 
     def __str__(self) -> str:

@@ -8,7 +8,8 @@ import json
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from gloze.core.errors import ConfigError, DataError
-from gloze.core.files import new_file, refuse_existing, writing
+from gloze.core.files import new_file, writing
+from gloze.core.output import refuse_existing
 from gloze.tasks.tables import Kind, kind_of
 
 if TYPE_CHECKING:

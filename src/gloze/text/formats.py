@@ -191,5 +191,6 @@ def check_column(column: str, names: list[str], source: str) -> None:
         raise DataError(
             f"{what} column {column!r}; there are: {list_names(names)}.",
             path=source,
-            hint=f"{nearest(column, names)}Name the one with the text: --text-column.",
+            hint=f"{nearest(column, names)}Name the one with the text: --text-column (of gloze "
+            "prepare and gloze tokenizer).",
         )

@@ -71,7 +71,7 @@ def _check_type(column: str, schema: Any, source: str) -> None:
         raise DataError(
             f"column {column!r} holds {kind}, not strings; there are: {schema.names}.",
             path=source,
-            hint="Name the one with the text: --text-column.",
+            hint="Name the one with the text: --text-column (of gloze prepare).",
         )
 
 

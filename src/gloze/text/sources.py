@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gloze.core.errors import DataError
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import writing
+from gloze.core.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,15 +37,18 @@ def find_sources(inputs: Sequence[str | Path]) -> list[Source]:
     hidden files.
 
     Raises:
+        ConfigError: if there is no input, standard input twice, or a hub name without a name.
         DataError: if an input is not there, or a folder or glob gives no file.
     """
     if not inputs:
-        raise DataError("no corpus was named.", hint="Name files, folders, globs or -.")
+        raise ConfigError("No corpus was named: name files, folders, globs or -.")
     if sum(str(each) == STDIN for each in inputs) > 1:
-        raise DataError("standard input (-) is named twice, but can be read only once.")
+        raise ConfigError("Standard input (-) is named twice, but can be read only once.")
     found: list[Source] = []
     for each in inputs:
         name = str(each)
+        if name == HUB:
+            raise ConfigError("hf: names no data set: write hf:NAME or hf:NAME:config.")
         if name == STDIN or name.startswith(HUB):
             found.append(Source(name, is_named=True))
         else:
@@ -83,10 +87,17 @@ def _matches(pattern: Path) -> list[Path]:
 
 def _below(folder: Path) -> list[Path]:
     found: list[Path] = []
+    passed_over: list[Path] = []
     for parent, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(parent, name) for name in files if not name.startswith("."))
-        found += [path for path in paths if path.is_file()]
+        passed_over += [path for name in folders if (path := Path(parent, name)).is_symlink()]
+        for path in (Path(parent, name) for name in files if not name.startswith(".")):
+            (found if path.is_file() else passed_over).append(path)
+    if passed_over:
+        say(
+            f"{folder}: {len(passed_over):,} links to folders or to nothing, pipes and devices "
+            f"were passed over, such as {min(passed_over)}."
+        )
     if not found:
         raise DataError("holds no files.", path=folder)
     return sorted(found)

@@ -114,13 +114,15 @@ def learn_tokenizer(texts: Callable[[], Iterator[str]], config: TokenizerConfig)
         raise ConfigError(
             f"vocab_size {config.vocab_size} is too small: 5 special tokens, {len(letters)} "
             f"letters and their forms inside a word are {len(fixed)}. "
-            f"Use --vocab-size {len(fixed)} or more, or --limit-alphabet {len(letters) // 2}."
+            f"Use --vocab-size {len(fixed)} or more (tokenizer.vocab_size in a "
+            f"recipe), or --limit-alphabet {len(letters) // 2}."
         )
     vocab = _train(counts.words, frozenset(letters), fixed, config.vocab_size)
     if len(vocab) < config.vocab_size:
         raise DataError(
             f"the corpus supports {len(vocab)} tokens, not the {config.vocab_size} asked for.",
-            hint=f"Use --vocab-size {len(vocab)}, or a larger corpus.",
+            hint=f"Use --vocab-size {len(vocab)} (tokenizer.vocab_size in a recipe), or a larger "
+            "corpus.",
         )
     return bert_tokenizer(vocab, normalizer)
 

@@ -77,11 +77,17 @@ class TrainingConfig(Settings):
             raise ConfigError(
                 "Set one of training.batch_tokens and training.batch_size, not both or neither."
             )
-        for name in ("batch_tokens", "batch_size", "micro_batch_tokens", "log_every"):
+        for name in (
+            *("batch_tokens", "batch_size", "micro_batch_tokens", "log_every"),
+            "evaluation_tokens",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"training.{name} is {value}; it must be at least 1.")
-        for name in ("evaluations", "save_every", "loader_workers", "max_rollbacks"):
+        for name in (
+            *("evaluations", "save_every", "save_minutes", "loader_workers", "max_rollbacks"),
+            "weight_decay",
+        ):
             if getattr(self, name) < 0:
                 value = getattr(self, name)
                 raise ConfigError(f"training.{name} is {value}; it must not be negative.")
@@ -90,5 +96,10 @@ class TrainingConfig(Settings):
         if not 0 <= self.warmup_rate <= 1:
             rate = self.warmup_rate
             raise ConfigError(f"training.warmup_rate is {rate}; it must be from 0 to 1.")
-        if not self.learning_rate > 0:
-            raise ConfigError(f"training.learning_rate is {self.learning_rate}; it must be over 0.")
+        for name in ("learning_rate", "adam_epsilon", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be over 0.")
+        for name in ("adam_beta1", "adam_beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                value = getattr(self, name)
+                raise ConfigError(f"training.{name} is {value}; it must be from 0 to below 1.")

@@ -89,6 +89,8 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
             row = json.loads(line)
         except ValueError as error:
             raise DataError(f"not valid JSON ({error}).", path=path, line=number) from error
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            raise DataError("not a row of ours: it has no step.", path=path, line=number)
         yield row
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import torch
 
@@ -92,8 +93,15 @@ class Trainer:
                         raise StoppedError(self._stop(), interruption.exit_code)
                     if self.progress() >= 1:
                         break
+        self._refuse_broken()
         self.save()
         return self.state
+
+    def _refuse_broken(self) -> None:
+        """Refuse to end on a step that could not be made: its weights are good for nothing."""
+        refused = self.state.refused
+        if refused and refused[-1][0] == self.state.step - 1:
+            self._diverged(f"Training ended on a loss that is not finite, step {refused[-1][0]}. ")
 
     def step(self, data: Step) -> bool:
         """Make one update; return False if training went back to a checkpoint instead."""
@@ -177,6 +185,8 @@ class Trainer:
             self.state.evaluations = due
             begun_at = time.monotonic()
             figures = self.evaluate()
+            if not all(map(math.isfinite, figures.values())):
+                self._diverged(f"Held-out figures are not finite at step {self.state.step}. ")
             row = {"step": self.state.step, "tokens": self.state.tokens, "split": "valid"}
             self.log.row({**row, **figures, "seconds": self.seconds()}, self.progress())
             # Looking is no training: it must not count in tokens a second.
@@ -197,17 +207,20 @@ class Trainer:
             f"{data.number}, sequences {sequences}). "
         )
         latest = self.checkpoints.latest()
-        good = latest[0] if latest else "none"
         if rollbacks > self.config.max_rollbacks or latest is None:
-            raise DivergedError(
-                f"{where}Last good checkpoint: {good}. Lower training.learning_rate or raise "
-                "training.warmup_rate, and look at the batch named."
-            )
-        say(f"{where}Going back to {good} without {len(bad)} data steps.")
+            self._diverged(where)
+        say(f"{where}Going back to {latest[0]} without {len(bad)} data steps.")
         self.load()
         self.state.excluded, self.state.rollbacks = excluded, rollbacks
         self.state.refused, self.state.suspects = [], []
         self.log.rewind(self.state.step)
+
+    def _diverged(self, where: str) -> NoReturn:
+        latest = self.checkpoints.latest()
+        raise DivergedError(
+            f"{where}Last good checkpoint: {latest[0] if latest else 'none'}. Lower "
+            "training.learning_rate or raise training.warmup_rate, and look at the batch named."
+        )
 
     def _stop(self) -> str:
         path = self.save()

@@ -21,6 +21,7 @@ from gloze.metrics.classification import shown_metrics
 from gloze.metrics.statistics import spread
 from gloze.metrics.table import seeds_table, text_table
 from gloze.recipes import load_recipe
+from gloze.tasks.encoding import lines_of_loss
 from gloze.tasks.examples import read_examples
 from gloze.tasks.formats import find_format
 from gloze.text.read import ReadOptions, read_documents
@@ -44,6 +45,7 @@ class EvaluateResult:
         kind: ``classification`` or ``pretraining``.
         figures: of each seed (``-`` if there is one model), by name.
         shown: the names that are worth a column.
+        encoding: of labelled examples: the true shares of truncated ones and unknown tokens.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class EvaluateResult:
     kind: str
     figures: dict[str, dict[str, Any]]
     shown: list[str]
+    encoding: dict[str, float] | None = None
 
     def __str__(self) -> str:
         first = next(iter(self.figures.values()))
@@ -62,7 +65,8 @@ class EvaluateResult:
             for seed, values in self.figures.items()
         }
         head = f"{self.path} on {self.data} ({first['examples']:,} examples)"
-        return f"{head}\n{seeds_table(rows_by_seed)}"
+        lost = lines_of_loss("data", self.encoding) if self.encoding else []
+        return "\n".join([head, *lost, seeds_table(rows_by_seed)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures of each seed, their mean and deviation, as JSON can hold them."""
@@ -73,6 +77,7 @@ class EvaluateResult:
             "data": str(self.data),
             "kind": self.kind,
             "seeds": self.figures,
+            "encoding": self.encoding,
             **{
                 name: spread([values[name] for values in self.figures.values()]).to_dict()
                 for name in names
@@ -110,15 +115,16 @@ def evaluate(
             raise ConfigError(f"{run} is not fine-tuned: --format and --columns say nothing here.")
         return _evaluate_pretraining(run, first, data, device)
     examples = read_examples(data, find_format(format, columns))
-    figures, shown = {}, ["accuracy"]
+    figures, shown, encoding = {}, ["accuracy"], None
     for seed, model in models.items():
         classifier = load_classifier(model)
         classifier.encoder.to(pick_device(device))
         classifier.head.to(pick_device(device))
         figures[seed] = classifier.figures(examples, data).to_dict()
+        encoding = encoding or classifier.encode(examples).summary()
         metric = classifier.config.metric
         shown = shown_metrics("accuracy" if metric == "auto" else metric, len(classifier.labels))
-    return EvaluateResult(run, data, "classification", figures, shown)
+    return EvaluateResult(run, data, "classification", figures, shown, encoding)
 
 
 def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> EvaluateResult:

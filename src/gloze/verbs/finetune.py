@@ -13,6 +13,7 @@ from gloze.checkpoint import Checkpoints, find_model, load_classifier, load_part
 from gloze.config.runs import note_data, run_folder, step_size
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import read_json, write_json
+from gloze.core.lists import as_list
 from gloze.core.progress import say
 from gloze.core.rng import derive
 from gloze.data.stream import Stream
@@ -79,7 +80,7 @@ def finetune(
     format: str | None = None,
     columns: str | dict[str, str] | None = None,
     recipe: str | Path | FinetuneConfig | None = None,
-    settings: Sequence[str] = (),
+    settings: str | Sequence[str] = (),
     resume: bool = False,
     force: bool = False,
 ) -> FinetuneResult:
@@ -115,11 +116,21 @@ def finetune(
     examples = _read(paths, layout)
     parts = load_parts(model)
     config = load_finetuning(
-        recipe, settings, transfer=transfer, hidden_size=parts.encoder.output_size, seed=seed
+        recipe,
+        as_list(settings),
+        transfer=transfer,
+        hidden_size=parts.encoder.output_size,
+        seed=seed,
     )
     resolved = config.task.resolve(is_frozen=config.transfer == "frozen", metric=layout.metric)
     job = _prepare(model, replace(config, task=resolved), parts, paths, examples)
-    with run_folder(output, job.config, resume=resume, force=force):
+    inputs = [
+        *paths.values(),
+        find_model(model),
+        *([recipe] if isinstance(recipe, str | Path) else []),
+    ]
+    with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
+        _check_seeds(output, _folders(job.config.seed, seeds, output))
         note_data(output, {**paths, "model": find_model(model) / "model.safetensors"})
         result = _run_seeds(job, task, seeds, output)
         write_finetune_report(result)
@@ -134,9 +145,8 @@ def _read(paths: dict[str, Path], layout: Format) -> dict[str, list[Example]]:
 
 
 def _run_seeds(job: _Job, task: str, seeds: int, output: Path) -> FinetuneResult:
-    numbers = range(job.config.seed, job.config.seed + seeds)
-    folders = {n: output if seeds == 1 else output / f"seed-{n}" for n in numbers}
-    results = [_finished(folders[n]) or _run_seed(job, n, folders[n]) for n in numbers]
+    folders = _folders(job.config.seed, seeds, output)
+    results = [_finished(path) or _run_seed(job, seed, path) for seed, path in folders.items()]
     metric = job.config.task.metric
     return FinetuneResult(
         path=output,
@@ -149,6 +159,25 @@ def _run_seeds(job: _Job, task: str, seeds: int, output: Path) -> FinetuneResult
         encoding={name: split.encoded.summary() for name, split in job.splits.items()},
         load=load_classifier,
     )
+
+
+def _folders(first: int, seeds: int, output: Path) -> dict[int, Path]:
+    """Return each seed's folder: its own if there are several."""
+    if seeds == 1:
+        return {first: output}
+    return {seed: output / f"seed-{seed}" for seed in range(first, first + seeds)}
+
+
+def _check_seeds(output: Path, folders: dict[int, Path]) -> None:
+    """Refuse to go on with a run of one seed as one of several, or with fewer than it has."""
+    there = {path for path in output.glob("seed-*") if path.is_dir()}
+    if (output / "checkpoints").is_dir() or (output / FIGURES).exists():
+        there.add(output)
+    if odd := sorted(there - set(folders.values())):
+        raise ConfigError(
+            f"{odd[0]} is of a run with other --seeds. Give as many seeds as it began with or "
+            "more (a run of one stays one), or begin a new run with another -o."
+        )
 
 
 def _check_call(task: str, seeds: int) -> None:

@@ -14,6 +14,7 @@ from gloze.core.devices import pick_device
 from gloze.core.errors import DataError
 from gloze.core.files import read_json
 from gloze.core.progress import Progress, duration
+from gloze.tasks.encoding import lines_of_loss, shares
 from gloze.tasks.examples import iterate_examples
 from gloze.tasks.formats import find_format
 from gloze.tasks.results import RESULTS
@@ -22,8 +23,9 @@ from gloze.tasks.writing import check_table_path, write_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gloze.tasks.classifier import TextClassifier
-    from gloze.tasks.examples import Example
+    from gloze.tasks.classifier import Prediction
+    from gloze.tasks.encoding import lines_of_loss, shares
+from gloze.tasks.examples import Example
 
 ANSWER, PROBABILITY = "predicted_label", "probability_"
 _AT_ONCE = 1 << 14
@@ -38,6 +40,7 @@ class PredictSummary:
         model: the model folder used.
         examples: how many were answered.
         answers: how often each label was.
+        encoding: tokens, and the true shares of truncated examples and unknown tokens.
         seconds: duration.
     """
 
@@ -45,6 +48,7 @@ class PredictSummary:
     model: Path
     examples: int
     answers: dict[str, int]
+    encoding: dict[str, float]
     seconds: float
 
     def __str__(self) -> str:
@@ -56,6 +60,7 @@ class PredictSummary:
                 f"  {label}: {count:,} ({count / self.examples:.1%})"
                 for label, count in self.answers.items()
             ),
+            *lines_of_loss("input", self.encoding),
             f"Model: {self.model}",
             f"Answers: {self.path}",
             f"Next, if the file has labels: gloze evaluate {self.model} --data FILE",
@@ -104,16 +109,20 @@ def predict(
     classifier = load_classifier(model)
     classifier.encoder.to(pick_device(device))
     classifier.head.to(pick_device(device))
+    counts: Counter[str] = Counter()
     answers = Counter(dict.fromkeys(classifier.labels, 0))
     examples = iterate_examples(data, layout, needs_labels=False, keep_rows=True)
     with Progress("predict") as progress, write_table(output, force=force) as table:
         while block := list(islice(examples, _AT_ONCE)):
-            rows = _answered(classifier, block, data)
+            encoded = classifier.encode(block)
+            rows = _answered(block, classifier.answers(classifier.judge(encoded)), data)
+            counts.update(encoded.counts())
             answers.update(row[ANSWER] for row in rows)
             table.write(rows)
             progress.show(f"{answers.total():,} examples")
         seconds = progress.seconds
-    return PredictSummary(output, model, answers.total(), dict(answers), seconds)
+    encoding = shares(counts)
+    return PredictSummary(output, model, answers.total(), dict(answers), encoding, seconds)
 
 
 def _best_model(run: Path) -> Path:
@@ -125,10 +134,9 @@ def _best_model(run: Path) -> Path:
 
 
 def _answered(
-    classifier: TextClassifier, examples: Sequence[Example], path: Path
+    examples: Sequence[Example], answers: Sequence[Prediction], path: Path
 ) -> list[dict[str, Any]]:
     rows = []
-    answers = classifier.answers(classifier.probabilities(examples))
     for example, answer in zip(examples, answers, strict=True):
         added: dict[str, str | float] = {ANSWER: answer.label}
         added |= {f"{PROBABILITY}{label}": p for label, p in answer.probabilities.items()}

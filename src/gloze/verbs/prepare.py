@@ -11,6 +11,7 @@ from gloze.core.files import new_folder
 from gloze.core.progress import Progress, duration
 from gloze.data.encoding import ChunkEncoder, SentenceMode, encode_documents
 from gloze.data.shard_writer import ShardWriter
+from gloze.data.shards import SHARD_FILES
 from gloze.text.read import ReadOptions, ReadReport, read_documents
 from gloze.tokenizers import load_tokenizer
 
@@ -102,7 +103,7 @@ def prepare(
         valid_fraction: share of documents held out, 0 to below 1.
         seed: decides which documents are held out.
         options: how the corpus is read.
-        force: replace ``output`` if it exists.
+        force: replace earlier shards in ``output``.
 
     Raises:
         DataError: if the corpus or tokenizer is missing or broken, or there is too little.
@@ -113,7 +114,7 @@ def prepare(
     output, report, options = Path(output), ReadReport(), options or ReadOptions()
     loaded = load_tokenizer(tokenizer)
     with (
-        new_folder(output, force=force) as folder,
+        new_folder(output, force=force, ours=(*SHARD_FILES, REJECTS)) as folder,
         Progress("prepare") as progress,
         ShardWriter(folder, loaded, valid_fraction=valid_fraction, seed=seed) as writer,
     ):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gloze.checkpoint import Checkpoints, Parts, find_model, load_parts, save_model
+from gloze.checkpoint import Checkpoints, Parts, find_model, save_model, start_from
 from gloze.config.build import build_learner, held_out_stream, training_stream
-from gloze.config.runs import note_data, run_folder
+from gloze.config.runs import note_corpus, note_data, run_folder
 from gloze.core.errors import ConfigError
+from gloze.core.lists import as_list
 from gloze.core.progress import duration, say
 from gloze.core.rng import derive
 from gloze.data.shards import TOKENIZER, Shards
@@ -79,11 +80,11 @@ def pretrain(
     recipe: str | Path | RunConfig,
     *,
     output: str | Path,
-    corpus: Sequence[str | Path] = (),
+    corpus: str | Path | Sequence[str | Path] = (),
     shards: str | Path | None = None,
     tokenizer: str | Path | None = None,
     init: str | Path | None = None,
-    settings: Sequence[str] = (),
+    settings: str | Sequence[str] = (),
     seed: int | None = None,
     resume: bool = False,
     force: bool = False,
@@ -111,15 +112,30 @@ def pretrain(
     if bool(corpus) == bool(shards):
         raise ConfigError("Give either --corpus or --shards: one source of text, not both or none.")
     output = Path(output)
-    parts = load_parts(init) if init is not None else None
+    corpus, settings = as_list(corpus), as_list(settings)
+    given = [each for each in (shards, tokenizer, init) if each is not None]
+    inputs = [*corpus, *given, *([recipe] if isinstance(recipe, str | Path) else [])]
     config = load_recipe(recipe, settings, seed=seed)
-    if parts is not None:
+    parts = None
+    if init is not None:
+        parts = start_from(init, settings, tokenizer)
         config = replace(config, encoder=parts.encoder.config)
-        tokenizer = tokenizer or find_model(str(init))
+        tokenizer = find_model(init)
+    _refuse_vain(settings, shards, tokenizer)
     config = _with_given_tokenizer(config, shards, tokenizer)
-    with run_folder(output, config, resume=resume, force=force):
+    with run_folder(output, config, inputs=inputs, resume=resume, force=force):
         folder = Path(shards) if shards else _make_shards(corpus, tokenizer, config, output)
         return _train(config, folder, tokenizer, parts, output)
+
+
+def _refuse_vain(
+    settings: Sequence[str], shards: str | Path | None, tokenizer: str | Path | None
+) -> None:
+    """Refuse settings of a tokenizer where none is learned."""
+    for change in settings if shards or tokenizer else ():
+        if change.startswith("tokenizer."):
+            given = "the shards bring" if shards else "there is"
+            raise ConfigError(f"--set {change} does nothing here: {given} a tokenizer already.")
 
 
 def _with_given_tokenizer(
@@ -141,6 +157,7 @@ def _make_shards(
 ) -> Path:
     """Learn the tokenizer and prepare the shards inside the run folder, unless already there."""
     with readable_twice(corpus) as files:
+        note_corpus(output, corpus, files)
         if tokenizer is None:
             tokenizer = output / "tokenizer"
             if not tokenizer.exists():

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from gloze.core.files import locked, refuse_existing, write_json, writing
+from gloze.core.files import locked, write_json, writing
+from gloze.core.output import refuse_existing
 from gloze.core.progress import Progress, say
 from gloze.data.shards import Shards
 from gloze.metrics.classification import classification_figures
@@ -123,7 +124,7 @@ def quickstart(
 @contextmanager
 def _folder(output: Path, *, force: bool) -> Iterator[None]:
     """Hold the output folder, without what an earlier quickstart left there; touch no more."""
-    refuse_existing(output, force=force)
+    refuse_existing(output, force=force, ours=("*",))
     with locked(output):
         with writing(output):
             for path in (output / name for name in _PARTS):

@@ -14,6 +14,8 @@ from gloze.tokenizers import TokenizerConfig, learn_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+
 
 @dataclass(frozen=True)
 class TokenizerSummary:
@@ -78,7 +80,7 @@ def learn(
         output: the folder to write.
         config: kind and size of the vocabulary.
         options: how the corpus is read.
-        force: replace ``output`` if it exists.
+        force: replace an earlier tokenizer in ``output``.
 
     Raises:
         DataError: if the corpus is missing, broken, empty or too small for the vocabulary.
@@ -86,7 +88,10 @@ def learn(
         WriteError: if ``output`` cannot be written.
     """
     output, report = Path(output), ReadReport()
-    with new_folder(output, force=force) as folder, Progress("tokenizer") as progress:
+    with (
+        new_folder(output, force=force, ours=_FILES) as folder,
+        Progress("tokenizer") as progress,
+    ):
         tokenizer = learn_tokenizer(
             lambda: _paragraphs(corpus, options or ReadOptions(), report, progress),
             config or TokenizerConfig(),

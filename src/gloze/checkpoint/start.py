@@ -1,0 +1,57 @@
+"""A saved model as the beginning of another pre-training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gloze.checkpoint.model import load_parts
+from gloze.config.toml import from_dict, override, to_dict
+from gloze.core.errors import ConfigError, DataError
+from gloze.encoders.transformer import TransformerConfig
+from gloze.tokenizers import load_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gloze.checkpoint.model import Parts
+
+
+def start_from(
+    model: str | Path, changes: Sequence[str] = (), tokenizer: str | Path | None = None
+) -> Parts:
+    """Return a saved model to train on, with the dropout that ``changes`` ask for.
+
+    Args:
+        model: a folder or a hub name.
+        changes: of a recipe, each ``path=value``.
+        tokenizer: must be the model's own if given.
+
+    Raises:
+        ConfigError: if there is no such model, or a change does not fit its weights.
+        DataError: if another tokenizer is given, or the folder is broken.
+    """
+    parts = load_parts(model)
+    if tokenizer is not None:
+        _refuse_other(tokenizer, parts)
+    own = to_dict(parts.encoder.config)
+    changes = [change for change in changes if change.startswith("encoder.")]
+    wanted = from_dict(TransformerConfig, override({"encoder": own}, changes)["encoder"], "encoder")
+    for name, value in own.items():
+        if not name.endswith("dropout_prob") and getattr(wanted, name) != value:
+            raise ConfigError(
+                f"encoder.{name} cannot be set: --init brings an encoder with {value}."
+            )
+    encoder = wanted.build(parts.encoder.vocab_size)
+    encoder.load_state_dict(parts.encoder.state_dict())
+    return replace(parts, encoder=encoder)
+
+
+def _refuse_other(tokenizer: str | Path, parts: Parts) -> None:
+    if load_tokenizer(tokenizer).fingerprint != parts.tokenizer.fingerprint:
+        raise DataError(
+            "not the tokenizer of the model that --init names, whose ids its weights stand for.",
+            path=tokenizer,
+            hint="Leave --tokenizer out.",
+        )
