@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gloze.config.toml import to_toml
-from gloze.core.files import sha256
+from gloze.core.manifest import sha256
 from tests.small import recipe, write_shards
 
 STEPS = 400

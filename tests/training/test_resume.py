@@ -9,7 +9,8 @@ import signal
 import pytest
 
 from gloze.core.errors import ConfigError, DataError, StoppedError
-from gloze.core.files import locked, sha256
+from gloze.core.files import locked
+from gloze.core.manifest import sha256
 from gloze.recipes import load_recipe
 from gloze.training.loop import Trainer
 from gloze.verbs.pretrain import pretrain

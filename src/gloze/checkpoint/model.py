@@ -11,7 +11,8 @@ import torch
 
 from gloze.checkpoint.store import load_tensors, save_tensors
 from gloze.core.errors import ConfigError, DataError
-from gloze.core.files import new_folder, read_json, verify_manifest, write_manifest
+from gloze.core.files import new_folder, read_json
+from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
 from gloze.inference.model import Model
 from gloze.interop.huggingface import from_their_config, to_ours, to_their_config, to_theirs

@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gloze.core.errors import DataError, WriteError
-from gloze.core.files import new_folder, read_json, sweep, verify_manifest, write_manifest
+from gloze.core.files import new_folder, read_json, sweep
+from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.core.progress import say
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -222,6 +223,8 @@ def _as_ours(error: BaseException) -> BaseException:
         return ConfigError(_usage(error))
     if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
         return ConfigError(_OUT_OF_MEMORY)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return ConfigError(f"{str(error.filename)[:60]}...: the name is too long for a file.")
     if isinstance(error, Exception):
         try:
             with writing(Path(getattr(error, "filename", None) or "the output")):

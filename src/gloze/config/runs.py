@@ -14,15 +14,8 @@ import tomli_w
 
 from gloze.config.toml import read_toml, to_dict, to_toml
 from gloze.core.errors import ConfigError, DataError
-from gloze.core.files import (
-    locked,
-    read_json,
-    sha256,
-    sweep,
-    write_json,
-    write_text,
-    writing,
-)
+from gloze.core.files import locked, read_json, sweep, write_json, write_text, writing
+from gloze.core.manifest import sha256
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.data.stream import StepSize
 from gloze.text.sources import STDIN, find_sources

@@ -1,10 +1,9 @@
-"""Files and folders that appear whole or not at all, with checksums and locks."""
+"""Files and folders that appear whole or not at all, and locks."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import re
@@ -18,7 +17,6 @@ from gloze.core.output import refuse_existing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MANIFEST = "manifest.json"
 _ASIDE = "-old-"
 _CURES = {
     errno.ENOSPC: "The disk is full: free some space or choose another folder with -o.",
@@ -95,11 +93,13 @@ def new_folder(path: Path, *, force: bool = False, ours: Sequence[str] = ("*",))
         _make_parent(path)
         sweep(path.parent)
         temporary = path.parent / f".tmp-{os.getpid()}-{path.name}"
-        temporary.mkdir()
+        _make(temporary)
         try:
             yield temporary
             sync_folder(temporary)
             replace_folder(temporary, path)
+        except WriteError as error:
+            raise WriteError(str(error).replace(str(temporary), str(path))) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -112,6 +112,13 @@ def _make_parent(path: Path) -> None:
             f"Cannot write {path}: {path.parent} is no folder and cannot be made one. "
             "Choose another place with -o."
         ) from error
+
+
+def _make(path: Path, *, exist_ok: bool = False) -> None:
+    try:
+        path.mkdir(exist_ok=exist_ok)
+    except FileNotFoundError as error:  # /proc and its like
+        raise WriteError(f"Cannot write {path}: {path.parent} takes no folders.") from error
 
 
 def replace_folder(temporary: Path, path: Path) -> None:
@@ -227,51 +234,6 @@ def sync_folder(folder: Path) -> None:
     _sync(folder)
 
 
-def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_manifest(folder: Path) -> None:
-    """Write the size and SHA-256 of every file of ``folder``, last of all."""
-    files = {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
-    }
-    (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=2) + "\n", encoding="utf-8")
-
-
-def verify_manifest(folder: Path) -> None:
-    """Check every file that the manifest of ``folder`` lists.
-
-    Raises:
-        DataError: naming the first file that is missing, cut or altered.
-    """
-    manifest = read_json(folder / MANIFEST)
-    files = manifest.get("files") if isinstance(manifest, dict) else None
-    if not isinstance(files, dict):
-        raise DataError("not a manifest: it lists no files.", path=folder / MANIFEST)
-    for name, known in files.items():
-        verify_file(folder / name, known)
-
-
-def verify_file(path: Path, known: dict[str, Any]) -> None:
-    """Check one file against its known ``bytes`` and ``sha256``.
-
-    Raises:
-        DataError: if the file is missing, cut or altered.
-    """
-    if not path.is_file():
-        raise DataError("missing.", path=path)
-    size = path.stat().st_size
-    if size != known.get("bytes"):
-        raise DataError(f"{size} bytes where {known.get('bytes')} were written.", path=path)
-    if sha256(path) != known.get("sha256"):
-        raise DataError("altered since it was written (its SHA-256 differs).", path=path)
-
-
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for this process alone; the system frees it however the process ends.
@@ -282,7 +244,8 @@ def locked(folder: Path) -> Iterator[None]:
     import fcntl
 
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_parent(folder)
+        _make(folder, exist_ok=True)
         lock = (folder / ".lock").open("a+", encoding="utf-8")
     with lock:
         try:

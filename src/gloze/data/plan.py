@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from gloze.core.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,8 +48,13 @@ class Plan:
 
 
 def write_plan(blocks: Iterable[PlanRows]) -> Plan:
-    """Write the rows of all blocks one after the other and map them into memory."""
-    with tempfile.TemporaryFile(prefix="gloze-plan-") as file:
+    """Write the rows of all blocks one after the other and map them into memory.
+
+    Raises:
+        WriteError: if the system's folder for temporary files (``TMPDIR``) is full.
+    """
+    folder = Path(tempfile.gettempdir())
+    with writing(folder), tempfile.TemporaryFile(prefix="gloze-plan-", dir=folder) as file:
         for block in blocks:
             file.write(block.tobytes())
         size = file.tell()

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from gloze.core import rng
 from gloze.core.errors import DataError
-from gloze.core.files import sha256, write_text
+from gloze.core.files import write_text
+from gloze.core.manifest import sha256
 from gloze.data.encoding import EncodedDocuments
 from gloze.data.shards import (
     ARRAYS,

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.core.errors import DataError
-from gloze.core.files import read_json, verify_file
+from gloze.core.files import read_json
+from gloze.core.manifest import verify_file
 
 if TYPE_CHECKING:
     from pathlib import Path

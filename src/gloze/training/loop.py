@@ -80,10 +80,10 @@ class Trainer:
             StoppedError: after a signal, with everything saved.
             DivergedError: if the loss diverges more often than ``max_rollbacks``.
         """
-        if not self.load():
-            self.save()
-        self.log.rewind(self.state.step)
         with Interruption() as interruption, self.log.progress:
+            if not self.load():
+                self.save()
+            self.log.rewind(self.state.step)
             while self.progress() < 1:
                 for data in self.stream.read(self.state.epoch, self.state.number):
                     if not self.step(data):
