@@ -16,6 +16,7 @@ from gloze.core.lists import as_list
 from gloze.core.progress import duration, say
 from gloze.core.rng import derive
 from gloze.data.shards import TOKENIZER, Shards
+from gloze.data.unigram import unigram_loss
 from gloze.recipes import load_recipe
 from gloze.report import write_run_report
 from gloze.text.read import readable_twice
@@ -46,6 +47,8 @@ class PretrainResult:
         steps, tokens, seconds: what it took.
         parameters: numbers that were trained.
         figures: of the held-out split at the end; empty if there is none.
+        unigram_loss: on that split, of guessing tokens by their frequency: a masked LM that
+            stays near it has learned nothing from context. None if nothing is held out.
         sampling: true shares of the first epoch's sequences.
     """
 
@@ -56,6 +59,7 @@ class PretrainResult:
     seconds: float
     parameters: int
     figures: dict[str, float]
+    unigram_loss: float | None
     sampling: dict[str, float]
 
     def __str__(self) -> str:
@@ -63,6 +67,11 @@ class PretrainResult:
             f"Trained {self.parameters:,} parameters for {self.steps:,} steps on {self.tokens:,} "
             f"tokens in {duration(self.seconds)}.",
             *(f"  held-out {name}: {value:.4f}" for name, value in self.figures.items()),
+            *(
+                [f"  held-out loss by frequency alone: {self.unigram_loss:.4f}"]
+                if self.unigram_loss is not None
+                else []
+            ),
             *(f"  sampling, {name}: {value:.4g}" for name, value in self.sampling.items()),
             f"Model: {self.model}",
             f"Report: {self.path / 'report.html'}",
@@ -207,7 +216,8 @@ def _train(
         checkpoints=store,
         evaluate=look,
     ).run()
-    return _finish(config, learner, own, state, sampling, output)
+    by_frequency = unigram_loss(train, valid)
+    return _finish(config, learner, own, state, sampling, by_frequency, output)
 
 
 def _load_heads(parts: Parts, objectives: Sequence[Objective]) -> None:
@@ -222,6 +232,7 @@ def _finish(
     tokenizer: Tokenizer,
     state: TrainingState,
     sampling: dict[str, float],
+    by_frequency: float | None,
     output: Path,
 ) -> PretrainResult:
     rows = [row for row in read_metrics(output / "metrics.jsonl") if row.get("split") == "valid"]
@@ -235,12 +246,14 @@ def _finish(
         seconds=state.seconds,
         parameters=sum(p.numel() for p in learner.parameters()),
         figures=figures,
+        unigram_loss=by_frequency,
         sampling=sampling,
     )
     card = model_card(config, result)
     save_model(result.model, learner, tokenizer, card=card, force=True)
     cost = {"parameters": result.parameters, "steps": state.step, "tokens": state.tokens}
     held_out = {f"held-out {name}": value for name, value in figures.items()}
+    held_out |= {"held-out loss by frequency alone": by_frequency} if by_frequency else {}
     write_run_report(output, f"Pre-training of {config.name}", {**cost, **held_out, **sampling})
     return result
 

@@ -14,7 +14,6 @@ import torch
 from gloze.core.files import locked, write_json, writing
 from gloze.core.output import refuse_existing
 from gloze.core.progress import Progress, say
-from gloze.data.shards import Shards
 from gloze.metrics.classification import classification_figures
 from gloze.recipes.quickstart import VOCAB_SIZE, classification, pretraining
 from gloze.report import curves_from_metrics, write_report
@@ -84,7 +83,7 @@ def quickstart(
         docs = read_library_docs(None if library is None else Path(library))
         docs.write(output / CORPUS)
         say(_corpus_line(docs))
-        run, unigram_loss = _pretrain(output, seed, pretrain_settings)
+        run = _pretrain(output, seed, pretrain_settings)
         blanks = [fill(run.model, text, top=5) for text in BLANKS]
         tuned = {
             transfer: _finetune(output, run, transfer, seed, seeds, finetune_settings)
@@ -103,7 +102,7 @@ def quickstart(
             pretraining_tokens=run.tokens,
             pretraining_seconds=run.seconds,
             held_out=run.figures,
-            unigram_loss=unigram_loss,
+            unigram_loss=run.unigram_loss,
             blanks=[
                 (found.text, [(g.token, g.probability) for g in found.blanks[0]])
                 for found in blanks
@@ -154,10 +153,8 @@ def _corpus_line(docs: LibraryDocs) -> str:
     )
 
 
-def _pretrain(
-    output: Path, seed: int, settings: Sequence[str]
-) -> tuple[PretrainResult, float | None]:
-    """Make vocabulary, shards and the pre-trained model; add the loss of knowing frequencies."""
+def _pretrain(output: Path, seed: int, settings: Sequence[str]) -> PretrainResult:
+    """Make vocabulary, shards and the pre-trained model."""
     corpus, vocabulary, shards = (
         [output / CORPUS / "corpus.txt"],
         output / "tokenizer",
@@ -173,17 +170,7 @@ def _pretrain(
         pretraining(), shards=shards, output=output / "pretrained", settings=settings, seed=seed
     )
     say(str(run))
-    return run, unigram_loss(shards)
-
-
-def unigram_loss(folder: Path) -> float | None:
-    """Return the held-out loss of guessing each token by how frequent it is in training."""
-    train, valid = (Shards.open(folder, split) for split in ("train", "valid"))
-    if not valid.num_tokens:
-        return None
-    counts = np.bincount(train.tokens, minlength=train.vocab_size) + 1.0
-    asked = np.bincount(valid.tokens, minlength=train.vocab_size)
-    return float(-(asked * np.log(counts / counts.sum())).sum() / asked.sum())
+    return run
 
 
 def _finetune(
