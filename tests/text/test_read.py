@@ -399,6 +399,7 @@ def test_a_folder_with_links_in_a_ring_is_read_once(tmp_path, capsys):
         ("a.txt", b"PAR1....", "Parquet: name it .parquet"),
         ("a.doc", b"PK\x03\x04", "ZIP archive"),
         ("a.txt", "hello".encode("utf-16"), "UTF-16: save it as UTF-8"),
+        ("a.json", b'[\n{"text": "a"},\n{"text": "b"}\n]\n', "JSON array over several lines"),
         ("a.parquet.gz", gzip.compress(b"PAR1"), "plain file only"),
     ],
 )

@@ -71,10 +71,20 @@ def _document(paragraphs: list[str], source: str, first: int, ledger: Ledger) ->
 
 def read_jsonl(file: BinaryIO, source: str, ledger: Ledger, start: bytes) -> Iterator[Document]:
     """Yield a document for each line of JSON."""
-    return documents_of_rows(_json_rows(file, ledger, start), source, ledger)
+    return documents_of_rows(_json_rows(file, source, ledger, start), source, ledger)
 
 
-def _json_rows(file: BinaryIO, ledger: Ledger, start: bytes) -> Iterator[tuple[int, Any]]:
+def _json_rows(
+    file: BinaryIO, source: str, ledger: Ledger, start: bytes
+) -> Iterator[tuple[int, Any]]:
+    first_line = start.lstrip().partition(b"\n")[0].rstrip()
+    if first_line.startswith(b"[") and not first_line.endswith(b"]"):
+        raise DataError(
+            "a JSON array over several lines, and one object a line is read.",
+            path=source,
+            line=1,
+            hint="Write each object on a line of its own: jq -c '.[]' FILE.",
+        )
     number, options = 0, ledger.options
     for lines in read_lines(file, max_bytes=options.max_line_bytes, keep_spaces=True, start=start):
         for line in lines:
