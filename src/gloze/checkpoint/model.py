@@ -19,7 +19,7 @@ from gloze.interop.huggingface import from_their_config, to_ours, to_their_confi
 from gloze.objectives import OBJECTIVES
 from gloze.tasks.classification import NAME
 from gloze.tasks.classifier import TextClassifier
-from gloze.tasks.results import RESULTS
+from gloze.tasks.results import saved_best_seed
 from gloze.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ def find_model(path: str | Path) -> Path:
         ConfigError: if there is none.
     """
     folder = Path(path)
-    for candidate in (folder, folder / "model", _best_seed(folder)):
+    of_seed = folder / f"seed-{saved_best_seed(folder)}" / "model"
+    for candidate in (folder, folder / "model", of_seed):
         if (candidate / "config.json").is_file():
             return candidate
     if folder.exists() or len(folder.parts) > 2 or folder.is_absolute():
@@ -182,14 +183,6 @@ def find_model(path: str | Path) -> Path:
         raise ConfigError(
             f"{path}: no such folder, and no hub model of that name can be had ({reason})"
         ) from error
-
-
-def _best_seed(run: Path) -> Path:
-    """Return where the model of the best seed is, if ``run`` has several."""
-    results = run / RESULTS
-    found = read_json(results) if results.is_file() else {}
-    best = found.get("best_seed") if isinstance(found, dict) else None
-    return run / f"seed-{best}" / "model"
 
 
 def _check_sizes(

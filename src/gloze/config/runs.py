@@ -7,6 +7,7 @@ import platform
 import shutil
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,9 +143,8 @@ def note_corpus(output: Path, named: Sequence[str | Path], files: Sequence[str |
     path = output / CORPUS
     if not path.exists():
         write_json(path, note)
-    known = read_json(path)
-    for place in range(max(len(known), len(note))):
-        was, now = ((each[place : place + 1] or [{}])[0] for each in (known, note))
+    nothing: dict[str, str] = {}
+    for was, now in zip_longest(read_json(path), note, fillvalue=nothing):
         if was.get("sha256", was.get("path")) != now.get("sha256", now.get("path")):
             raise DataError(
                 "the run began with another corpus.",

@@ -129,14 +129,21 @@ class TextClassifier:
             NAME, examples, self.tokenizer, max_length=self.config.max_length, labels=labels
         )
 
-    def figures(self, examples: Sequence[Example], path: Path) -> ClassificationFigures:
+    def figures(
+        self, examples: Sequence[Example], path: Path, encoded: EncodedExamples | None = None
+    ) -> ClassificationFigures:
         """Return how good the answers to labelled examples are.
+
+        Args:
+            examples: with their labels.
+            path: of their file, for messages.
+            encoded: the same examples as ids, if they are at hand.
 
         Raises:
             DataError: if a label of the file at ``path`` was not there in training.
         """
         labels = number_labels(examples, self.labels, path)
-        probabilities = self.probabilities(examples)
+        probabilities = self.judge(self.encode(examples) if encoded is None else encoded)
         right = probabilities[np.arange(len(labels)), labels]
         return classification_figures(
             labels,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gloze.core.errors import DataError
+from gloze.core.files import read_json
 from gloze.core.progress import duration
 from gloze.metrics.classification import METRICS, shown_metrics
 from gloze.metrics.statistics import spread
@@ -178,6 +179,12 @@ def best_seed(results: Sequence[SeedResult], metric: str) -> int:
     if "dev" not in results[0].figures:
         return results[0].seed
     return max(results, key=lambda result: (result.figures["dev"][metric], -result.seed)).seed
+
+
+def saved_best_seed(run: Path) -> str | None:
+    """Return the best seed that the results of a run name; None if there are no results."""
+    found = read_json(run / RESULTS) if (run / RESULTS).is_file() else None
+    return str(found.get("best_seed")) if isinstance(found, dict) else None
 
 
 def model_card(

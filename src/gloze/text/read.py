@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gloze.core.errors import DataError
+from gloze.core.lists import as_list
 from gloze.text.compression import COMPRESSED, open_binary
 from gloze.text.formats import Document, read_hub, read_jsonl, read_text
 from gloze.text.parquet import read_parquet
@@ -66,8 +67,7 @@ def read_documents(
         MissingExtraError: if ``hf:`` is used without the extra ``hub``.
         WriteError: if ``rejects`` cannot be written.
     """
-    if isinstance(inputs, (str, Path)):
-        inputs = [inputs]
+    inputs = as_list(inputs)
     sources = find_sources(inputs)
     report = ReadReport() if report is None else report
     ledger = Ledger(options or ReadOptions(), report, rejects)

@@ -120,8 +120,9 @@ def evaluate(
         classifier = load_classifier(model)
         classifier.encoder.to(pick_device(device))
         classifier.head.to(pick_device(device))
-        figures[seed] = classifier.figures(examples, data).to_dict()
-        encoding = encoding or classifier.encode(examples).summary()
+        encoded = classifier.encode(examples)
+        figures[seed] = classifier.figures(examples, data, encoded).to_dict()
+        encoding = encoded.summary()
         metric = classifier.config.metric
         shown = shown_metrics("accuracy" if metric == "auto" else metric, len(classifier.labels))
     return EvaluateResult(run, data, "classification", figures, shown, encoding)

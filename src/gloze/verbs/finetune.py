@@ -238,7 +238,7 @@ def _run_seed(job: _Job, seed: int, folder: Path) -> SeedResult:
         tokens=state.tokens,
         seconds=state.seconds,
         figures={
-            name: classifier.figures(split.examples, split.path).to_dict()
+            name: classifier.figures(split.examples, split.path, split.encoded).to_dict()
             for name, split in judged.items()
         },
     )

@@ -12,12 +12,11 @@ from gloze.checkpoint import load_classifier
 from gloze.config.runs import models_of
 from gloze.core.devices import pick_device
 from gloze.core.errors import DataError
-from gloze.core.files import read_json
 from gloze.core.progress import Progress, duration
 from gloze.tasks.encoding import lines_of_loss, shares
 from gloze.tasks.examples import iterate_examples
 from gloze.tasks.formats import find_format
-from gloze.tasks.results import RESULTS
+from gloze.tasks.results import saved_best_seed
 from gloze.tasks.writing import check_table_path, write_table
 
 if TYPE_CHECKING:
@@ -127,10 +126,7 @@ def predict(
 
 def _best_model(run: Path) -> Path:
     models = models_of(run)
-    if (run / RESULTS).is_file():
-        best = str(read_json(run / RESULTS).get("best_seed"))
-        return models.get(best, next(iter(models.values())))
-    return next(iter(models.values()))
+    return models.get(saved_best_seed(run) or "", next(iter(models.values())))
 
 
 def _answered(
