@@ -187,7 +187,7 @@ def test_one_string_is_not_taken_for_a_list_of_letters():
 def test_config_json_round_trips(tmp_path):
     model = classifier()
     other = TextClassifier.from_config(model.encoder, model.tokenizer, model.to_config(), tmp_path)
-    assert (other.labels, other.config) == (model.labels, model.config)
+    assert (other.labels, other.config, other.pairs) == (model.labels, model.config, None)
 
 
 @pytest.mark.parametrize(

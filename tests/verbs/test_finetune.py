@@ -13,7 +13,7 @@ from gloze.checkpoint import load_classifier, load_parts, load_tensors
 from gloze.core.errors import ConfigError, DataError, StoppedError
 from gloze.data.collate import collate
 from gloze.recipes.finetuning import finetuning
-from gloze.tasks.examples import Example
+from gloze.tasks.examples import Example, read_examples
 from gloze.training.loop import Trainer
 from gloze.verbs.finetune import finetune
 from tests.verbs import labelled
@@ -78,9 +78,26 @@ def test_the_result_predicts_and_evaluates(tuned, data):
     assert figures.to_dict() == tuned.best.figures["dev"]
 
 
-def test_pairs_are_answered_too(tuned):
-    [answer] = tuned.predict([("the cat", "likes warm bread")])
-    assert set(answer.probabilities) == {"animal", "person"}
+def test_pairs_are_learned_and_answered_and_nothing_else_then(data, tmp_path):
+    path = tmp_path / "pairs.tsv"
+    rows = ["the cat\tlikes warm bread\tyes", "a small dog\tsees my sister\tno"] * 8
+    path.write_text("text_a\ttext_b\tlabel\n" + "\n".join(rows) + "\n")
+    result = run(data, tmp_path / "run", train=path, dev=path)
+    [answer] = result.predict([("the cat", "likes warm bread")])
+    assert set(answer.probabilities) == {"yes", "no"}
+    with pytest.raises(ConfigError, match="trained on pairs of texts; these are single texts"):
+        result.predict(["the cat"])
+    again = load_classifier(result.model)
+    with pytest.raises(ConfigError, match=r"line 2 has single texts.*text_a=NAME,text_b=NAME"):
+        again.encode(read_examples(data / "train.tsv"))
+    with pytest.raises(ConfigError, match=r"pairs\.tsv has pairs of texts; line 2 has single texts"):
+        run(data, tmp_path / "mixed", train=path, dev=data / "dev.tsv")
+    assert not (tmp_path / "mixed").exists()
+
+
+def test_pairs_are_no_question_for_a_judge_of_single_texts(tuned):
+    with pytest.raises(ConfigError, match="trained on single texts; these are pairs of texts"):
+        tuned.predict([("the cat", "likes warm bread")])
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(data, tmp_path):

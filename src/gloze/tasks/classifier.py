@@ -15,7 +15,7 @@ from gloze.data.collate import collate_parts
 from gloze.metrics.classification import ClassificationFigures, classification_figures
 from gloze.tasks.classification import NAME, ClassificationConfig, Classifier, number_labels
 from gloze.tasks.encoding import EncodedExamples, encode_examples
-from gloze.tasks.examples import Example
+from gloze.tasks.examples import Example, check_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,9 @@ class TextClassifier:
 
     Computes in float32 on the encoder's device, without dropout, so an answer hardly depends
     on what else is asked at the same time (less than 1e-5).
+
+    Attributes:
+        pairs: whether it was trained on pairs of texts; None if the folder does not say.
     """
 
     def __init__(
@@ -55,9 +58,11 @@ class TextClassifier:
         tokenizer: Tokenizer,
         labels: Sequence[str],
         config: ClassificationConfig,
+        *,
+        pairs: bool | None = None,
     ) -> None:
         self.encoder, self.head, self.tokenizer = encoder.eval(), head.eval(), tokenizer
-        self.labels, self.config = list(labels), config
+        self.labels, self.config, self.pairs = list(labels), config, pairs
 
     @classmethod
     def from_config(
@@ -73,14 +78,15 @@ class TextClassifier:
         labels = _read_labels(values.get("id2label"), path)
         own = values.get("gloze", {})
         try:
-            known = {k: v for k, v in own.items() if k != "task"}
+            known = {k: v for k, v in own.items() if k not in ("task", "pairs")}
             if "layers" in known:
                 known["layers"] = tuple(known["layers"])
             limit = min(512, encoder.config.max_position_embeddings)
             config = ClassificationConfig(**{"max_length": limit, "pooling": "pooler", **known})
         except (TypeError, AttributeError, ConfigError) as error:
             raise DataError(f"the gloze section cannot be used: {error}.", path=path) from None
-        return cls(encoder, Classifier(encoder, config, len(labels)), tokenizer, labels, config)
+        head = Classifier(encoder, config, len(labels))
+        return cls(encoder, head, tokenizer, labels, config, pairs=own.get("pairs"))
 
     def to_config(self) -> dict[str, Any]:
         """Return what ``config.json`` says of the head, for us and for Hugging Face."""
@@ -89,7 +95,7 @@ class TextClassifier:
             "label2id": {label: number for number, label in enumerate(self.labels)},
             "problem_type": "single_label_classification",
             "classifier_dropout": self.config.dropout,
-            "gloze": {"task": NAME, **asdict(self.config)},
+            "gloze": {"task": NAME, "pairs": self.pairs, **asdict(self.config)},
         }
         if self.config.pooling != "pooler":
             # Their classifier always goes through the pooler; only their bare encoder is right.
@@ -123,8 +129,14 @@ class TextClassifier:
     def encode(
         self, examples: Sequence[Example], labels: npt.NDArray[np.int64] | None = None
     ) -> EncodedExamples:
-        """Return the examples as ids, cut to the length of training."""
+        """Return the examples as ids, cut to the length of training.
+
+        Raises:
+            ConfigError: if they are pairs and training had single texts, or the reverse.
+        """
         self.config.check(self.encoder, examples)
+        if self.pairs is not None:
+            check_pairs(examples, self.pairs, "The model was trained on")
         return encode_examples(
             NAME, examples, self.tokenizer, max_length=self.config.max_length, labels=labels
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.core.errors import DataError, nearest
+from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.core.progress import say
 from gloze.tasks.formats import Format
 from gloze.tasks.tables import kind_of, read_rows
@@ -92,6 +92,27 @@ def iterate_examples(
     if count == 0:
         raise DataError("a header and no rows.", path=path)
     _report_broken(broken, count)
+
+
+def check_pairs(examples: Iterable[Example], pairs: bool, who: str) -> None:
+    """Check that all examples are pairs of texts, or that none is.
+
+    Args:
+        examples: to look at.
+        pairs: what they should be.
+        who: the message's beginning: whose kind that is, like ``The model was trained on``.
+
+    Raises:
+        ConfigError: at the first that is not.
+    """
+    kinds = {True: "pairs of texts", False: "single texts"}
+    for example in examples:
+        if (example.text_b is not None) != pairs:
+            place = f"line {example.line} has" if example.line else "these are"
+            raise ConfigError(
+                f"{who} {kinds[pairs]}; {place} {kinds[not pairs]}. In a file, "
+                "--columns says which columns are meant: text=NAME, or text_a=NAME,text_b=NAME."
+            )
 
 
 def _report_broken(broken: Sequence[DataError], count: int) -> None:

@@ -22,7 +22,7 @@ from gloze.report import write_finetune_report
 from gloze.tasks.classification import NAME, learn_labels, number_labels
 from gloze.tasks.classifier import TextClassifier
 from gloze.tasks.encoding import EncodedExamples, encode_examples
-from gloze.tasks.examples import Example, read_examples
+from gloze.tasks.examples import Example, check_pairs, read_examples
 from gloze.tasks.formats import Format, find_format
 from gloze.tasks.results import (
     FIGURES,
@@ -63,6 +63,7 @@ class _Job:
     model: str | Path
     config: FinetuneConfig
     labels: list[str]
+    pairs: bool
     splits: dict[str, _Split]
 
 
@@ -199,8 +200,10 @@ def _prepare(
     """Check and encode every split, before anything is written."""
     labels = learn_labels(examples["train"], paths["train"])
     config.task.check_labels(labels)
+    pairs = examples["train"][0].text_b is not None
     splits = {}
     for name, path in paths.items():
+        check_pairs(examples[name], pairs, f"{paths['train']} has")
         config.task.check(parts.encoder, examples[name])
         encoded = encode_examples(
             NAME,
@@ -212,7 +215,7 @@ def _prepare(
         splits[name] = _Split(path, examples[name], encoded)
     if "dev" not in splits:
         say("No --dev file: there are no figures of unseen examples to go by while training.")
-    return _Job(model, config, labels, splits)
+    return _Job(model, config, labels, pairs, splits)
 
 
 def _finished(folder: Path) -> SeedResult | None:
@@ -229,7 +232,9 @@ def _run_seed(job: _Job, seed: int, folder: Path) -> SeedResult:
     objective = task.build(parts.encoder, len(job.labels), parts.encoder.config.initializer_range)
     learner = build_learner(parts.encoder, [objective], job.config.transfer)
     state = _train(job, learner, objective, seed, folder)
-    classifier = TextClassifier(parts.encoder, objective.head, parts.tokenizer, job.labels, task)
+    classifier = TextClassifier(
+        parts.encoder, objective.head, parts.tokenizer, job.labels, task, pairs=job.pairs
+    )
     judged = {name: split for name, split in job.splits.items() if name != "train"}
     result = SeedResult(
         seed=seed,
