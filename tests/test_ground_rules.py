@@ -41,5 +41,5 @@ def test_shapes_in_signatures_are_checked():
     from gloze.nn.attention import attend
 
     flat = torch.zeros(3, 4)
-    with pytest.raises(TypeCheckError, match="query"):
-        attend(flat, flat, flat, None, 0.0)
+    with pytest.raises(TypeCheckError, match="heads"):
+        attend(flat, None, 0.0)

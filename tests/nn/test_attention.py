@@ -9,6 +9,7 @@ from gloze.nn import attention
 from gloze.nn.attention import SelfAttention, attend, attend_jagged
 from gloze.nn.dropout import dropout
 from gloze.nn.layout import Layout
+from gloze.nn.rows import round_up_rows
 
 DIRECTIONS = ("bidirectional", "left_to_right", "right_to_left")
 LENGTHS = ([3, 7, 1, 12], [5, 5, 5], [9])
@@ -47,7 +48,7 @@ def random_heads(lengths):
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_attention_agrees_with_plain_attention(lengths, direction):
     query, key, value = random_heads(lengths)
-    mixed = attend(query, key, value, layout_of(lengths, direction), 0.0)
+    mixed = attend(torch.stack((query, key, value), 1), layout_of(lengths, direction), 0.0)
     assert torch.allclose(mixed, plain(query, key, value, lengths, direction), atol=1e-6)
 
 
@@ -55,7 +56,7 @@ def test_attention_agrees_with_plain_attention(lengths, direction):
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 def test_sequences_given_as_they_lie_agree_with_plain_attention(lengths):
     query, key, value = random_heads(lengths)
-    mixed = attend_jagged(query, key, value, layout_of(lengths), 0.0)
+    mixed = attend_jagged(torch.stack((query, key, value), 1), layout_of(lengths), 0.0)
     assert torch.allclose(mixed, plain(query, key, value, lengths, "bidirectional"), atol=1e-6)
 
 
@@ -65,7 +66,7 @@ def test_the_kernel_of_cuda_agrees_with_plain_attention(lengths):
     heads = [x.cuda().bfloat16() for x in random_heads(lengths)]
     layout = layout_of(lengths)
     on_device = Layout(layout.cu_seqlens.cuda(), layout.position_ids.cuda(), max(lengths))
-    mixed = attend(*heads, on_device, 0.0).float().cpu()
+    mixed = attend(torch.stack(heads, 1), on_device, 0.0).float().cpu()
     expected = plain(*(x.float().cpu() for x in heads), lengths, "bidirectional")
     assert torch.allclose(mixed, expected, atol=2e-2)
 
@@ -75,15 +76,18 @@ def test_the_kernel_of_cuda_agrees_with_plain_attention(lengths):
 def test_the_spelled_out_kernel_agrees_when_dropout_keeps_all(lengths, direction, monkeypatch):
     monkeypatch.setattr(attention, "dropout", lambda x, rate: x)
     query, key, value = random_heads(lengths)
-    mixed = attend(query, key, value, layout_of(lengths, direction), 0.5)
+    mixed = attend(torch.stack((query, key, value), 1), layout_of(lengths, direction), 0.5)
     assert torch.allclose(mixed, plain(query, key, value, lengths, direction), atol=1e-6)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
 @pytest.mark.parametrize("lengths", LENGTHS)
-def test_gradients_agree_with_plain_attention(lengths):
+def test_gradients_agree_with_plain_attention(lengths, dtype, tolerance):
     heads = [x.requires_grad_() for x in random_heads(lengths)]
     weights = torch.randn(sum(lengths), 2, 8)
-    mine = torch.autograd.grad((attend(*heads, layout_of(lengths), 0.0) * weights).sum(), heads)
+    mixed = attend(torch.stack(heads, 1).to(dtype), layout_of(lengths), 0.0)
+    assert mixed.dtype == dtype
+    mine = torch.autograd.grad((mixed * weights).sum(), heads)
     q, k, v = heads
     reference, start = [], 0
     for size in lengths:
@@ -93,7 +97,7 @@ def test_gradients_agree_with_plain_attention(lengths):
         start += size
     theirs = torch.autograd.grad((torch.cat(reference) * weights).sum(), heads)
     for one, other in zip(mine, theirs, strict=True):
-        assert torch.allclose(one, other, atol=1e-5)
+        assert torch.allclose(one, other, atol=tolerance)
 
 
 def test_self_attention_is_three_projections_attention_and_one_projection():
@@ -103,6 +107,19 @@ def test_self_attention_is_three_projections_attention_and_one_projection():
     parts = [p(hidden).unflatten(-1, (2, 8)) for p in (module.query, module.key, module.value)]
     expected = module.output(plain(*parts, lengths, "bidirectional").flatten(1))
     assert torch.allclose(module(hidden, layout_of(lengths)), expected, atol=1e-6)
+
+
+def test_rows_past_the_tokens_change_nothing_and_get_no_gradient():
+    torch.manual_seed(0)
+    module = SelfAttention(hidden_size=16, num_attention_heads=2, dropout=0.0)
+    hidden = torch.randn(10, 16)
+    padded = round_up_rows(hidden).requires_grad_()
+    padded.data[10:] = 1e6
+    mixed = module(padded, layout_of([4, 6]))
+    assert mixed.shape == (64, 16)
+    assert torch.allclose(mixed[:10], module(hidden, layout_of([4, 6])), atol=1e-6)
+    (gradient,) = torch.autograd.grad(mixed[:10].sum(), padded)
+    assert not gradient[10:].any()
 
 
 def test_dropout_zeroes_its_share_and_keeps_the_mean():

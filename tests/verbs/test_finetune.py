@@ -90,7 +90,9 @@ def test_pairs_are_learned_and_answered_and_nothing_else_then(data, tmp_path):
     again = load_classifier(result.model)
     with pytest.raises(ConfigError, match=r"line 2 has single texts.*text_a=NAME,text_b=NAME"):
         again.encode(read_examples(data / "train.tsv"))
-    with pytest.raises(ConfigError, match=r"pairs\.tsv has pairs of texts; line 2 has single texts"):
+    with pytest.raises(
+        ConfigError, match=r"pairs\.tsv has pairs of texts; line 2 has single texts"
+    ):
         run(data, tmp_path / "mixed", train=path, dev=data / "dev.tsv")
     assert not (tmp_path / "mixed").exists()
 

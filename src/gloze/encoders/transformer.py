@@ -15,6 +15,7 @@ from gloze.core.settings import Settings
 from gloze.nn.embeddings import BertEmbeddings
 from gloze.nn.init import initialize, start_local
 from gloze.nn.layout import Layout
+from gloze.nn.rows import round_up_rows
 from gloze.nn.transformer_layer import TransformerLayer
 
 
@@ -105,7 +106,7 @@ class Pooler(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """Embeddings, then layers; dense layers see real tokens only.
+    """Embeddings, then layers; dense layers see the real tokens and at most 63 rows more.
 
     Attributes:
         output_size: numbers in each hidden state.
@@ -151,7 +152,8 @@ class TransformerEncoder(nn.Module):
     def forward(self, batch: Batch) -> list[Tensor]:
         """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
         layout = Layout.of(batch, self.config.direction)
-        hidden_states = [self.embeddings(batch.input_ids, batch.position_ids, batch.token_type_ids)]
+        inputs = (batch.input_ids, batch.position_ids, batch.token_type_ids)
+        hidden_states = [self.embeddings(*map(round_up_rows, inputs))]
         for layer in self.layers:
             hidden_states.append(layer(hidden_states[-1], layout))
-        return hidden_states
+        return [hidden[: batch.num_tokens] for hidden in hidden_states]

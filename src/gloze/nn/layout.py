@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gloze.core.batch import Batch
@@ -38,10 +38,15 @@ class Layout:
         """Number of sequences."""
         return self.cu_seqlens.shape[0] - 1
 
-    @cached_property
+    @property
+    def num_tokens(self) -> int:
+        """Number of tokens of all sequences."""
+        return self.position_ids.shape[0]
+
+    @property
     def is_even(self) -> bool:
-        """Whether all sequences are of one length, so that a view makes them a rectangle."""
-        return self.num_sequences * self.max_seqlen == self.position_ids.shape[0]
+        """Whether all sequences are of one length."""
+        return self.num_sequences * self.max_seqlen == self.num_tokens
 
     @cached_property
     def lengths(self) -> Int[Tensor, " sequences"]:
@@ -49,16 +54,8 @@ class Layout:
         return (self.cu_seqlens[1:] - self.cu_seqlens[:-1]).long()
 
     @cached_property
-    def slots(self) -> Int[Tensor, " tokens"]:
-        """Place of each token in a rectangle [sequences x max_seqlen], flattened."""
-        total = self.position_ids.shape[0]
-        rows = torch.arange(self.num_sequences, device=self.position_ids.device)
-        row = torch.repeat_interleave(rows, self.lengths, output_size=total)
-        return row * self.max_seqlen + self.position_ids
-
-    @cached_property
     def mask(self) -> Bool[Tensor, "sequences 1 queries keys"] | None:
-        """Which keys each query may see in that rectangle; None if all of them."""
+        """Which keys each query may see in a rectangle of the sequences; None if all of them."""
         places = torch.arange(self.max_seqlen, device=self.position_ids.device)
         visible = places < self.lengths[:, None]
         if self.direction == "bidirectional":
@@ -67,3 +64,45 @@ class Layout:
         seen = order >= 0 if self.direction == "left_to_right" else order <= 0
         # A padded query sees itself, or its softmax over nothing would be NaN.
         return ((visible[:, None, :] & seen) | (order == 0))[:, None]
+
+    def bias(self, heads: int, dtype: torch.dtype) -> Float[Tensor, "matrices queries keys"] | None:
+        """Return the mask as numbers to add to the scores of each head; None if all are seen."""
+        if self.mask is None:
+            return None
+        key = (heads, dtype)
+        if key not in self._biases:
+            bias = torch.zeros_like(self.mask, dtype=dtype).masked_fill_(~self.mask, -torch.inf)
+            sizes = (-1, heads, self.max_seqlen, -1)
+            self._biases[key] = bias.expand(sizes).flatten(0, 1)
+        return self._biases[key]
+
+    def moves(self, parts: int, heads: int) -> tuple[Int[Tensor, " places"], Int[Tensor, " rows"]]:
+        """Return how rows [tokens x parts x heads] lie in [parts x sequences x heads x longest].
+
+        Returns:
+            For each place of the rectangles the row to put there, any row where there is no
+            token; and for each row its place.
+        """
+        if (parts, heads) not in self._moves:
+            device = self.position_ids.device
+            part = torch.arange(parts, device=device)[:, None]
+            head = torch.arange(heads, device=device)
+            sequence = torch.repeat_interleave(
+                torch.arange(self.num_sequences, device=device),
+                self.lengths,
+                output_size=self.num_tokens,
+            )[:, None, None]
+            matrix = (part * self.num_sequences + sequence) * heads + head
+            back = (matrix * self.max_seqlen + self.position_ids[:, None, None]).flatten()
+            there = back.new_zeros(parts * self.num_sequences * heads * self.max_seqlen)
+            there[back] = torch.arange(len(back), device=device)
+            self._moves[parts, heads] = (there, back)
+        return self._moves[parts, heads]
+
+    @cached_property
+    def _biases(self) -> dict[tuple[int, torch.dtype], Tensor]:
+        return {}
+
+    @cached_property
+    def _moves(self) -> dict[tuple[int, int], tuple[Tensor, Tensor]]:
+        return {}

@@ -40,8 +40,8 @@ class TransformerLayer(nn.Module):
         self.dropout = Dropout(hidden_dropout_prob)
 
     def forward(
-        self, hidden: Float[Tensor, "tokens hidden"], layout: Layout
-    ) -> Float[Tensor, "tokens hidden"]:
+        self, hidden: Float[Tensor, "rows hidden"], layout: Layout
+    ) -> Float[Tensor, "rows hidden"]:
         """Return the hidden states one layer up."""
         hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, layout)))
         inner = F.gelu(self.intermediate(hidden))

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,6 +18,7 @@ from gloze.core.rng import derive, integers, mix, uniform
 from gloze.core.settings import Settings
 from gloze.nn.init import initialize
 from gloze.nn.output import TokenOutput
+from gloze.nn.rows import round_up_rows
 
 if TYPE_CHECKING:
     from gloze.tokenizers.tokenizer import Tokenizer
@@ -162,9 +162,10 @@ class MaskedLM(nn.Module):
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
         """Return the summed loss and the number of right guesses."""
         labels = batch.labels["mlm"]
-        scores = self.scores(hidden_states[-1].index_select(0, batch.label_positions["mlm"]))
-        loss = F.cross_entropy(scores.float(), labels, reduction="sum")
-        return Mark(loss, (scores.detach().argmax(-1) == labels).sum())
+        asked = round_up_rows(batch.label_positions["mlm"])
+        hidden = self.transform(hidden_states[-1].index_select(0, asked))
+        loss, right = self.output.loss(hidden, labels)
+        return Mark(loss, right.sum())
 
     def scores(self, hidden: Float[Tensor, "asked hidden"]) -> Float[Tensor, "asked vocab"]:
         """Return the scores over the vocabulary for these hidden states."""

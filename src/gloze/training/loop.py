@@ -10,6 +10,7 @@ import torch
 
 from gloze.core.devices import computing, pick_device
 from gloze.core.errors import DivergedError, StoppedError
+from gloze.core.memory import keep_freed_memory
 from gloze.core.progress import say
 from gloze.core.rng import derive
 from gloze.training.budget import Budget
@@ -66,6 +67,8 @@ class Trainer:
         self.config, self.seed, self.stream = config, seed, stream
         self.log, self.checkpoints, self.evaluate = log, checkpoints, evaluate
         self.device = pick_device(config.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.learner = learner.to(self.device)
         self.trained = [p for p in learner.parameters() if p.requires_grad]
         self.optimizer = build_optimizer(learner, config)
