@@ -172,6 +172,18 @@ def test_frozen_can_read_several_layers(data, tmp_path):
     assert load_classifier(result.model).head.output.in_features == 64
 
 
+def test_dropout_is_the_models_own_unless_it_is_set(data, tmp_path):
+    own = run(data, tmp_path / "own")
+    assert "[encoder]" in (own.path / "recipe.toml").read_text()
+    rates = ["encoder.hidden_dropout_prob=0.1", "encoder.attention_probs_dropout_prob=0.1"]
+    same = run(data, tmp_path / "same", settings=rates)
+    assert weights_hash(same.model.parent) == weights_hash(own.model.parent)
+    other = run(data, tmp_path / "other", settings=["encoder.hidden_dropout_prob=0.3"])
+    assert weights_hash(other.model.parent) != weights_hash(own.model.parent)
+    assert load_parts(other.model).encoder.config.hidden_dropout_prob == 0.3
+    assert load_parts(other.model).encoder.config.attention_probs_dropout_prob == 0.1
+
+
 def test_none_forgets_the_weights_and_depends_on_the_seed_alone(data, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(data / "model", other)
@@ -279,6 +291,12 @@ def test_minilm_fine_tuned_agrees_with_transformers(minilm, shared_data, tmp_pat
         ({"settings": ["task.max_length=64"]}, ConfigError, "positions for 32 tokens"),
         ({"settings": ["task.positive_label=anmal"]}, ConfigError, "Did you mean 'animal'"),
         ({"settings": ["transfer=frozen"]}, ConfigError, "Give --transfer frozen"),
+        ({"settings": ["encoder.hidden_dropout_prob=1"]}, ConfigError, "at least 0 and under 1"),
+        (
+            {"transfer": "frozen", "settings": ["encoder.hidden_dropout_prob=0.1"]},
+            ConfigError,
+            "does nothing here",
+        ),
         ({"model": "no/such/model/here"}, ConfigError, "holds no model"),
         ({"train": "none.tsv"}, DataError, "no such file"),
     ],

@@ -8,7 +8,7 @@ from gloze.checkpoint.model import (
     load_parts,
     save_model,
 )
-from gloze.checkpoint.start import start_from
+from gloze.checkpoint.start import start_from, with_dropout
 from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "save_model",
     "save_tensors",
     "start_from",
+    "with_dropout",
 ]

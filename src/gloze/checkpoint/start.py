@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from gloze.checkpoint.model import load_parts
 from gloze.config.toml import from_dict, override, to_dict
@@ -43,7 +45,27 @@ def start_from(
             raise ConfigError(
                 f"encoder.{name} cannot be set: --init brings an encoder with {value}."
             )
-    encoder = wanted.build(parts.encoder.vocab_size)
+    return _rebuilt(parts, wanted)
+
+
+def with_dropout(parts: Parts, rates: dict[str, float]) -> Parts:
+    """Return a saved model whose encoder has this dropout while it trains.
+
+    Args:
+        parts: of the model.
+        rates: by name of the encoder's setting, like ``hidden_dropout_prob``; others stay.
+
+    Raises:
+        ConfigError: if a rate is not at least 0 and under 1.
+    """
+    changes: dict[str, Any] = dict(rates)
+    return _rebuilt(parts, replace(parts.encoder.config, **changes)) if rates else parts
+
+
+def _rebuilt(parts: Parts, config: TransformerConfig) -> Parts:
+    # The weights drawn here are thrown away, and must not take random numbers from the head's.
+    with torch.random.fork_rng(devices=[]):
+        encoder = config.build(parts.encoder.vocab_size)
     encoder.load_state_dict(parts.encoder.state_dict())
     return replace(parts, encoder=encoder)
 

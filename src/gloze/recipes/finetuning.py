@@ -20,6 +20,24 @@ _NOTES = ("versions",)
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncoderDropout(Settings):
+    """Dropout inside the encoder while it learns a task; what is not set is as it was saved.
+
+    Attributes:
+        hidden_dropout_prob: after embeddings and in each layer.
+        attention_probs_dropout_prob: on attention weights.
+    """
+
+    hidden_dropout_prob: float | None = None
+    attention_probs_dropout_prob: float | None = None
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """What is set, by name."""
+        return {name: rate for name, rate in vars(self).items() if rate is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuneConfig(Settings):
     """A fine-tuning: the task's settings, the way of transfer, the training.
 
@@ -27,14 +45,23 @@ class FinetuneConfig(Settings):
         transfer: ``full`` trains all weights, ``frozen`` the head alone, ``none`` the same
             network from random weights (the control).
         seed: of the first run; head, order, dropout and random weights follow from it.
+        encoder: its dropout.
         task: how texts are read off the encoder.
         training: optimizer, schedule, budget.
     """
 
     transfer: Transfer = "full"
     seed: int = 0
+    encoder: EncoderDropout = field(default_factory=EncoderDropout)
     task: ClassificationConfig = field(default_factory=ClassificationConfig)
     training: TrainingConfig
+
+    def __post_init__(self) -> None:
+        if self.transfer == "frozen" and self.encoder.rates:
+            raise ConfigError(
+                f"encoder.{next(iter(self.encoder.rates))} does nothing here: a frozen encoder "
+                "has no dropout."
+            )
 
 
 def finetuning(transfer: Transfer, hidden_size: int) -> FinetuneConfig:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gloze.checkpoint import Checkpoints, find_model, load_classifier, load_parts, save_model
+from gloze.checkpoint import (
+    Checkpoints,
+    find_model,
+    load_classifier,
+    load_parts,
+    save_model,
+    with_dropout,
+)
 from gloze.config.runs import note_data, run_folder, step_size
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import read_json, write_json
@@ -123,6 +130,7 @@ def finetune(
         hidden_size=parts.encoder.output_size,
         seed=seed,
     )
+    parts = with_dropout(parts, config.encoder.rates)
     resolved = config.task.resolve(is_frozen=config.transfer == "frozen", metric=layout.metric)
     job = _prepare(model, replace(config, task=resolved), parts, paths, examples)
     inputs = [
@@ -227,7 +235,7 @@ def _finished(folder: Path) -> SeedResult | None:
 def _run_seed(job: _Job, seed: int, folder: Path) -> SeedResult:
     """Train one seed, judge it, save it."""
     torch.manual_seed(derive("weights", seed) % 2**63)
-    parts = load_parts(job.model)
+    parts = with_dropout(load_parts(job.model), job.config.encoder.rates)
     task = job.config.task
     objective = task.build(parts.encoder, len(job.labels), parts.encoder.config.initializer_range)
     learner = build_learner(parts.encoder, [objective], job.config.transfer)
