@@ -8,6 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _STEPS = 1 << 16
+_WORDS = {
+    2: (np.uint16, torch.uint16),
+    4: (np.uint32, torch.uint32),
+    8: (np.uint64, torch.uint64),
+}
 
 
 def dropout(x: Tensor, rate: float) -> Tensor:
@@ -21,12 +26,20 @@ def dropout(x: Tensor, rate: float) -> Tensor:
         return x
     if x.device.type != "cpu":
         return F.dropout(x, rate)
-    seed = int(torch.randint(1 << 62, ()))
-    bits = np.random.Generator(np.random.SFC64(seed)).integers(
-        _STEPS, size=tuple(x.shape), dtype=np.uint16
-    )
-    kept = torch.from_numpy(bits >= np.uint16(round(rate * _STEPS)))
-    return x * kept.to(x.dtype).mul_(1 / (1 - rate))
+    return x * _factors(x.shape, rate, x.dtype)
+
+
+def _factors(shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:
+    """Return 0 or 1 / (1 - rate) at each place."""
+    count = shape.numel()
+    source = np.random.SFC64(int(torch.randint(1 << 62, ())))
+    bits = np.asarray(source.random_raw(-(-count // 4))).view(np.uint16)[:count]
+    kept = bits >= np.uint16(round(rate * _STEPS))
+    # Put together as bit patterns: PyTorch turns truth values into halves one by one.
+    word, same = _WORDS[dtype.itemsize]
+    scale = word(torch.tensor(1 / (1 - rate), dtype=dtype).view(same).item())
+    factors = kept.view(np.uint8) * scale
+    return torch.from_numpy(factors).view(dtype).view(shape)
 
 
 class Dropout(nn.Module):

@@ -1,0 +1,225 @@
+"""Tokens a second and peak memory of a pre-training step, against `transformers`.
+
+Masked LM and next sentence on natural pairs at length 128 with dropout 0.1. All sides compute on
+the very same sequences with the same masks, prepared beforehand; real tokens are counted, padding
+is not. Each side steps its optimizer once for each batch. What differs: `transformers` pads every
+batch to its longest sequence and projects every position onto the vocabulary.
+
+    python benchmarks/pretrain.py L4/H256 L6/H384 base
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from dataclasses import replace
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from benchmarks.sides import measure, product_rate, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gloze.core.batch import Batch, Step
+
+SIZES = {"L4/H256": (4, 256), "L6/H384": (6, 384), "base": (12, 768)}
+VOCAB_SIZE = 30522
+SEQUENCES = 32
+BATCHES = 12
+
+
+def prepare(folder: Path) -> None:
+    """Write shards of the standard library's documentation under a vocabulary of BERT's size."""
+    import gloze
+    from gloze.text.library_docs import read_library_docs
+    from gloze.tokenizers import TokenizerConfig
+    from gloze.verbs.tokenizer import learn
+
+    read_library_docs().write(folder / "corpus")
+    learned = TokenizerConfig(vocab_size=8000)
+    learn([str(folder / "corpus")], output=folder / "learned", config=learned)
+    tokens = (folder / "learned" / "vocab.txt").read_text().split("\n")[:-1]
+    tokens += [f"[unused{number}]" for number in range(VOCAB_SIZE - len(tokens))]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    gloze.prepare(folder / "corpus", tokenizer=folder / "vocab.txt", output=folder / "shards")
+
+
+def recipe(size: str, dropout: float) -> Any:
+    """Return BERT of this size, 32 sequences a step."""
+    from gloze.recipes import load_recipe
+
+    layers, hidden = SIZES[size]
+    changes = {
+        "encoder.num_hidden_layers": layers,
+        "encoder.hidden_size": hidden,
+        "encoder.num_attention_heads": hidden // 64,
+        "encoder.intermediate_size": 4 * hidden,
+        "encoder.hidden_dropout_prob": dropout,
+        "encoder.attention_probs_dropout_prob": dropout,
+        "training.batch_size": SEQUENCES,
+    }
+    return load_recipe("bert-base", [f"{name}={value}" for name, value in changes.items()])
+
+
+def steps(config: Any, folder: Path) -> tuple[Any, Any, Iterator[Step]]:
+    """Return the learner, its stream, and some steps of it over and over."""
+    from gloze.config.build import build_learner, training_stream
+    from gloze.data.shards import Shards
+    from gloze.tokenizers import load_tokenizer
+
+    shards = Shards.open(folder / "shards", "train")
+    tokenizer = load_tokenizer(shards.tokenizer_path)
+    torch.manual_seed(0)
+    objectives, learner = build_learner(config, tokenizer)
+    sampler = config.sampler.build(shards, tokenizer, 0)
+    stream = training_stream(sampler, objectives, config)
+    return learner, stream, cycle(list(islice(stream.read(), BATCHES)))
+
+
+class Silence:
+    """A log that writes nothing."""
+
+    def row(self, *_: object) -> None:
+        """Pass over a row."""
+
+
+def gloze_side(size: str, folder: Path, precision: str, dropout: float) -> Callable[[], int]:
+    """Return a step of gloze's own training loop, with data at hand and nothing logged."""
+    from gloze.training.loop import Trainer
+
+    config = recipe(size, dropout)
+    learner, stream, data = steps(config, folder)
+    training = replace(config.training, precision=precision)
+    trainer = Trainer(learner, stream, training, seed=0, log=Silence(), checkpoints=None)
+
+    def step() -> int:
+        given = next(data)
+        trainer.step(given)
+        return given.num_tokens
+
+    return step
+
+
+def transformers_side(
+    size: str, folder: Path, precision: str, dropout: float, *, tuned: bool
+) -> Callable[[], int]:
+    """Return a step of `transformers` on the same data, padded."""
+    from transformers import BertConfig, BertForPreTraining
+
+    if tuned:
+        torch.set_float32_matmul_precision("medium")
+    _, _, data = steps(recipe(size, dropout), folder)
+    padded = [
+        ([pad(batch) for batch in step.micro_batches], step.num_tokens)
+        for step in islice(data, BATCHES)
+    ]
+    layers, hidden = SIZES[size]
+    sizes = BertConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 64,
+        intermediate_size=4 * hidden,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    torch.manual_seed(0)
+    model = BertForPreTraining(sizes).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=tuned or None)
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
+    turns = cycle(padded)
+
+    def step() -> int:
+        batches, tokens = next(turns)
+        optimizer.zero_grad()
+        for batch in batches:
+            with autocast:
+                loss = model(**batch).loss / len(batches)
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        loss.item()
+        return tokens
+
+    return step
+
+
+def pad(batch: Batch) -> dict[str, torch.Tensor]:
+    """Return a batch as `transformers` takes it."""
+    rows, width = batch.num_sequences, batch.max_seqlen
+    lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
+    row = torch.repeat_interleave(torch.arange(rows), lengths)
+    asked = torch.full((batch.num_tokens,), -100)
+    asked[batch.label_positions["mlm"]] = batch.labels["mlm"]
+
+    def spread(values: torch.Tensor, fill: int) -> torch.Tensor:
+        table = torch.full((rows, width), fill)
+        table[row, batch.position_ids] = values
+        return table
+
+    return {
+        "input_ids": spread(batch.input_ids, 0),
+        "token_type_ids": spread(batch.token_type_ids, 0),
+        "attention_mask": spread(torch.ones_like(batch.input_ids), 0),
+        "labels": spread(asked, -100),
+        # In BERT 0 means that the second segment follows the first.
+        "next_sentence_label": batch.labels["nsp"],
+    }
+
+
+def flops_a_token(size: str, asked_rate: float, length: float) -> float:
+    """Return the operations of products that a token needs, forward and backward."""
+    layers, hidden = SIZES[size]
+    dense = layers * 12 * hidden**2
+    head = asked_rate * (hidden**2 + hidden * VOCAB_SIZE)
+    attention = layers * 2 * hidden * length
+    return 6 * (dense + head + attention)
+
+
+def main() -> None:
+    """Measure the sizes asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("sizes", nargs="*", default=list(SIZES), metavar="SIZE")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn, at least")
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--only", nargs="*", default=["bfloat16", "float32"], metavar="PRECISION")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder)
+        for size in options.sizes:
+            compare(size, folder, options)
+
+
+def compare(size: str, folder: Path, options: argparse.Namespace) -> None:
+    """Measure one size."""
+    shared = {"size": size, "folder": folder, "dropout": options.dropout}
+    sides = {}
+    for precision in options.only:
+        given = {**shared, "precision": precision}
+        sides[f"gloze {precision}"] = (gloze_side, given)
+        sides[f"transformers tuned {precision}"] = (transformers_side, {**given, "tuned": True})
+    plain = {**shared, "precision": "float32", "tuned": False}
+    sides["transformers"] = (transformers_side, plain)
+    found = measure(sides, rounds=options.rounds, seconds=options.seconds)
+    needed = flops_a_token(size, 0.15, 120)
+    reached = next(iter(found.values())).median * needed
+    notes = {
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+        "bf16 product, GFLOP/s": round(product_rate("bfloat16") / 1e9),
+        "float32 product, GFLOP/s": round(product_rate("float32") / 1e9),
+        "gloze, GFLOP/s": round(reached / 1e9),
+    }
+    report(f"Pre-training step, {size}", "tokens", found, notes)
+
+
+if __name__ == "__main__":
+    main()
