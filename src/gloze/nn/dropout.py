@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -37,7 +39,7 @@ def _factors(shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:
     kept = bits >= np.uint16(round(rate * _STEPS))
     # Put together as bit patterns: PyTorch turns truth values into halves one by one.
     word, same = _WORDS[dtype.itemsize]
-    scale = word(torch.tensor(1 / (1 - rate), dtype=dtype).view(same).item())
+    scale: Any = word(torch.tensor(1 / (1 - rate), dtype=dtype).view(same).item())
     factors = kept.view(np.uint8) * scale
     return torch.from_numpy(factors).view(dtype).view(shape)
 
