@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gloze.core.devices import float32_products
 from gloze.core.errors import ConfigError, DataError
 from gloze.inference.batches import batches
 from gloze.nn.pooling import first_of_sequence, mean_of_sequence
@@ -98,7 +99,8 @@ class Model:
     def hidden_states(self, batch: Batch) -> list[Tensor]:
         """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
         device = next(self.encoder.parameters()).device
-        states: list[Tensor] = self.encoder(batch.to(device))
+        with float32_products(device):
+            states: list[Tensor] = self.encoder(batch.to(device))
         return states
 
     @torch.inference_mode()

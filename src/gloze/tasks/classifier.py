@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from gloze.core.devices import float32_products
 from gloze.core.errors import ConfigError, DataError
 from gloze.data.collate import collate_parts
 from gloze.metrics.classification import ClassificationFigures, classification_figures
@@ -175,7 +176,8 @@ class TextClassifier:
         samples = source.samples(0, np.argsort(-lengths, kind="stable"))
         for batch in collate_parts(samples, MAX_BATCH_TOKENS):
             own = batch.to(device)
-            logits = head.logits(self.encoder(own), own)
+            with float32_products(device):
+                logits = head.logits(self.encoder(own), own)
             result[batch.indices] = logits.float().softmax(-1).cpu().numpy()
         return result
 

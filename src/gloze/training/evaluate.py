@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gloze.core.devices import computing
+from gloze.core.devices import computing, float32_products
 from gloze.training.loop import means
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def evaluate_objectives(
     tokens = 0
     for step in stream.read_epoch():
         for batch in step.micro_batches:
-            with computing(device, precision):
+            with float32_products(device), computing(device, precision):
                 marks = learner(batch.to(device))
             for name, mark in marks.items():
                 for key, value in ((f"{name}_loss", mark.loss), (f"{name}_correct", mark.correct)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import torch
 
-from gloze.core.devices import computing, pick_device
+from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.errors import DivergedError, StoppedError
 from gloze.core.memory import keep_freed_memory
 from gloze.core.progress import say
@@ -142,17 +142,23 @@ class Trainer:
         # Dropout depends on the step alone, so resuming needs no generator's state.
         torch.manual_seed(derive("dropout", self.seed, self.state.step) % 2**63)
         totals: dict[str, Tensor] = {}
-        for batch in data.micro_batches:
-            with computing(self.device, self.config.precision):
-                marks = self.learner(batch.to(self.device))
-            loss = sum(
-                self.learner.weights[name] * mark.loss / max(data.num_labels[name], 1)
-                for name, mark in marks.items()
-            )
-            loss.backward()
-            for name, mark in marks.items():
-                for key, value in ((f"{name}_loss", mark.loss), (f"{name}_correct", mark.correct)):
-                    totals[key] = totals[key] + value.detach() if key in totals else value.detach()
+        with float32_products(self.device):
+            for batch in data.micro_batches:
+                with computing(self.device, self.config.precision):
+                    marks = self.learner(batch.to(self.device))
+                loss = sum(
+                    self.learner.weights[name] * mark.loss / max(data.num_labels[name], 1)
+                    for name, mark in marks.items()
+                )
+                loss.backward()
+                for name, mark in marks.items():
+                    for key, value in (
+                        (f"{name}_loss", mark.loss),
+                        (f"{name}_correct", mark.correct),
+                    ):
+                        totals[key] = (
+                            totals[key] + value.detach() if key in totals else value.detach()
+                        )
         return totals
 
     def _after(self, data: Step) -> tuple[int, int]:
