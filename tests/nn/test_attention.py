@@ -12,7 +12,7 @@ from gloze.nn.layout import Layout
 from gloze.nn.rows import round_up_rows
 
 DIRECTIONS = ("bidirectional", "left_to_right", "right_to_left")
-LENGTHS = ([3, 7, 1, 12], [5, 5, 5], [9])
+LENGTHS = ([3, 7, 1, 12], [5, 5, 5], [9], [2, 300, 40, 1, 295, 41])
 
 
 def layout_of(lengths, direction="bidirectional"):
