@@ -173,6 +173,34 @@ def models_of(run: Path) -> dict[str, Path]:
     return dict(sorted(found.items(), key=lambda item: int(item[0])))
 
 
+def seed_folders(first: int, seeds: int, output: Path) -> dict[int, Path]:
+    """Return each seed's folder: its own if there are several."""
+    if seeds == 1:
+        return {first: output}
+    return {seed: output / f"seed-{seed}" for seed in range(first, first + seeds)}
+
+
+def refuse_other_seeds(output: Path, folders: dict[int, Path], done: str) -> None:
+    """Refuse to go on with a run of one seed as one of several, or with fewer than it has.
+
+    Args:
+        output: the run.
+        folders: of the seeds asked for.
+        done: the file that a finished seed leaves.
+
+    Raises:
+        ConfigError: if there are seeds that ``folders`` does not name.
+    """
+    there = {path for path in output.glob("seed-*") if path.is_dir()}
+    if (output / "checkpoints").is_dir() or (output / done).exists():
+        there.add(output)
+    if odd := sorted(there - set(folders.values())):
+        raise ConfigError(
+            f"{odd[0]} is of a run with other --seeds. Give as many seeds as it began with or "
+            "more (a run of one stays one), or begin a new run with another -o."
+        )
+
+
 def step_size(training: TrainingConfig) -> StepSize:
     """Return how much one update of this training sees."""
     return StepSize(

@@ -113,13 +113,13 @@ class Trainer:
             progress = self.progress()
             rate = self.config.learning_rate * warmup_then_decay(progress, self.config.warmup_rate)
             losses = self._gradients(data)
-            grad_norm = torch.nn.utils.clip_grad_norm_(self.trained, self.config.max_grad_norm)
+            grad_norm = self._clip()
             figures = {name: float(value) for name, value in losses.items()}
             loss = sum(
                 weight * figures[f"{name}_loss"] / max(data.num_labels[name], 1)
                 for name, weight in self.learner.weights.items()
             )
-            verdict = judge(self.state, loss, float(grad_norm), place)
+            verdict = judge(self.state, loss, grad_norm, place)
             if verdict == "diverged":
                 self._go_back(data, loss)
                 return False
@@ -129,7 +129,7 @@ class Trainer:
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
                 self.optimizer.step()
-                self._add({**figures, "loss": loss, "grad_norm": float(grad_norm), "steps": 1.0})
+                self._add({**figures, "loss": loss, "grad_norm": grad_norm, "steps": 1.0})
                 self._add({f"{name}_labels": n for name, n in data.num_labels.items()})
             self._log_due(rate, data)
         self.state.epoch, self.state.number = self._after(data)
@@ -160,6 +160,14 @@ class Trainer:
                             totals[key] + value.detach() if key in totals else value.detach()
                         )
         return totals
+
+    def _clip(self) -> float:
+        """Return the norm of all gradients, which are scaled down if it is over the limit."""
+        gradients = [p.grad for p in self.trained if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if norm > self.config.max_grad_norm:
+            torch.nn.utils.clip_grads_with_norm_(self.trained, self.config.max_grad_norm, norm)
+        return float(norm)
 
     def _after(self, data: Step) -> tuple[int, int]:
         if data.number + 1 < self.stream.num_steps(data.epoch):

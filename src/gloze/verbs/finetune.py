@@ -17,7 +17,13 @@ from gloze.checkpoint import (
     save_model,
     with_dropout,
 )
-from gloze.config.runs import note_data, run_folder, step_size
+from gloze.config.runs import (
+    note_data,
+    refuse_other_seeds,
+    run_folder,
+    seed_folders,
+    step_size,
+)
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import read_json, write_json
 from gloze.core.lists import as_list
@@ -139,7 +145,7 @@ def finetune(
         *([recipe] if isinstance(recipe, str | Path) else []),
     ]
     with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
-        _check_seeds(output, _folders(job.config.seed, seeds, output))
+        refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
         note_data(output, {**paths, "model": find_model(model) / "model.safetensors"})
         result = _run_seeds(job, task, seeds, output)
         write_finetune_report(result)
@@ -154,7 +160,7 @@ def _read(paths: dict[str, Path], layout: Format) -> dict[str, list[Example]]:
 
 
 def _run_seeds(job: _Job, task: str, seeds: int, output: Path) -> FinetuneResult:
-    folders = _folders(job.config.seed, seeds, output)
+    folders = seed_folders(job.config.seed, seeds, output)
     results = [_finished(path) or _run_seed(job, seed, path) for seed, path in folders.items()]
     metric = job.config.task.metric
     return FinetuneResult(
@@ -168,25 +174,6 @@ def _run_seeds(job: _Job, task: str, seeds: int, output: Path) -> FinetuneResult
         encoding={name: split.encoded.summary() for name, split in job.splits.items()},
         load=load_classifier,
     )
-
-
-def _folders(first: int, seeds: int, output: Path) -> dict[int, Path]:
-    """Return each seed's folder: its own if there are several."""
-    if seeds == 1:
-        return {first: output}
-    return {seed: output / f"seed-{seed}" for seed in range(first, first + seeds)}
-
-
-def _check_seeds(output: Path, folders: dict[int, Path]) -> None:
-    """Refuse to go on with a run of one seed as one of several, or with fewer than it has."""
-    there = {path for path in output.glob("seed-*") if path.is_dir()}
-    if (output / "checkpoints").is_dir() or (output / FIGURES).exists():
-        there.add(output)
-    if odd := sorted(there - set(folders.values())):
-        raise ConfigError(
-            f"{odd[0]} is of a run with other --seeds. Give as many seeds as it began with or "
-            "more (a run of one stays one), or begin a new run with another -o."
-        )
 
 
 def _check_call(task: str, seeds: int) -> None:
