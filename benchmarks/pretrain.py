@@ -66,8 +66,8 @@ def recipe(size: str, dropout: float) -> Any:
     return load_recipe("bert-base", [f"{name}={value}" for name, value in changes.items()])
 
 
-def steps(config: Any, folder: Path) -> tuple[Any, Any, Iterator[Step]]:
-    """Return the learner, its stream, and some steps of it over and over."""
+def steps(config: Any, folder: Path) -> tuple[Any, Iterator[Step]]:
+    """Return the learner and some steps of data, over and over."""
     from gloze.config.build import build_learner, training_stream
     from gloze.data.shards import Shards
     from gloze.tokenizers import load_tokenizer
@@ -78,28 +78,23 @@ def steps(config: Any, folder: Path) -> tuple[Any, Any, Iterator[Step]]:
     objectives, learner = build_learner(config, tokenizer)
     sampler = config.sampler.build(shards, tokenizer, 0)
     stream = training_stream(sampler, objectives, config)
-    return learner, stream, cycle(list(islice(stream.read(), BATCHES)))
-
-
-class Silence:
-    """A log that writes nothing."""
-
-    def row(self, *_: object) -> None:
-        """Pass over a row."""
+    return learner, cycle(list(islice(stream.read(), BATCHES)))
 
 
 def gloze_side(size: str, folder: Path, precision: str, dropout: float) -> Callable[[], int]:
-    """Return a step of gloze's own training loop, with data at hand and nothing logged."""
-    from gloze.training.loop import Trainer
+    """Return an update of gloze's, with data at hand."""
+    from gloze.training.update import Updater
 
     config = recipe(size, dropout)
-    learner, stream, data = steps(config, folder)
-    training = replace(config.training, precision=precision)
-    trainer = Trainer(learner, stream, training, seed=0, log=Silence(), checkpoints=None)
+    learner, data = steps(config, folder)
+    updater = Updater(learner, replace(config.training, precision=precision), seed=0)
 
     def step() -> int:
         given = next(data)
-        trainer.step(given)
+        marks = updater.gradients(given, 0)
+        updater.clip()
+        updater.apply(1e-4)
+        marks["mlm_loss"].item()
         return given.num_tokens
 
     return step
@@ -113,7 +108,7 @@ def transformers_side(
 
     if tuned:
         torch.set_float32_matmul_precision("medium")
-    _, _, data = steps(recipe(size, dropout), folder)
+    _, data = steps(recipe(size, dropout), folder)
     padded = [
         ([pad(batch) for batch in step.micro_batches], step.num_tokens)
         for step in islice(data, BATCHES)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gloze.verbs.predict import predict
     from gloze.verbs.prepare import prepare
     from gloze.verbs.pretrain import pretrain
+    from gloze.verbs.profile import profile
     from gloze.verbs.quickstart import quickstart
     from gloze.verbs.tokenizer import learn as learn_tokenizer
 
@@ -52,6 +53,7 @@ __all__ = [
     "predict",
     "prepare",
     "pretrain",
+    "profile",
     "quickstart",
 ]
 
@@ -74,6 +76,7 @@ _PLACES = {
     "predict": "gloze.verbs.predict:predict",
     "prepare": "gloze.verbs.prepare:prepare",
     "pretrain": "gloze.verbs.pretrain:pretrain",
+    "profile": "gloze.verbs.profile:profile",
     "quickstart": "gloze.verbs.quickstart:quickstart",
 }
 

@@ -21,6 +21,7 @@ from gloze.training.loop import Trainer
 from gloze.training.optim import build_optimizer
 from gloze.training.schedules import warmup_then_decay
 from gloze.training.state import TrainingState
+from gloze.training.update import Updater
 from gloze.verbs.pretrain import pretrain
 from tests.small import recipe, tokenizer, train_shards, write_shards
 
@@ -56,8 +57,8 @@ def test_splitting_a_step_into_micro_batches_changes_nothing(tmp_path, shards, m
         change = f"training.micro_batch_tokens={tokens}"
         made = trainer(shards, tmp_path / str(i), *NO_DROPOUT, change)
         data = next(iter(made.stream.read()))
-        made._gradients(data)
-        results.append((len(data.micro_batches), [p.grad.clone() for p in made.trained]))
+        made.updater.gradients(data, 0)
+        results.append((len(data.micro_batches), [p.grad.clone() for p in made.updater.trained]))
     assert results[0][0] < results[1][0]
     for one, other in zip(results[0][1], results[1][1], strict=True):
         assert torch.allclose(one, other, atol=1e-6)
@@ -66,17 +67,17 @@ def test_splitting_a_step_into_micro_batches_changes_nothing(tmp_path, shards, m
 def test_the_gradient_is_that_of_the_mean_loss_over_the_labels_of_the_step(tmp_path, shards):
     made = trainer(shards, tmp_path, *NO_DROPOUT)
     data = next(iter(made.stream.read()))
-    made._gradients(data)
-    mine = [p.grad.clone() for p in made.trained]
-    made.optimizer.zero_grad()
+    made.updater.gradients(data, 0)
+    mine = [p.grad.clone() for p in made.updater.trained]
+    made.updater.optimizer.zero_grad()
     sums = {"mlm": 0.0, "nsp": 0.0}
     for batch in data.micro_batches:
-        for name, mark in made.learner(batch).items():
+        for name, mark in made.updater.learner(batch).items():
             sums[name] = sums[name] + mark.loss
     labels = {name: sum(len(b.labels[name]) for b in data.micro_batches) for name in sums}
     assert labels == data.num_labels
     sum(sums[name] / labels[name] for name in sums).backward()
-    for one, other in zip(mine, made.trained, strict=True):
+    for one, other in zip(mine, made.updater.trained, strict=True):
         assert torch.allclose(one, other.grad, atol=1e-6)
 
 
@@ -154,35 +155,35 @@ def test_numbers_that_are_not_finite_are_never_applied_and_the_batch_is_kept(
     tmp_path, shards, monkeypatch
 ):
     made = trainer(shards, tmp_path)
-    original = Trainer._gradients
+    original = Updater.gradients
 
-    def poisoned(self, data):
-        totals = original(self, data)
-        if self.state.step == 3:
+    def poisoned(self, data, step):
+        totals = original(self, data, step)
+        if step == 3:
             self.trained[0].grad[0, 0] = float("nan")
         return totals
 
-    monkeypatch.setattr(Trainer, "_gradients", poisoned)
+    monkeypatch.setattr(Updater, "gradients", poisoned)
     state = made.run()
     assert state.step == 20
     assert [r[0] for r in state.refused] == [3]
     kept = json.loads((tmp_path / "refused" / "step-0000003.json").read_text())
     assert kept["indices"]
-    assert all(torch.isfinite(p).all() for p in made.trained)
+    assert all(torch.isfinite(p).all() for p in made.updater.trained)
 
 
 def test_lasting_nan_goes_back_three_times_and_then_stops_with_step_batch_and_checkpoint(
     tmp_path, shards, monkeypatch
 ):
     made = trainer(shards, tmp_path, "training.save_every=5")
-    original = Trainer._gradients
+    original = Updater.gradients
 
-    def poisoned(self, data):
-        totals = original(self, data)
-        broken = self.state.step > 6
+    def poisoned(self, data, step):
+        totals = original(self, data, step)
+        broken = step > 6
         return {**totals, "mlm_loss": totals["mlm_loss"] * float("nan")} if broken else totals
 
-    monkeypatch.setattr(Trainer, "_gradients", poisoned)
+    monkeypatch.setattr(Updater, "gradients", poisoned)
     with pytest.raises(DivergedError, match=r"at step 13 .*sequences \[.*step-0000010") as error:
         made.run()
     assert error.value.exit_code == 5
@@ -193,14 +194,14 @@ def test_lasting_nan_goes_back_three_times_and_then_stops_with_step_batch_and_ch
 
 def test_after_going_back_the_data_that_led_there_is_left_out(tmp_path, shards, monkeypatch):
     made = trainer(shards, tmp_path, "training.save_every=5")
-    original, bad = Trainer._gradients, [[0, n] for n in (7, 8, 9, 10)]
+    original, bad = Updater.gradients, [[0, n] for n in (7, 8, 9, 10)]
 
-    def poisoned(self, data):
-        totals = original(self, data)
+    def poisoned(self, data, step):
+        totals = original(self, data, step)
         broken = [data.epoch, data.number] in bad
         return {**totals, "mlm_loss": totals["mlm_loss"] * float("nan")} if broken else totals
 
-    monkeypatch.setattr(Trainer, "_gradients", poisoned)
+    monkeypatch.setattr(Updater, "gradients", poisoned)
     state = made.run()
     assert (state.step, state.rollbacks) == (20, 1)
     assert state.excluded == bad
@@ -264,5 +265,5 @@ def test_one_and_two_loader_workers_train_the_same_weights(tmp_path, shards):
     for workers in (1, 2):
         made = trainer(shards, tmp_path / str(workers), f"training.loader_workers={workers}")
         made.run()
-        weights.append([p.detach().clone() for p in made.trained])
+        weights.append([p.detach().clone() for p in made.updater.trained])
     assert all(torch.equal(a, b) for a, b in itertools.zip_longest(*weights))

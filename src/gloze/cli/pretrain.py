@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from gloze.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from gloze.verbs.pretrain import PretrainResult
+    from gloze.verbs.profile import ProfileResult
 
 
 def pretrain(
@@ -18,7 +21,7 @@ def pretrain(
         tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)
     ] = (),
     shards: Path | None = None,
-    output: Annotated[Path, Parameter(alias="-o")],
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
     tokenizer: Path | None = None,
     init: str | None = None,
     settings: Annotated[
@@ -27,7 +30,8 @@ def pretrain(
     seed: int | None = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
-) -> PretrainResult:
+    profile: Annotated[bool, Parameter(negative="")] = False,
+) -> PretrainResult | ProfileResult:
     """Pre-train an encoder.
 
     Example: gloze pretrain bert-mini --shards shards -o runs/mini --set training.steps=20000
@@ -43,7 +47,32 @@ def pretrain(
         seed: replaces the recipe's.
         resume: go on exactly where the run in --output stopped.
         force: replace the output if it exists.
+        profile: only time 20 steps and say where the time goes; nothing is written.
     """
+    if profile:
+        from gloze.verbs.profile import profile as timed
+
+        if given := [
+            name
+            for name, value in (
+                ("--output", output),
+                ("--init", init),
+                ("--resume", resume),
+                ("--force", force),
+            )
+            if value
+        ]:
+            raise ConfigError(f"--profile writes nothing: {given[0]} has no place beside it.")
+        return timed(
+            recipe,
+            corpus=corpus,
+            shards=shards,
+            tokenizer=tokenizer,
+            settings=settings,
+            seed=seed,
+        )
+    if output is None:
+        raise ConfigError("Name the run folder to write: --output FOLDER, or -o FOLDER.")
     from gloze.verbs.pretrain import pretrain as run
 
     return run(

@@ -6,19 +6,14 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-import torch
-
-from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.errors import DivergedError, StoppedError
-from gloze.core.memory import keep_freed_memory
 from gloze.core.progress import say
-from gloze.core.rng import derive
 from gloze.training.budget import Budget
 from gloze.training.guard import judge
 from gloze.training.interrupt import Interruption
-from gloze.training.optim import build_optimizer, load_optimizer_tensors, optimizer_tensors
 from gloze.training.schedules import warmup_then_decay
 from gloze.training.state import TrainingState
+from gloze.training.update import Updater
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,14 +59,10 @@ class Trainer:
         checkpoints: CheckpointStore,
         evaluate: Callable[[], dict[str, float]] | None = None,
     ) -> None:
-        self.config, self.seed, self.stream = config, seed, stream
+        self.config, self.stream = config, stream
         self.log, self.checkpoints, self.evaluate = log, checkpoints, evaluate
-        self.device = pick_device(config.device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
-        self.learner = learner.to(self.device)
-        self.trained = [p for p in learner.parameters() if p.requires_grad]
-        self.optimizer = build_optimizer(learner, config)
+        self.weights = learner.weights
+        self.updater = Updater(learner, config, seed)
         self.budget = Budget(config, stream)
         self.state = TrainingState()
         self._started_at = self._logged_at = self._saved_at = time.monotonic()
@@ -112,12 +103,12 @@ class Trainer:
         if place not in self.state.excluded:
             progress = self.progress()
             rate = self.config.learning_rate * warmup_then_decay(progress, self.config.warmup_rate)
-            losses = self._gradients(data)
-            grad_norm = self._clip()
+            losses = self.updater.gradients(data, self.state.step)
+            grad_norm = self.updater.clip()
             figures = {name: float(value) for name, value in losses.items()}
             loss = sum(
                 weight * figures[f"{name}_loss"] / max(data.num_labels[name], 1)
-                for name, weight in self.learner.weights.items()
+                for name, weight in self.weights.items()
             )
             verdict = judge(self.state, loss, grad_norm, place)
             if verdict == "diverged":
@@ -126,48 +117,12 @@ class Trainer:
             if verdict == "refused":
                 self.log.refuse(self.state.step, data, figures)
             else:
-                for group in self.optimizer.param_groups:
-                    group["lr"] = rate
-                self.optimizer.step()
+                self.updater.apply(rate)
                 self._add({**figures, "loss": loss, "grad_norm": grad_norm, "steps": 1.0})
                 self._add({f"{name}_labels": n for name, n in data.num_labels.items()})
             self._log_due(rate, data)
         self.state.epoch, self.state.number = self._after(data)
         return True
-
-    def _gradients(self, data: Step) -> dict[str, Tensor]:
-        """Add up the gradients of a step; every loss is divided by the labels of the whole step."""
-        self.learner.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        # Dropout depends on the step alone, so resuming needs no generator's state.
-        torch.manual_seed(derive("dropout", self.seed, self.state.step) % 2**63)
-        totals: dict[str, Tensor] = {}
-        with float32_products(self.device):
-            for batch in data.micro_batches:
-                with computing(self.device, self.config.precision):
-                    marks = self.learner(batch.to(self.device))
-                loss = sum(
-                    self.learner.weights[name] * mark.loss / max(data.num_labels[name], 1)
-                    for name, mark in marks.items()
-                )
-                loss.backward()
-                for name, mark in marks.items():
-                    for key, value in (
-                        (f"{name}_loss", mark.loss),
-                        (f"{name}_correct", mark.correct),
-                    ):
-                        totals[key] = (
-                            totals[key] + value.detach() if key in totals else value.detach()
-                        )
-        return totals
-
-    def _clip(self) -> float:
-        """Return the norm of all gradients, which are scaled down if it is over the limit."""
-        gradients = [p.grad for p in self.trained if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if norm > self.config.max_grad_norm:
-            torch.nn.utils.clip_grads_with_norm_(self.trained, self.config.max_grad_norm, norm)
-        return float(norm)
 
     def _after(self, data: Step) -> tuple[int, int]:
         if data.number + 1 < self.stream.num_steps(data.epoch):
@@ -188,7 +143,7 @@ class Trainer:
             sums, steps = state.sums, state.sums.get("steps", 0.0)
             row: dict[str, float] = {"step": state.step, "tokens": state.tokens}
             row |= {k: sums[k] / steps for k in ("loss",) if steps}
-            row |= means(self.learner.weights, sums)
+            row |= means(self.weights, sums)
             row |= {"lr": rate} | {k: sums[k] / steps for k in ("grad_norm",) if steps}
             row["tokens_per_second"] = sums["tokens"] / max(now - self._logged_at, 1e-9)
             row["seconds"] = self.seconds()
@@ -255,12 +210,8 @@ class Trainer:
         """Save everything needed to go on exactly."""
         now = time.monotonic()
         self.state.seconds, self._started_at = self.seconds(), now
-        tensors = {
-            "model": dict(self.learner.state_dict()),
-            "optimizer": optimizer_tensors(self.learner, self.optimizer),
-        }
         self._saved_at = now
-        return self.checkpoints.save(self.state.step, tensors, self.state.to_dict())
+        return self.checkpoints.save(self.state.step, self.updater.tensors(), self.state.to_dict())
 
     def load(self) -> bool:
         """Go on from the newest intact checkpoint; return False if there is none."""
@@ -268,8 +219,7 @@ class Trainer:
         if latest is None:
             return False
         _, tensors, state = latest
-        self.learner.load_state_dict(tensors["model"])
-        load_optimizer_tensors(self.learner, self.optimizer, tensors["optimizer"])
+        self.updater.load(tensors)
         self.state = TrainingState.from_dict(state)
         self._started_at = self._logged_at = self._saved_at = time.monotonic()
         return True

@@ -133,7 +133,7 @@ def pretrain(
     _refuse_vain(settings, shards, tokenizer)
     config = _with_given_tokenizer(config, shards, tokenizer)
     with run_folder(output, config, inputs=inputs, resume=resume, force=force):
-        folder = Path(shards) if shards else _make_shards(corpus, tokenizer, config, output)
+        folder = Path(shards) if shards else make_shards(corpus, tokenizer, config, output)
         return _train(config, folder, tokenizer, parts, output)
 
 
@@ -161,7 +161,7 @@ def _with_given_tokenizer(
     return replace(config, tokenizer=known)
 
 
-def _make_shards(
+def make_shards(
     corpus: Sequence[str | Path], tokenizer: str | Path | None, config: RunConfig, output: Path
 ) -> Path:
     """Learn the tokenizer and prepare the shards inside the run folder, unless already there."""
