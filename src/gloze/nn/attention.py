@@ -78,6 +78,20 @@ def _attend_spelled_out(
         return torch.bmm(weights, value).unflatten(0, sizes)
 
 
+class Mixing(nn.Module):
+    """:func:`attend` as a module without weights, to which hooks can listen."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(
+        self, heads: Float[Tensor, "tokens 3 heads head_size"], layout: Layout
+    ) -> Float[Tensor, "tokens heads head_size"]:
+        """Return each token's mix of values, head by head."""
+        return attend(heads, layout, self.dropout if self.training else 0.0)
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention over sequences laid end to end (Vaswani et al. 2017, 3.2.2).
 
@@ -88,10 +102,10 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.num_attention_heads = num_attention_heads
         self.head_size = hidden_size // num_attention_heads
-        self.dropout = dropout
         self.query = nn.Linear(hidden_size, hidden_size)
         self.key = nn.Linear(hidden_size, hidden_size)
         self.value = nn.Linear(hidden_size, hidden_size)
+        self.mixing = Mixing(dropout)
         self.output = nn.Linear(hidden_size, hidden_size)
 
     def forward(
@@ -102,6 +116,5 @@ class SelfAttention(nn.Module):
         # One product instead of three: the weights are small beside the tokens.
         weight, bias = torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])
         joined = F.linear(hidden, weight, bias).unflatten(-1, (3, self.num_attention_heads, -1))
-        rate = self.dropout if self.training else 0.0
-        mixed = attend(joined[: layout.num_tokens], layout, rate)
+        mixed = self.mixing(joined[: layout.num_tokens], layout)
         return self.output(round_up_rows(mixed.flatten(1), len(hidden)))

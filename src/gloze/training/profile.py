@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from gloze.nn import attention
-from gloze.nn.transformer_layer import TransformerLayer
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
 
     from gloze.core.batch import Step
     from gloze.core.contracts import Mark
-    from gloze.nn.layout import Layout
     from gloze.training.learner import Learner
     from gloze.training.update import Updater
 
@@ -92,24 +88,14 @@ def _listening(learner: Learner, watch: Stopwatch) -> Iterator[None]:
     for head in learner.heads.values():
         handles.append(head.register_forward_pre_hook(lambda *_: watch.switch("head")))
         handles.append(head.register_forward_hook(_after_head(watch)))
-    for layer in encoder.modules():
-        if isinstance(layer, TransformerLayer):
-            handles.append(layer.register_forward_hook(_after(watch, "dense", "dense")))
-    plain = attention.attend
-
-    def attend(heads: Tensor, layout: Layout, dropout_rate: float) -> Tensor:
-        watch.switch("attention")
-        watch.on_gradient(heads, "dense")
-        mixed = plain(heads, layout, dropout_rate)
-        watch.on_gradient(mixed, "attention")
-        watch.switch("dense")
-        return mixed
-
-    attention.attend = attend
+    for layer in encoder.layers:
+        handles.append(layer.register_forward_hook(_after(watch, "dense", "dense")))
+        mixing = layer.attention.mixing
+        handles.append(mixing.register_forward_pre_hook(_before_mixing(watch)))
+        handles.append(mixing.register_forward_hook(_after(watch, "dense", "attention")))
     try:
         yield
     finally:
-        attention.attend = plain
         for handle in handles:
             handle.remove()
 
@@ -120,6 +106,14 @@ def _after(watch: Stopwatch, forward: str, backward: str) -> Any:
     def hook(_: nn.Module, __: Any, output: Tensor) -> None:
         watch.on_gradient(output, backward)
         watch.switch(forward)
+
+    return hook
+
+
+def _before_mixing(watch: Stopwatch) -> Any:
+    def hook(_: nn.Module, given: tuple[Tensor, Any]) -> None:
+        watch.on_gradient(given[0], "dense")
+        watch.switch("attention")
 
     return hook
 
