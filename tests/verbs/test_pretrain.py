@@ -117,7 +117,7 @@ def test_init_begins_with_the_weights_of_the_model(run, tmp_path, monkeypatch):
     seen = {}
 
     def stop(self):
-        seen.update(self.learner.encoder.state_dict())
+        seen.update(self.updater.learner.encoder.state_dict())
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "run", stop)
