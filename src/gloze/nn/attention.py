@@ -26,13 +26,13 @@ def attend(
         layout: which tokens are a sequence.
         dropout_rate: of the weights.
     """
-    on_cpu = heads.device.type == "cpu"
+    device = heads.device.type
     is_half = heads.dtype in (torch.float16, torch.bfloat16)
-    if not on_cpu and is_half and layout.direction == "bidirectional":
+    if device == "cuda" and is_half and layout.direction == "bidirectional":
         return attend_jagged(heads, layout, dropout_rate)
     query, key, value = to_rectangle(heads, layout).unbind(0)
     # The CPU's fused kernel has no dropout, and in half precision it takes five times as long.
-    if dropout_rate or (on_cpu and is_half):
+    if dropout_rate or (device == "cpu" and is_half):
         mixed = _attend_spelled_out(query, key, value, layout, dropout_rate)
     else:
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=layout.mask)
