@@ -31,12 +31,10 @@ class Measured:
 
     Attributes:
         rates: work a second, one of each round.
-        peak: most memory of the process, MB; of that, ``idle`` before the first step.
-        extra: what else the side said of itself.
+        peak: most memory of the process, MB.
     """
 
     rates: list[float] = field(default_factory=list)
-    idle: float = 0.0
     peak: float = 0.0
 
     @property
@@ -84,7 +82,7 @@ def measure(
             found[name].rates.append(work / took)
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
     for name, pipe in pipes.items():
-        found[name].idle, found[name].peak = _ask(pipe, None)
+        found[name].peak = _ask(pipe, None)
     for process in processes:
         process.join()
     return found
@@ -97,7 +95,6 @@ def _ask(pipe: Connection, what: Any) -> Any:
 
 def _serve(pipe: Connection, make: Callable[..., Step], options: dict[str, Any]) -> None:
     step = make(**options)
-    idle = peak_memory()
     pipe.send("ready")
     while (asked := pipe.recv()) is not None:
         count, seconds = asked
@@ -106,7 +103,7 @@ def _serve(pipe: Connection, make: Callable[..., Step], options: dict[str, Any])
             work += step()
             count -= 1
         pipe.send((work, time.perf_counter() - begun))
-    pipe.send((idle, peak_memory()))
+    pipe.send(peak_memory())
 
 
 def peak_memory() -> float:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.tasks.classifier import Prediction
-    from gloze.tasks.encoding import lines_of_loss, shares
-from gloze.tasks.examples import Example
+    from gloze.tasks.examples import Example
 
 ANSWER, PROBABILITY = "predicted_label", "probability_"
 _AT_ONCE = 1 << 14
