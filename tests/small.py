@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from gloze.config.run import RunConfig
+from gloze.core.batch import Batch, Samples
+from gloze.data.collate import collate
 from gloze.data.encoding import ChunkEncoder, encode_documents
 from gloze.data.shard_writer import ShardWriter
 from gloze.data.shards import Shards
@@ -75,4 +77,16 @@ def recipe(*changes: str) -> RunConfig:
             "training.device=cpu",
             *changes,
         ],
+    )
+
+
+def batch_of(*sequences: list[int], kinds: list[int] | None = None) -> Batch:
+    """Return sequences of ids as a batch, all of segment 0 if ``kinds`` are not given."""
+    ids = np.concatenate([np.array(s) for s in sequences])
+    token_type_ids = np.zeros_like(ids) if kinds is None else np.array(kinds)
+    flags = np.zeros(len(ids), dtype=bool)
+    index = np.arange(len(sequences))
+    lengths = np.array([len(s) for s in sequences])
+    return collate(
+        Samples(ids, token_type_ids, lengths, flags, flags, index.astype(np.uint64), index)
     )

@@ -2,26 +2,15 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from gloze.config.build import build_learner
-from gloze.core.batch import Samples
 from gloze.core.errors import ConfigError
-from gloze.data.collate import collate
 from gloze.encoders.transformer import TransformerConfig
 from gloze.recipes import RECIPES, load_recipe
 from gloze.training.learner import Learner
-from tests.small import recipe, tokenizer
-
-
-def batch_of(*sequences):
-    ids = np.concatenate([np.array(s) for s in sequences])
-    flags = np.zeros(len(ids), dtype=bool)
-    index = np.arange(len(sequences))
-    lengths = np.array([len(s) for s in sequences])
-    return collate(Samples(ids, ids * 0, lengths, flags, flags, index.astype(np.uint64), index))
+from tests.small import batch_of, recipe, tokenizer
 
 
 def encoder(direction="bidirectional"):
@@ -113,57 +102,3 @@ def test_impossible_sizes_are_refused():
         TransformerConfig(hidden_size=100, num_attention_heads=3)
     with pytest.raises(ConfigError, match=r"num_hidden_layers is 0"):
         TransformerConfig(num_hidden_layers=0)
-
-
-def looks(sizes, layer, length=48):
-    """How much each head of a new network looks at each distance, [heads, 2 * length - 1]."""
-    torch.manual_seed(0)
-    model = TransformerConfig(initialization="local", **sizes).build(1000).eval()
-    words = torch.randint(0, 1000, (length,)).tolist()
-    states, attention = model(batch_of(words)), model.layers[layer].attention
-    heads = (attention.num_attention_heads, attention.head_size)
-    query, key = (
-        part(states[layer]).unflatten(-1, heads) for part in (attention.query, attention.key)
-    )
-    scores = torch.einsum("qhd,khd->hqk", query, key) / heads[1] ** 0.5
-    found = scores.softmax(-1).detach()
-    return {d: found.diagonal(d, 1, 2).mean(-1) for d in range(-6, 7)}
-
-
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        {"hidden_size": 128, "num_attention_heads": 2, "num_hidden_layers": 2},
-        {"hidden_size": 256, "num_attention_heads": 4, "num_hidden_layers": 4},
-        {"hidden_size": 768, "num_attention_heads": 12, "num_hidden_layers": 1},
-    ],
-)
-def test_a_local_start_looks_at_neighbours_behind_and_ahead_in_turn(sizes):
-    look = looks(sizes, layer=0)
-    for head in range(min(4, sizes["num_attention_heads"])):
-        near, side = head // 2 + 1, 1 if head % 2 else -1
-        assert look[side * near][head] + look[side * (near + 1)][head] > 0.6
-        assert look[-side * 2][head] < 0.05
-
-
-def test_a_local_start_leaves_the_upper_layers_and_all_other_weights_as_published():
-    sizes = {"hidden_size": 128, "num_attention_heads": 2, "num_hidden_layers": 4}
-    weights = {}
-    for start in ("published", "local"):
-        torch.manual_seed(0)
-        weights[start] = TransformerConfig(initialization=start, **sizes).build(90).state_dict()
-    changed = {
-        n for n, w in weights["local"].items() if not torch.equal(w, weights["published"][n])
-    }
-    touched = [f"layers.{i}.attention.{part}.weight" for i in (0, 1) for part in ("query", "key")]
-    assert changed == {"embeddings.position_embeddings.weight", *touched}
-
-
-def test_a_local_start_needs_heads_that_hold_a_wave():
-    with pytest.raises(ConfigError, match="at least 2 numbers"):
-        TransformerConfig(hidden_size=8, num_attention_heads=8, initialization="local")
-
-
-def test_a_local_start_serves_heads_of_odd_size():
-    model = TransformerConfig(hidden_size=15, num_attention_heads=3, initialization="local")
-    assert all(torch.isfinite(w).all() for w in model.build(50).state_dict().values())

@@ -34,7 +34,9 @@ class TransformerConfig(Settings):
         attention_probs_dropout_prob: dropout on attention weights.
         initializer_range: standard deviation of the starting weights.
         initialization: ``published`` is BERT's; ``local`` lets the heads of the lower half of the
-            layers begin by looking at neighbours, which spares a small corpus the long plateau.
+            layers begin by looking at neighbours, which spares a small corpus the long plateau;
+            ``matching`` lets half of these heads look at the same word elsewhere, which tells
+            what two texts share.
         layer_norm_eps: added to variances.
         direction: what a token may look at.
     """
@@ -49,7 +51,7 @@ class TransformerConfig(Settings):
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     initializer_range: float = 0.02
-    initialization: Literal["published", "local"] = "published"
+    initialization: Literal["published", "local", "matching"] = "published"
     layer_norm_eps: float = 1e-12
     direction: Literal["bidirectional", "left_to_right", "right_to_left"] = "bidirectional"
 
@@ -72,11 +74,7 @@ class TransformerConfig(Settings):
                 f"{self.num_attention_heads} heads. Nearest that does: "
                 f"{self.hidden_size - left or self.num_attention_heads}."
             )
-        if self.initialization == "local" and self.hidden_size // self.num_attention_heads < 2:
-            raise ConfigError(
-                "encoder.initialization 'local' needs heads of at least 2 numbers: set fewer "
-                "encoder.num_attention_heads."
-            )
+        self._check_start()
         for name in ("initializer_range", "layer_norm_eps"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"encoder.{name} is {getattr(self, name)}; it must be over 0.")
@@ -85,6 +83,30 @@ class TransformerConfig(Settings):
                 raise ConfigError(
                     f"encoder.{name} is {getattr(self, name)}; it must be at least 0 and under 1."
                 )
+
+    def _check_start(self) -> None:
+        """Refuse a start for which heads are too small or too few."""
+        head_size = self.hidden_size // self.num_attention_heads
+        fewest = {"published": 1, "local": 2, "matching": 4}[self.initialization]
+        if head_size < fewest:
+            raise ConfigError(
+                f"encoder.initialization {self.initialization!r} needs heads of at least {fewest} "
+                f"numbers; these have {head_size}: set fewer encoder.num_attention_heads."
+            )
+        if self.initialization != "matching":
+            return
+        if self.num_attention_heads < 2:
+            raise ConfigError(
+                "encoder.initialization 'matching' needs at least 2 encoder.num_attention_heads: "
+                "half of them look at neighbours."
+            )
+        # A head's projection of words has to be blind to every kind of segment.
+        most = self.hidden_size - head_size - head_size // 4 * 2
+        if self.type_vocab_size > most:
+            raise ConfigError(
+                f"encoder.initialization 'matching' bears at most {most} encoder.type_vocab_size "
+                f"at these sizes; it is {self.type_vocab_size}."
+            )
 
     def build(self, vocab_size: int) -> TransformerEncoder:
         """Return the encoder with random weights, from PyTorch's current seed."""
@@ -140,9 +162,11 @@ class TransformerEncoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.pooler = Pooler(config.hidden_size)
         initialize(self, config.initializer_range)
-        if config.initialization == "local":
+        if config.initialization != "published":
             lower = layers[: (config.num_hidden_layers + 1) // 2]
-            start_local(self.embeddings, [layer.attention for layer in lower])
+            matching = config.num_attention_heads // 2 * (config.initialization == "matching")
+            attentions = [layer.attention for layer in lower]
+            start_local(self.embeddings, attentions, matching_heads=matching)
 
     @property
     def token_embeddings(self) -> nn.Embedding:

@@ -161,8 +161,8 @@ def from_their_config(values: dict[str, Any], path: Path) -> tuple[TransformerCo
         allowed = int if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, allowed) or not 0 <= value < 1e8:
             raise DataError(f"{name} is {value!r}: not a number that makes sense.", path=path)
-    if values.get("initialization") == "local":
-        known["initialization"] = "local"
+    if values.get("initialization") in ("local", "matching"):
+        known["initialization"] = values["initialization"]
     try:
         return TransformerConfig(**known), values["vocab_size"]
     except ConfigError as error:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # Of `start_local`: how high a wave is, in standard deviations of word vectors; the longest wave
 # in the shortest; how far a head's first scores prefer its place to one without likeness.
 _HEIGHT, _LONGEST, _PREFERENCE = 4.0, 30.0, 12.0
+# Of heads that match: how far first scores prefer the same word, and position 0, to other words;
+# how much louder than other heads they speak.
+_LIKENESS, _SINK, _LOUDNESS = 10.0, 5.0, 2.0
 
 
 def initialize(module: nn.Module, initializer_range: float) -> None:
@@ -35,7 +38,9 @@ def initialize(module: nn.Module, initializer_range: float) -> None:
             nn.init.zeros_(part.bias)
 
 
-def start_local(embeddings: BertEmbeddings, attentions: Sequence[SelfAttention]) -> None:
+def start_local(
+    embeddings: BertEmbeddings, attentions: Sequence[SelfAttention], *, matching_heads: int = 0
+) -> None:
     """Let heads begin by looking at neighbours, one head back, the next one ahead.
 
     From BERT's own start a token looks everywhere alike, and a masked LM has to find out that
@@ -44,6 +49,11 @@ def start_local(embeddings: BertEmbeddings, attentions: Sequence[SelfAttention])
     3.5) in the first ``head_size`` numbers, and queries and keys as copies of these numbers, the
     queries' turned by the head's distance (after Trockman and Kolter 2023, Mimetic
     Initialization, where queries and keys begin alike). All is then learned as before.
+
+    Args:
+        embeddings: below the layers.
+        attentions: of the layers that begin so.
+        matching_heads: of each, the last ones: they look at the same word elsewhere instead.
     """
     table = embeddings.position_embeddings.weight
     words = embeddings.token_embeddings.weight
@@ -62,12 +72,41 @@ def start_local(embeddings: BertEmbeddings, attentions: Sequence[SelfAttention])
         for attention in attentions:
             for part in (attention.query, attention.key):
                 part.weight.zero_()
-            for head in range(attention.num_attention_heads):
+            first_matching = attention.num_attention_heads - matching_heads
+            for head in range(first_matching):
                 # Between two neighbours: a mask learns nothing from looking at itself.
                 distance = (head // 2 + 1.5) * (1 if head % 2 else -1)
                 rows = slice(head * head_size, head * head_size + size)
                 attention.query.weight[rows, :size] = scale * _turn(waves * distance)
                 attention.key.weight[rows, :size] = scale * torch.eye(size)
+            for head in range(first_matching, attention.num_attention_heads):
+                _match(attention, head, embeddings, share)
+
+
+def _match(attention: SelfAttention, head: int, embeddings: BertEmbeddings, share: Tensor) -> None:
+    """Let a head begin by looking at the same word elsewhere; without one, at position 0.
+
+    Half of a query equals half of a key: one random projection of words, blind to segments. The
+    other halves are positions with opposite signs, so that a token passes over itself. A bias
+    asks for position 0: where nothing matches, the head brings back one and the same vector.
+    """
+    kinds = embeddings.token_type_embeddings.weight
+    hidden_size, head_size = kinds.shape[1], attention.head_size
+    half = head_size // 4 * 2
+    columns = torch.cat([kinds[:, head_size:].T, torch.randn(hidden_size - head_size, half)], 1)
+    projection = torch.linalg.qr(columns).Q[:, len(kinds) :].T
+    # Squared lengths of a normed token's word and position, each as far as the head sees it.
+    word, place = (1 - share) / 2 * half, share * hidden_size * half / head_size
+    likeness = _LIKENESS * head_size**0.5
+    rows = slice(head * head_size, (head + 1) * head_size)
+    words, places = slice(rows.start, rows.start + half), slice(rows.stop - half, rows.stop)
+    for part, sign in ((attention.query, 1), (attention.key, -1)):
+        part.weight[words, head_size:] = (likeness / word).sqrt() * projection
+        part.weight[places, :half] = sign * (likeness / place).sqrt() * torch.eye(half)
+    start = embeddings.position_embeddings.weight[0, :half]
+    attention.query.bias[places] = -_SINK * (head_size / likeness) ** 0.5 * start / start.norm()
+    attention.value.weight[rows] *= _LOUDNESS
+    attention.output.weight[:, rows] *= _LOUDNESS
 
 
 def _turn(angles: Tensor) -> Tensor:

@@ -38,7 +38,8 @@ def _small(name: str, layers: int, hidden: int, learning_rate: float) -> RunConf
 
     From the published start, attention finds no use for positions within such a budget, and the
     masked LM stays near the loss that word frequencies alone give (docs/results.md). So heads
-    start local, steps are many and small, and the deeper the net, the lower the rate it bears.
+    start local, half of them matching where there are enough; steps are many and small, and the
+    deeper the net, the lower the rate it bears.
     """
     training = TrainingConfig(
         tokens=100_000_000,
@@ -47,7 +48,8 @@ def _small(name: str, layers: int, hidden: int, learning_rate: float) -> RunConf
         warmup_rate=0.05,
         adam_beta2=0.98,
     )
-    return bert(name, layers, hidden, training, initialization="local")
+    start = "matching" if hidden >= 256 else "local"
+    return bert(name, layers, hidden, training, initialization=start)
 
 
 def bert_tiny() -> RunConfig:
