@@ -27,11 +27,17 @@ def save(store, step, size=2000):
     return store.save(step, tensors(step, size), {"step": step})
 
 
+def newest_in(store):
+    """The newest intact checkpoint: its path, tensors and state."""
+    path = store.latest()
+    return path and (path, *store.read(path))
+
+
 def save_until_killed(folder, size, pipe):
     """Save one checkpoint after the other, telling which are done."""
     torch.set_num_threads(1)
     store = Checkpoints(folder, keep=2)
-    latest = store.latest()
+    latest = newest_in(store)
     for step in range(latest[2]["step"] + 1 if latest else 0, 1 << 30):
         save(store, step, size)
         os.write(pipe, step.to_bytes(8, "little"))
@@ -63,7 +69,7 @@ def check_after_kills(folder, times):
         acknowledged = kill_while_saving(folder, draw.uniform(0, 0.05))
         begun = time.monotonic()
         store = Checkpoints(folder, keep=2)
-        path, loaded, state = store.latest()
+        path, loaded, state = newest_in(store)
         assert time.monotonic() - begun < 5
         assert state["step"] >= acknowledged
         step = state["step"]
@@ -94,7 +100,7 @@ NAMES = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.j
 
 
 def expect_the_previous_one(store, capsys, name):
-    _, loaded, state = store.latest()
+    _, loaded, state = newest_in(store)
     assert state == {"step": 1}
     assert torch.equal(loaded["optimizer"]["weight.exp_avg"], torch.ones(2000))
     assert name in capsys.readouterr().err
@@ -114,7 +120,7 @@ def flip_bits(store, capsys, times):
                 continue
             expect_the_previous_one(store, capsys, str(newest))
         (newest / name).write_bytes(original)
-    assert store.latest()[2] == {"step": 2}
+    assert newest_in(store)[2] == {"step": 2}
 
 
 def _changes_meaning(before, after):
@@ -187,9 +193,9 @@ def test_a_full_disk_keeps_the_older_checkpoints_and_names_the_bytes_needed(stor
     with pytest.raises(WriteError, match=r"needs [\d,]+ bytes and 1,000 are free") as refused:
         save(store, 3)
     assert refused.value.exit_code == 4
-    assert store.latest()[2] == {"step": 2}
+    assert newest_in(store)[2] == {"step": 2}
 
 
 def test_a_checkpoint_copied_elsewhere_loads(store, tmp_path):
     shutil.copytree(store.folder, tmp_path / "copy")
-    assert Checkpoints(tmp_path / "copy", keep=2).latest()[2] == {"step": 2}
+    assert newest_in(Checkpoints(tmp_path / "copy", keep=2))[2] == {"step": 2}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gloze.config.build import build_learner, training_stream
 from gloze.core.batch import Samples
 from gloze.core.errors import ConfigError, DataError
+from gloze.core.ranks import Ranks
 from gloze.core.rng import shuffled
 from gloze.data.stream import StepSize, Stream
 from gloze.recipes import load_recipe
@@ -34,8 +35,9 @@ class Numbers:
         ).with_labels("which", indices)
 
 
-def stream(lengths, *, seed=0, workers=0, **size):
-    return Stream(Numbers(lengths), [], size=StepSize(**size), seed=seed, workers=workers)
+def stream(lengths, *, seed=0, workers=0, ranks=None, **size):
+    sizes = StepSize(**size)
+    return Stream(Numbers(lengths), [], size=sizes, seed=seed, workers=workers, ranks=ranks)
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,6 +61,29 @@ def test_every_sample_comes_once_within_the_token_budget(lengths, tokens, micro)
                 which = batch.labels["which"][i].item()
                 assert set(batch.input_ids[first:last].tolist()) == {which}
                 assert batch.position_ids[first:last].tolist() == list(range(last - first))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=40),
+    tokens=st.integers(1, 200),
+    micro=st.integers(1, 60),
+    size=st.integers(2, 5),
+)
+def test_processes_share_out_each_step_and_have_as_many_micro_batches(lengths, tokens, micro, size):
+    sizes = {"tokens": tokens, "micro_batch_tokens": micro}
+    together = stream(lengths, **sizes).read_epoch()
+    apart = [stream(lengths, ranks=Ranks(r, size), **sizes).read_epoch() for r in range(size)]
+    for whole, *shares in zip(together, *apart, strict=True):
+        seen = np.concatenate([share.indices for share in shares])
+        assert sorted(seen) == sorted(whole.indices)
+        assert {share.num_tokens for share in shares} == {whole.num_tokens}
+        assert len({len(share.micro_batches) + len(share.idle) for share in shares}) == 1
+        own = [sum(b.num_tokens for b in share.micro_batches) for share in shares]
+        assert sum(own) == whole.num_tokens
+        # Dealt out by length in turn, shares differ by no more than the longest sequence.
+        assert max(own) - min(own) <= max(lengths)
+        assert sum(share.num_labels.get("which", 0) for share in shares) == len(whole.indices)
 
 
 @settings(max_examples=30, deadline=None)

@@ -13,6 +13,7 @@ from gloze.checkpoint.store import load_tensors, save_tensors
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import new_folder, read_json
 from gloze.core.manifest import verify_manifest, write_manifest
+from gloze.core.ranks import ranks
 from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
 from gloze.inference.model import Model
 from gloze.interop.huggingface import from_their_config, to_ours, to_their_config, to_theirs
@@ -21,6 +22,7 @@ from gloze.tasks.classification import NAME
 from gloze.tasks.classifier import TextClassifier
 from gloze.tasks.results import saved_best_seed
 from gloze.tokenizers import load_tokenizer
+from gloze.training.distributed import whole_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,6 +74,8 @@ def save_model(
 ) -> None:
     """Write a model folder in Hugging Face layout.
 
+    Where processes have shared out the weights all must call; the first one writes.
+
     Args:
         folder: to write.
         learner: its encoder must be a Transformer.
@@ -88,8 +92,11 @@ def save_model(
     config = to_their_config(
         encoder.config, encoder.vocab_size, tokenizer.pad_id, set(learner.heads)
     )
+    weights = whole_weights(learner)
+    if not ranks().is_first:
+        return
     with new_folder(folder, force=force) as temporary:
-        save_tensors(to_theirs(dict(learner.state_dict())), temporary / "model.safetensors")
+        save_tensors(to_theirs(weights), temporary / "model.safetensors")
         text = json.dumps({**config, **(extra or {})}, indent=2, ensure_ascii=False)
         (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
         tokenizer.save(temporary, max_length=encoder.config.max_position_embeddings)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from gloze.checkpoint.parts import are_parts, holds_parts, read_parts, save_parts, take_parts
 from gloze.core.errors import DataError, WriteError
 from gloze.core.files import new_folder, read_json, sweep
 from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.core.progress import say
+from gloze.core.ranks import ranks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor
 
 _STATE = "state.json"
@@ -25,6 +26,9 @@ _SPARE = 1.2
 
 class Checkpoints:
     """The checkpoints of a run: ``step-NNNNNNN`` folders with a manifest, the newest kept.
+
+    Of several processes the first writes; where each holds a part of the weights, each writes
+    its own. The folder must be the same to all.
 
     Args:
         folder: holds the checkpoints; made when first saved to.
@@ -43,34 +47,65 @@ class Checkpoints:
             WriteError: if the disk is full or the folder cannot be written to; older
                 checkpoints are untouched.
         """
-        path = self.folder / f"step-{step:07d}"
+        path = self._path(step)
+        if are_parts(tensors):
+            self._save_parts(path, tensors, state)
+        else:
+            ranks().once(lambda: self._save_whole(path, tensors, state))
+        return path
+
+    def _save_whole(
+        self, path: Path, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]
+    ) -> None:
         self._check_space()
         with new_folder(path, force=True) as temporary:
             for name, group in tensors.items():
                 save_tensors(group, temporary / f"{name}.safetensors")
-            (temporary / _STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-            write_manifest(temporary)
+            _finish(temporary, state)
+        self._remove_oldest()
+
+    def _save_parts(
+        self, path: Path, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]
+    ) -> None:
+        if not ranks().is_first:
+            save_parts(tensors, Path(ranks().tell("")))
+            return
+        self._check_space()
+        with new_folder(path, force=True) as temporary:
+            save_parts(tensors, Path(ranks().tell(str(temporary))))
+            _finish(temporary, state)
+        self._remove_oldest()
+
+    def _remove_oldest(self) -> None:
         for old in self.paths()[self.keep :]:
             shutil.rmtree(old, ignore_errors=True)
-        return path
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step-{step:07d}"
 
     def paths(self) -> list[Path]:
         """Return the checkpoint folders, newest first."""
         paths = self.folder.glob("step-[0-9]*")
         return sorted(paths, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
 
-    def latest(self) -> tuple[Path, dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+    def latest(self) -> Path | None:
         """Return the newest checkpoint that is intact; say which were passed over and why.
+
+        All processes get the answer of the first.
 
         Raises:
             DataError: if there are checkpoints and none is intact.
         """
+        found = self._newest_intact() if ranks().is_first else None
+        told = ranks().tell("" if found is None else found.name)
+        return self.folder / told if told else None
+
+    def _newest_intact(self) -> Path | None:
         reasons = []
         for path in self.paths():
             try:
                 verify_manifest(path)
-                tensors = {p.stem: load_tensors(p) for p in sorted(path.glob("*.safetensors"))}
-                return path, tensors, read_json(path / _STATE)
+                return path
             except DataError as error:
                 reasons.append(str(error))
                 say(f"Checkpoint passed over: {error}")
@@ -81,6 +116,25 @@ class Checkpoints:
                 hint="Restore one from a copy, or start again with --force.",
             )
         return None
+
+    def read(
+        self, path: Path, like: dict[str, dict[str, Tensor]] | None = None
+    ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """Read a checkpoint: tensors and state.
+
+        Args:
+            path: from :meth:`latest`.
+            like: tensors of which this process holds parts: it gets the same parts.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        if holds_parts(path):
+            tensors = read_parts(path, like)
+        else:
+            tensors = {p.stem: load_tensors(p) for p in sorted(path.glob("*.safetensors"))}
+            tensors = tensors if like is None else take_parts(tensors, like)
+        return tensors, read_json(path / _STATE)
 
     def _check_space(self) -> None:
         paths = self.paths()
@@ -93,6 +147,11 @@ class Checkpoints:
                 f"Cannot save to {self.folder}: a checkpoint needs {needed:,} bytes and {free:,} "
                 "are free. Older checkpoints are intact: free some space, then use --resume."
             )
+
+
+def _finish(folder: Path, state: dict[str, Any]) -> None:
+    (folder / _STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+    write_manifest(folder)
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:

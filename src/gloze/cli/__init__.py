@@ -19,6 +19,7 @@ from cyclopts import App, CycloptsError
 
 from gloze.core.errors import ConfigError, GlozeError, StoppedError
 from gloze.core.files import writing
+from gloze.core.launch import launched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,8 @@ VERBS = {
     "predict": "Answer every example of a file, with a probability for each label.",
     "fill": "Fill the blanks of a text.",
 }
+# What torchrun may start.
+_TOGETHER = ("pretrain", "finetune")
 _NO_HALVES = "Nothing half-written is left."
 _JSON_HELP = (
     "Every verb also takes --json: one line of JSON on standard output, all else on standard error."
@@ -147,12 +150,20 @@ def _with_joined_hyphen(words: list[str]) -> list[str]:
 
 def _call(words: list[str]) -> Any:
     verb = next((word for word in words if word in VERBS), None)
+    if launched()[1] > 1 and (verb not in _TOGETHER or "--profile" in words):
+        raise ConfigError(
+            f"Several processes together can only {' and '.join(_TOGETHER)}: run this one without "
+            "torchrun."
+        )
     return build_app(verb)(words)
 
 
 def _print_result(result: Any, *, as_json: bool) -> int:
-    """Print what a verb returned; a reader that has seen enough is not an error."""
-    if result is None:
+    """Print what a verb returned; a reader that has seen enough is not an error.
+
+    Of several processes the first prints.
+    """
+    if result is None or launched()[0] > 0:
         return 0
     text = json.dumps(_plain(result.to_dict()), ensure_ascii=False) if as_json else str(result)
     try:
@@ -204,7 +215,8 @@ def _exit_code(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, GlozeError):
-        print(f"error: {error}", file=sys.stderr)
+        rank, size = launched()
+        print(f"error{f' (rank {rank})' if size > 1 else ''}: {error}", file=sys.stderr)
         return error.exit_code
     traceback.print_exception(error, file=sys.stderr)
     print(

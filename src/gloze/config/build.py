@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gloze.config.runs import step_size
 from gloze.core.progress import say
+from gloze.core.ranks import ranks
 from gloze.data.stream import Stream
 from gloze.training.learner import Learner
 
@@ -37,7 +38,7 @@ def build_learner(
 def training_stream(sampler: Sampler, objectives: Sequence[Objective], config: RunConfig) -> Stream:
     """Return the training stream of a recipe."""
     size, workers = step_size(config.training), config.training.loader_workers
-    return Stream(sampler, objectives, size=size, seed=config.seed, workers=workers)
+    return Stream(sampler, objectives, size=size, seed=config.seed, workers=workers, ranks=ranks())
 
 
 def held_out_stream(
@@ -51,4 +52,4 @@ def held_out_stream(
         sampling = replace(sampling, random_rate=0.0)
     sampler = sampling.build(valid, tokenizer, config.seed)
     size = step_size(config.training)
-    return Stream(sampler, objectives, size=size, seed=config.seed, shuffle=False)
+    return Stream(sampler, objectives, size=size, seed=config.seed, shuffle=False, ranks=ranks())

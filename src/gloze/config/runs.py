@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -14,16 +15,20 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from gloze.config.toml import read_toml, to_dict, to_toml
+from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import locked, read_json, sweep, write_json, write_text, writing
+from gloze.core.launch import restarts
 from gloze.core.manifest import sha256
 from gloze.core.output import refuse_existing, refuse_inputs
+from gloze.core.ranks import joined, ranks
 from gloze.data.stream import StepSize
 from gloze.text.sources import STDIN, find_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from gloze.core.ranks import Ranks
     from gloze.training.config import TrainingConfig
 
 RECIPE, DATA, CORPUS = "recipe.toml", "data.json", "corpus.json"
@@ -35,15 +40,19 @@ _RUN_FILES = (
     *("checkpoints", "metrics.jsonl", "model", "report.html", "refused", "tensorboard"),
     *("seed-*", "results.json", "figures.json"),
 )
-# What may differ between two sittings of a run: it has no say in the result.
-_FREE = ("name", "training.loader_workers")
+# What may differ between two sittings of a run: it has no say in the result, or none but rounding
+# where the number of processes, which no recipe names, has as much.
+_FREE = ("name", *(f"training.{n}" for n in ("loader_workers", "parallel", "timeout_seconds")))
 
 
 @contextmanager
 def run_folder(
     output: Path, config: Any, *, inputs: Iterable[str | Path], resume: bool, force: bool
-) -> Iterator[None]:
+) -> Iterator[Ranks]:
     """Hold a run folder, new or to go on with, and keep the resolved recipe in it.
+
+    Processes that were started together join here and leave at the end; the first holds the
+    folder. Those that the launcher starts anew go on with what is there.
 
     If what follows stops before any work was done, the folder is gone again; if it is refused
     before it trained anything, what a new run prepared goes with it.
@@ -61,6 +70,20 @@ def run_folder(
     """
     if resume and force:
         raise ConfigError("--resume goes on with what is there and --force removes it: give one.")
+    training = config.training
+    with joined(pick_device(training.device).type, training.timeout_seconds) as everyone:
+        resume, force = resume or restarts() > 0, force and not restarts()
+        with contextlib.ExitStack() as held:
+            if everyone.is_first:
+                held.enter_context(_held(output, config, inputs, resume=resume, force=force))
+            everyone.tell("held")
+            yield everyone
+
+
+@contextmanager
+def _held(
+    output: Path, config: Any, inputs: Iterable[str | Path], *, resume: bool, force: bool
+) -> Iterator[None]:
     if force and output.exists():
         refuse_inputs(output, inputs)
     if not resume:
@@ -96,12 +119,16 @@ def save_resolved(config: Any, path: Path) -> None:
     write_text(path, f"{to_toml(config)}\n{notes}")
 
 
-def note_data(output: Path, files: Mapping[str, Path]) -> dict[str, Any]:
-    """Note path and SHA-256 of the files that a run depends on, and return the note.
+def note_data(output: Path, files: Mapping[str, Path]) -> None:
+    """Note path and SHA-256 of the files that a run depends on.
+
+    Of several processes the first does.
 
     Raises:
         DataError: if the run began with other content.
     """
+    if not ranks().is_first:
+        return
     data = {
         name: {"path": str(path), "sha256": sha256(path)} for name, path in sorted(files.items())
     }
@@ -119,7 +146,6 @@ def note_data(output: Path, files: Mapping[str, Path]) -> dict[str, Any]:
                 hint=f"It began with {known.get(name, {}).get('path', 'none')}: give that, or "
                 "begin a new run with another -o.",
             )
-    return data
 
 
 def note_corpus(output: Path, named: Sequence[str | Path], files: Sequence[str | Path]) -> None:

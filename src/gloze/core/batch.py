@@ -125,25 +125,25 @@ class Batch:
 
 @dataclass(frozen=True)
 class Step:
-    """The data of one update.
+    """The data of one update, or one process's share of it.
 
     Attributes:
         epoch, number: which step of which epoch this is.
         micro_batches: computed one after the other; together they are one update.
-        num_labels: labels of each objective in the whole step, what the loop divides by.
+        num_labels: labels of each objective in these; the loop divides by those of all shares.
+        num_tokens: tokens of the whole step, in all shares.
+        idle: computed and counted as nothing, where other shares have more micro-batches: what
+            processes do together each has to do as often.
     """
 
     epoch: int
     number: int
     micro_batches: list[Batch]
     num_labels: dict[str, int]
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of the whole step."""
-        return sum(batch.num_tokens for batch in self.micro_batches)
+    num_tokens: int
+    idle: list[Batch] = field(default_factory=list)
 
     @property
     def indices(self) -> Ints:
         """Numbers of the samples in their epoch."""
-        return np.concatenate([batch.indices for batch in self.micro_batches])
+        return np.concatenate([np.zeros(0, np.int64), *(b.indices for b in self.micro_batches)])

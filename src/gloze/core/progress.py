@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from gloze.core.launch import launched
+
 if TYPE_CHECKING:
     from rich.live import Live
 
@@ -13,8 +15,12 @@ PLAIN_EVERY_SECONDS = 10.0
 
 
 def say(text: str) -> None:
-    """Print a line for the person at the terminal; standard output is kept for results."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a line for the person at the terminal; standard output is kept for results.
+
+    Of processes that train together only the first speaks.
+    """
+    if launched()[0] == 0:
+        print(text, file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -40,7 +46,7 @@ class Progress:
         self._live: Live | None = None
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and launched()[0] == 0:
             from rich.console import Console
             from rich.live import Live
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from gloze.core.batch import Batch, Samples
+from gloze.core.batch import Batch, Ints, Samples
 from gloze.core.ranges import places
 
 if TYPE_CHECKING:
@@ -32,10 +32,17 @@ def collate(samples: Samples) -> Batch:
 
 def collate_parts(samples: Samples, max_tokens: int) -> Iterator[Batch]:
     """Return batches of at most ``max_tokens`` each; a longer single sequence stands alone."""
-    ends = np.cumsum(samples.lengths)
-    first = 0
-    while first < len(ends):
-        begin = int(ends[first] - samples.lengths[first])
-        last = max(first + 1, int(np.searchsorted(ends, begin + max_tokens, side="right")))
+    for first, last in cut_parts(samples.lengths, max_tokens):
         yield collate(samples.part(first, last))
+
+
+def cut_parts(lengths: Ints, max_tokens: int) -> list[tuple[int, int]]:
+    """Return first and end of each run of sequences that have at most ``max_tokens`` together."""
+    ends = np.cumsum(lengths)
+    parts, first = [], 0
+    while first < len(ends):
+        begin = int(ends[first] - lengths[first])
+        last = max(first + 1, int(np.searchsorted(ends, begin + max_tokens, side="right")))
+        parts.append((first, last))
         first = last
+    return parts

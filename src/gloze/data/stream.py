@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gloze.core.batch import Ints, Step
+from gloze.core.batch import Batch, Ints, Step
 from gloze.core.errors import ConfigError, DataError
+from gloze.core.ranks import Ranks
 from gloze.core.rng import shuffled
-from gloze.data.collate import collate_parts
+from gloze.data.collate import collate_parts, cut_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,6 +52,10 @@ class Stream:
 
     A step is a pure function of (seed, epoch, number): it can be made by any worker, in any
     order, and training can start at any of them.
+
+    Args:
+        size: of a step, whatever the number of processes.
+        ranks: each of them gets a share of every step, of about as many tokens.
     """
 
     def __init__(
@@ -62,8 +67,10 @@ class Stream:
         seed: int,
         workers: int = 1,
         shuffle: bool = True,
+        ranks: Ranks | None = None,
     ) -> None:
         self.source, self.size, self.seed = source, size, seed
+        self.ranks = ranks or Ranks()
         self.labels = [objective.label for objective in objectives]
         self.workers, self.shuffle = workers, shuffle
         self._edges = lru_cache(maxsize=2)(self._cut)
@@ -90,14 +97,27 @@ class Stream:
         """Make one step: cut its samples, ask the questions, lay them end to end."""
         edges = self._edges(epoch)
         indices = self._order(epoch, np.arange(edges[number], edges[number + 1]))
-        # Alike lengths side by side spare the attention kernel work; the sum is the same.
         lengths = np.asarray(self.source.lengths(epoch))[indices]
-        samples = self.source.samples(epoch, indices[np.lexsort((indices, lengths))])
+        # Alike lengths side by side spare the attention kernel work, and dealt out in turn they
+        # give each process as much; the sum is the same.
+        order = np.lexsort((indices, lengths))
+        rank, size = self.ranks.rank, self.ranks.size
+        most = self.size.micro_batch_tokens
+        parts = [len(cut_parts(lengths[order[each::size]], most)) for each in range(size)]
+        own, num_labels = self._batches(epoch, indices[order[rank::size]])
+        num_idle = max(parts) - parts[rank]
+        idle = self._batches(epoch, indices[order[:1]])[0] * num_idle if num_idle else []
+        return Step(epoch, number, own, num_labels, int(lengths.sum()), idle)
+
+    def _batches(self, epoch: int, indices: Ints) -> tuple[list[Batch], dict[str, int]]:
+        """Return these samples as micro-batches, and the labels of each objective."""
+        if not len(indices):
+            return [], {}
+        samples = self.source.samples(epoch, indices)
         for label in self.labels:
             samples = label(samples)
         batches = list(collate_parts(samples, self.size.micro_batch_tokens))
-        num_labels = {name: len(labels) for name, labels in samples.labels.items()}
-        return Step(epoch, number, batches, num_labels)
+        return batches, {name: len(labels) for name, labels in samples.labels.items()}
 
     def _positions(self, epoch: int, number: int, epochs: int | None) -> Iterator[tuple[int, int]]:
         last = None if epochs is None else epoch + epochs

@@ -27,6 +27,9 @@ class TrainingConfig(Settings):
         max_grad_norm: longer gradients are shortened to it.
         precision: ``auto`` computes in bf16 where the hardware is fast at it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        parallel: of several processes (``torchrun``): ``replicated`` keeps the whole model in
+            each (DDP), ``sharded`` a part of it (FSDP2).
+        timeout_seconds: after which a process that does not answer counts as gone.
         loader_workers: threads that make batches ahead; 0 makes them in turn.
         log_every: steps between log rows.
         evaluations: how many times to evaluate, evenly over the budget; the last at the end.
@@ -54,6 +57,8 @@ class TrainingConfig(Settings):
     max_grad_norm: float = 1.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
+    parallel: Literal["replicated", "sharded"] = "replicated"
+    timeout_seconds: float = 120.0
     loader_workers: int = 1
     log_every: int = 10
     evaluations: int = 10
@@ -96,7 +101,7 @@ class TrainingConfig(Settings):
         if not 0 <= self.warmup_rate <= 1:
             rate = self.warmup_rate
             raise ConfigError(f"training.warmup_rate is {rate}; it must be from 0 to 1.")
-        for name in ("learning_rate", "adam_epsilon", "max_grad_norm"):
+        for name in ("learning_rate", "adam_epsilon", "max_grad_norm", "timeout_seconds"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be over 0.")
         for name in ("adam_beta1", "adam_beta2"):

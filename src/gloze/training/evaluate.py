@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gloze.core.devices import computing, float32_products
+from gloze.core.ranks import ranks
 from gloze.training.loop import means
 
 if TYPE_CHECKING:
@@ -22,25 +23,27 @@ def evaluate_objectives(
 ) -> dict[str, float]:
     """Return loss, each objective's loss and accuracy, and perplexity of language models.
 
-    The questions are those of epoch 0, so they are the same each time.
+    The questions are those of epoch 0, so they are the same each time. Several processes answer
+    their shares of each step.
     """
     device = next(learner.parameters()).device
     learner.eval()
-    sums: dict[str, float] = {}
+    kinds = ("loss", "correct", "labels")
+    sums = {f"{name}_{kind}": 0.0 for name in learner.weights for kind in kinds}
     tokens = 0
     for step in stream.read_epoch():
-        for batch in step.micro_batches:
+        for number, batch in enumerate([*step.micro_batches, *step.idle]):
             with float32_products(device), computing(device, precision):
                 marks = learner(batch.to(device))
-            for name, mark in marks.items():
+            for name, mark in marks.items() if number < len(step.micro_batches) else ():
                 for key, value in ((f"{name}_loss", mark.loss), (f"{name}_correct", mark.correct)):
-                    sums[key] = sums.get(key, 0.0) + float(value)
+                    sums[key] += float(value)
         for name, count in step.num_labels.items():
-            sums[f"{name}_labels"] = sums.get(f"{name}_labels", 0.0) + count
+            sums[f"{name}_labels"] += count
         tokens += step.num_tokens
         if tokens >= max_tokens:
             break
-    figures = means(learner.weights, sums)
+    figures = means(learner.weights, ranks().sum(sums))
     losses = {name: figures.get(f"{name}_loss", 0.0) for name in learner.weights}
     figures["loss"] = sum(learner.weights[name] * loss for name, loss in losses.items())
     for name, head in learner.heads.items():

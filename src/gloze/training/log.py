@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gloze.core.errors import DataError, MissingExtraError
 from gloze.core.files import new_file, write_json, writing
 from gloze.core.progress import Progress, duration, say
+from gloze.core.ranks import ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 class MetricsLog:
     """Rows appended to ``metrics.jsonl``; resuming drops the rows after the checkpoint.
 
+    Of several processes the first keeps it.
+
     Args:
         folder: the run folder.
         what: the name on the progress line.
@@ -29,16 +32,21 @@ class MetricsLog:
     def __init__(self, folder: Path, what: str, *, tensorboard: bool = False) -> None:
         self.folder, self.path = folder, folder / "metrics.jsonl"
         self.progress = Progress(what)
-        self._writer = _tensorboard_writer(folder) if tensorboard else None
+        self.rank = ranks().rank
+        self._writer = _tensorboard_writer(folder) if tensorboard and not self.rank else None
 
     def rewind(self, step: int) -> None:
         """Keep the rows up to ``step`` only, or start a new record if there are none."""
+        if self.rank:
+            return
         rows = [row for row in read_metrics(self.path) if row["step"] <= step]
         with new_file(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.writelines(_line(row) for row in rows)
 
     def row(self, values: dict[str, Any], progress: float) -> None:
         """Append a row and show it."""
+        if self.rank:
+            return
         with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(_line(values))
         self.progress.show(self._text(values, progress))
@@ -59,7 +67,8 @@ class MetricsLog:
             "losses": {name: repr(value) for name, value in losses.items()},
             "input_ids": [batch.input_ids.tolist() for batch in data.micro_batches],
         }
-        path = self.folder / "refused" / f"step-{step:07d}.json"
+        share = f"-rank-{self.rank}" if ranks().size > 1 else ""
+        path = self.folder / "refused" / f"step-{step:07d}{share}.json"
         write_json(path, content)
         say(f"Step {step}: loss or gradient not finite, update skipped; the batch is in {path}")
 

@@ -28,15 +28,22 @@ if TYPE_CHECKING:
     from gloze.training.log import MetricsLog
 
 
+Tensors = dict[str, dict[str, "Tensor"]]
+
+
 class CheckpointStore(Protocol):
     """Where a training is saved: whole checkpoints, the newest good one on demand."""
 
-    def save(self, step: int, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
+    def save(self, step: int, tensors: Tensors, state: dict[str, Any]) -> Path:
         """Save one checkpoint, whole or not at all."""
         ...
 
-    def latest(self) -> tuple[Path, dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+    def latest(self) -> Path | None:
         """Return the newest checkpoint that is intact."""
+        ...
+
+    def read(self, path: Path, like: Tensors | None = None) -> tuple[Tensors, dict[str, Any]]:
+        """Read a checkpoint's tensors, as parts if ``like`` is of parts, and its state."""
         ...
 
 
@@ -66,6 +73,7 @@ class Trainer:
         self.budget = Budget(config, stream)
         self.state = TrainingState()
         self._started_at = self._logged_at = self._saved_at = time.monotonic()
+        self._seconds, self._exit_code = 0.0, 0
 
     def run(self) -> TrainingState:
         """Train to the end of the budget, from the newest checkpoint if there is one.
@@ -82,14 +90,21 @@ class Trainer:
                 for data in self.stream.read(self.state.epoch, self.state.number):
                     if not self.step(data):
                         break
+                    self._agree(interruption.exit_code or 0)
                     self._look_and_save()
-                    if interruption.exit_code is not None:
-                        raise StoppedError(self._stop(), interruption.exit_code)
+                    if self._exit_code:
+                        raise StoppedError(self._stop(), self._exit_code)
                     if self.progress() >= 1:
                         break
         self._refuse_broken()
         self.save()
         return self.state
+
+    def _agree(self, exit_code: int) -> None:
+        """Let all processes see one clock, and stop if one of them was asked to."""
+        told = self.updater.ranks.gather([self.seconds(), exit_code])
+        self._seconds = told[0][0]
+        self._exit_code = int(max(code for _, code in told))
 
     def _refuse_broken(self) -> None:
         """Refuse to end on a step that could not be made: its weights are good for nothing."""
@@ -103,11 +118,11 @@ class Trainer:
         if place not in self.state.excluded:
             progress = self.progress()
             rate = self.config.learning_rate * warmup_then_decay(progress, self.config.warmup_rate)
-            losses = self.updater.gradients(data, self.state.step)
+            marks = self.updater.gradients(data, self.state.step)
             grad_norm = self.updater.clip()
-            figures = {name: float(value) for name, value in losses.items()}
+            figures = self.updater.figures(marks)
             loss = sum(
-                weight * figures[f"{name}_loss"] / max(data.num_labels[name], 1)
+                weight * figures[f"{name}_loss"] / max(figures[f"{name}_labels"], 1)
                 for name, weight in self.weights.items()
             )
             verdict = judge(self.state, loss, grad_norm, place)
@@ -119,7 +134,6 @@ class Trainer:
             else:
                 self.updater.apply(rate)
                 self._add({**figures, "loss": loss, "grad_norm": grad_norm, "steps": 1.0})
-                self._add({f"{name}_labels": n for name, n in data.num_labels.items()})
             self._log_due(rate, data)
         self.state.epoch, self.state.number = self._after(data)
         return True
@@ -181,7 +195,7 @@ class Trainer:
         latest = self.checkpoints.latest()
         if rollbacks > self.config.max_rollbacks or latest is None:
             self._diverged(where)
-        say(f"{where}Going back to {latest[0]} without {len(bad)} data steps.")
+        say(f"{where}Going back to {latest} without {len(bad)} data steps.")
         self.load()
         self.state.excluded, self.state.rollbacks = excluded, rollbacks
         self.state.refused, self.state.suspects = [], []
@@ -190,7 +204,7 @@ class Trainer:
     def _diverged(self, where: str) -> NoReturn:
         latest = self.checkpoints.latest()
         raise DivergedError(
-            f"{where}Last good checkpoint: {latest[0] if latest else 'none'}. Lower "
+            f"{where}Last good checkpoint: {latest or 'none'}. Lower "
             "training.learning_rate or raise training.warmup_rate, and look at the batch named."
         )
 
@@ -204,7 +218,7 @@ class Trainer:
 
     def progress(self) -> float:
         """Return the share of the budget used up."""
-        return self.budget.progress(self.state, self.seconds())
+        return self.budget.progress(self.state, self._seconds)
 
     def save(self) -> Path:
         """Save everything needed to go on exactly."""
@@ -218,9 +232,10 @@ class Trainer:
         latest = self.checkpoints.latest()
         if latest is None:
             return False
-        _, tensors, state = latest
+        tensors, state = self.checkpoints.read(latest, self.updater.parts())
         self.updater.load(tensors)
         self.state = TrainingState.from_dict(state)
+        self._seconds = self.state.seconds
         self._started_at = self._logged_at = self._saved_at = time.monotonic()
         return True
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from gloze.training.config import TrainingConfig
 
+_AVERAGES = ("exp_avg", "exp_avg_sq")
+
 
 def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
     """Return AdamW over the weights that train; norms and biases do not decay."""
@@ -37,6 +39,16 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dic
     }
 
 
+def empty_optimizer_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return zeros as :func:`optimizer_tensors` returns a state, to be read into."""
+    empty = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            empty[f"{name}.step"] = torch.zeros(())
+            empty |= {f"{name}.{k}": torch.zeros_like(parameter) for k in _AVERAGES}
+    return empty
+
+
 def load_optimizer_tensors(
     model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
 ) -> None:
@@ -45,7 +57,7 @@ def load_optimizer_tensors(
     for name, parameter in model.named_parameters():
         own = {
             key: tensors[f"{name}.{key}"].clone()
-            for key in ("step", "exp_avg", "exp_avg_sq")
+            for key in ("step", *_AVERAGES)
             if f"{name}.{key}" in tensors
         }
         if own:

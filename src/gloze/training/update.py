@@ -8,19 +8,32 @@ import torch
 
 from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.memory import keep_freed_memory
+from gloze.core.ranks import ranks
 from gloze.core.rng import derive
-from gloze.training.optim import build_optimizer, load_optimizer_tensors, optimizer_tensors
+from gloze.training.distributed import exchanging, replicate, shard, whole
+from gloze.training.optim import (
+    build_optimizer,
+    empty_optimizer_tensors,
+    load_optimizer_tensors,
+    optimizer_tensors,
+)
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Mapping
 
-    from gloze.core.batch import Step
+    from torch import Tensor, nn
+
+    from gloze.core.batch import Batch, Step
+    from gloze.core.contracts import Mark
     from gloze.training.config import TrainingConfig
     from gloze.training.learner import Learner
 
 
 class Updater:
     """A learner and its optimizer on their device.
+
+    Under several processes each makes the gradients of its share of a step, and all together
+    one update.
 
     Attributes:
         device: where it computes.
@@ -34,46 +47,78 @@ class Updater:
         self.device = pick_device(config.device)
         if self.device.type == "cpu":
             keep_freed_memory()
+        self.ranks = ranks()
         self.learner = learner.to(self.device)
+        self.module: nn.Module = self.learner
+        self._is_spread = self.ranks.size == 1
+        if not self._is_spread and config.parallel == "sharded":
+            shard(self.learner)
+            self._is_spread = True
         self.trained = [p for p in learner.parameters() if p.requires_grad]
         self.optimizer = build_optimizer(learner, config)
 
-    def gradients(self, data: Step, step: int) -> dict[str, Tensor]:
+    def gradients(self, data: Step, step: int) -> dict[str, Tensor | float]:
         """Put the gradients of a step in place; return the summed marks of each objective.
 
         Every loss is divided by the labels of the whole step.
 
         Args:
-            data: of the step.
-            step: its number, on which dropout depends and nothing else, so that resuming needs
-                no generator's state.
+            data: of the step, or this process's share of it.
+            step: its number, on which dropout depends and nothing else but the seed and the
+                process, so that resuming needs no generator's state.
         """
+        batches = [*data.micro_batches, *data.idle]
         self.learner.train()
+        if not self._is_spread:
+            self.module = replicate(self.learner, batches[0].to(self.device))
+            self._is_spread = True
         self.optimizer.zero_grad(set_to_none=True)
-        torch.manual_seed(derive("dropout", self.seed, step) % 2**63)
-        totals: dict[str, Tensor] = {}
+        rank = self.ranks.rank
+        torch.manual_seed(derive("dropout", self.seed, step, *[rank] * (rank > 0)) % 2**63)
+        own = {name: data.num_labels.get(name, 0) for name in self.learner.weights}
+        num_labels = self.ranks.sum(own)
+        totals: dict[str, Tensor | float] = {f"{name}_labels": n for name, n in own.items()}
+        totals |= {f"{name}_{what}": 0.0 for name in own for what in ("loss", "correct")}
         with float32_products(self.device):
-            for batch in data.micro_batches:
-                with computing(self.device, self.config.precision):
-                    marks = self.learner(batch.to(self.device))
-                loss = sum(
-                    self.learner.weights[name] * mark.loss / max(data.num_labels[name], 1)
-                    for name, mark in marks.items()
+            for number, batch in enumerate(batches):
+                marks = self._backward(
+                    batch.to(self.device),
+                    {name: max(n, 1) for name, n in num_labels.items()},
+                    is_idle=number >= len(data.micro_batches),
+                    is_last=number == len(batches) - 1,
                 )
-                loss.backward()
                 for name, mark in marks.items():
                     for key, value in (
                         (f"{name}_loss", mark.loss),
                         (f"{name}_correct", mark.correct),
                     ):
-                        known = totals.get(key)
-                        totals[key] = value.detach() if known is None else known + value.detach()
+                        totals[key] = totals[key] + value.detach()
         return totals
+
+    def _backward(
+        self, batch: Batch, num_labels: dict[str, float], *, is_idle: bool, is_last: bool
+    ) -> dict[str, Mark]:
+        """Add the gradients of a micro-batch; an idle one adds zeros and has no marks."""
+        # What meets is averaged over the processes, and a sum is wanted.
+        scale = 0.0 if is_idle else float(self.ranks.size)
+        with exchanging(self.module, now=is_last):
+            with computing(self.device, self.config.precision):
+                marks: dict[str, Mark] = self.module(batch)
+            loss: Tensor = sum(  # type: ignore[assignment]
+                self.learner.weights[name] * mark.loss / num_labels[name]
+                for name, mark in marks.items()
+            )
+            (loss if scale == 1 else loss * scale).backward()
+        return {} if is_idle else marks
+
+    def figures(self, totals: Mapping[str, Tensor | float]) -> dict[str, float]:
+        """Return marks as numbers, of all processes together."""
+        return self.ranks.sum({name: float(value) for name, value in sorted(totals.items())})
 
     def clip(self) -> float:
         """Return the norm of all gradients, which are scaled down if it is over the limit."""
         gradients = [p.grad for p in self.trained if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = whole(torch.nn.utils.get_total_norm(gradients))
         if norm > self.config.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(self.trained, self.config.max_grad_norm, norm)
         return float(norm)
@@ -91,7 +136,16 @@ class Updater:
             "optimizer": optimizer_tensors(self.learner, self.optimizer),
         }
 
+    def parts(self) -> dict[str, dict[str, Tensor]] | None:
+        """Return the tensors a checkpoint is to be read into; None where all are whole."""
+        if self.ranks.size == 1 or self.config.parallel == "replicated":
+            return None
+        return {
+            "model": dict(self.learner.state_dict()),
+            "optimizer": empty_optimizer_tensors(self.learner),
+        }
+
     def load(self, tensors: dict[str, dict[str, Tensor]]) -> None:
         """Take weights and optimizer from a checkpoint."""
         self.learner.load_state_dict(tensors["model"])
-        load_optimizer_tensors(self.learner, self.optimizer, tensors["optimizer"])
+        load_optimizer_tensors(self.learner, self.optimizer, tensors.get("optimizer", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import read_json, write_json
 from gloze.core.lists import as_list
 from gloze.core.progress import say
+from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.stream import Stream
 from gloze.recipes.finetuning import FinetuneConfig, load_finetuning
@@ -45,6 +47,7 @@ from gloze.tasks.results import (
     best_seed,
     model_card,
 )
+from gloze.training.distributed import whole_weights
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.log import MetricsLog
 from gloze.training.loop import Trainer
@@ -148,8 +151,9 @@ def finetune(
         refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
         note_data(output, {**paths, "model": find_model(model) / "model.safetensors"})
         result = _run_seeds(job, task, seeds, output)
-        write_finetune_report(result)
-        write_json(output / RESULTS, result.to_dict())
+        if ranks().is_first:
+            write_finetune_report(result)
+            write_json(output / RESULTS, result.to_dict())
     return result
 
 
@@ -221,14 +225,44 @@ def _finished(folder: Path) -> SeedResult | None:
 
 def _run_seed(job: _Job, seed: int, folder: Path) -> SeedResult:
     """Train one seed, judge it, save it."""
+    parts, objective, learner = _build(job, seed)
+    state = _train(job, learner, objective, seed, folder)
+    if job.config.training.parallel == "sharded":
+        weights = whole_weights(learner)
+        parts, objective, learner = _build(job, seed)
+        learner.load_state_dict(weights)
+    told = ""
+    if ranks().is_first:
+        told = json.dumps(_judge(job, parts, objective, learner, state, seed, folder).to_dict())
+    return SeedResult.from_dict(json.loads(ranks().tell(told)), folder)
+
+
+def _build(job: _Job, seed: int) -> tuple[Parts, Objective, Learner]:
+    """Return the network as it starts under this seed."""
     torch.manual_seed(derive("weights", seed) % 2**63)
     parts = with_dropout(load_parts(job.model), job.config.encoder.rates)
-    task = job.config.task
-    objective = task.build(parts.encoder, len(job.labels), parts.encoder.config.initializer_range)
-    learner = build_learner(parts.encoder, [objective], job.config.transfer)
-    state = _train(job, learner, objective, seed, folder)
+    spread = parts.encoder.config.initializer_range
+    objective = job.config.task.build(parts.encoder, len(job.labels), spread)
+    return parts, objective, build_learner(parts.encoder, [objective], job.config.transfer)
+
+
+def _judge(
+    job: _Job,
+    parts: Parts,
+    objective: Objective,
+    learner: Learner,
+    state: TrainingState,
+    seed: int,
+    folder: Path,
+) -> SeedResult:
+    """Judge and save what a seed has learned."""
     classifier = TextClassifier(
-        parts.encoder, objective.head, parts.tokenizer, job.labels, task, pairs=job.pairs
+        parts.encoder,
+        objective.head,
+        parts.tokenizer,
+        job.labels,
+        job.config.task,
+        pairs=job.pairs,
     )
     judged = {name: split for name, split in job.splits.items() if name != "train"}
     result = SeedResult(
@@ -270,6 +304,7 @@ def _train(
             seed=seed,
             workers=training.loader_workers,
             shuffle=name == "train",
+            ranks=ranks(),
         )
         for name, split in job.splits.items()
     }

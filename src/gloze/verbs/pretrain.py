@@ -14,6 +14,7 @@ from gloze.config.runs import note_corpus, note_data, run_folder
 from gloze.core.errors import ConfigError
 from gloze.core.lists import as_list
 from gloze.core.progress import duration, say
+from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.shards import TOKENIZER, Shards
 from gloze.data.unigram import unigram_loss
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from gloze.tokenizers import Tokenizer
     from gloze.training.learner import Learner
     from gloze.training.state import TrainingState
+
+SHARDS = "shards"
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,9 @@ def pretrain(
         tokenizer = find_model(init)
     _refuse_vain(settings, shards, tokenizer)
     config = _with_given_tokenizer(config, shards, tokenizer)
-    with run_folder(output, config, inputs=inputs, resume=resume, force=force):
-        folder = Path(shards) if shards else make_shards(corpus, tokenizer, config, output)
+    with run_folder(output, config, inputs=inputs, resume=resume, force=force) as everyone:
+        folder = Path(shards) if shards else output / SHARDS
+        everyone.once(lambda: shards or make_shards(corpus, tokenizer, config, output))
         return _train(config, folder, tokenizer, parts, output)
 
 
@@ -171,7 +175,7 @@ def make_shards(
             tokenizer = output / "tokenizer"
             if not tokenizer.exists():
                 say(str(learn(files, output=tokenizer, config=config.tokenizer)))
-        shards = output / "shards"
+        shards = output / SHARDS
         if not shards.exists():
             say(str(prepare(files, tokenizer=tokenizer, output=shards, seed=config.seed)))
     return shards
@@ -235,7 +239,8 @@ def _finish(
     by_frequency: float | None,
     output: Path,
 ) -> PretrainResult:
-    rows = [row for row in read_metrics(output / "metrics.jsonl") if row.get("split") == "valid"]
+    log = output / "metrics.jsonl"
+    rows = [r for r in read_metrics(log) if r.get("split") == "valid"] if ranks().is_first else []
     last = rows[-1] if rows else {}
     figures = {k: v for k, v in last.items() if k.endswith(("loss", "accuracy", "perplexity"))}
     result = PretrainResult(
@@ -251,6 +256,8 @@ def _finish(
     )
     card = model_card(config, result)
     save_model(result.model, learner, tokenizer, card=card, force=True)
+    if not ranks().is_first:
+        return result
     cost = {"parameters": result.parameters, "steps": state.step, "tokens": state.tokens}
     held_out = {f"held-out {name}": value for name, value in figures.items()}
     held_out |= {"held-out loss by frequency alone": by_frequency} if by_frequency else {}

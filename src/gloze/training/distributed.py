@@ -1,0 +1,82 @@
+"""One model on several processes: replicated in each, or its weights shared out among them.
+
+PyTorch's engines for it are imported where there are several: that takes a second.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from gloze.core.ranks import ranks
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gloze.core.batch import Batch
+    from gloze.training.learner import Learner
+
+
+def replicate(learner: Learner, batch: Batch) -> nn.Module:
+    """Return the learner with gradients that are averaged over the processes as they arise.
+
+    Args:
+        learner: on its device.
+        batch: tells which weights a loss depends on: one that never gets a gradient, like the
+            pooler without next sentences, would be waited for.
+    """
+    total = torch.stack([mark.loss for mark in learner(batch).values()]).sum()
+    trained = [p for p in learner.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(total, trained, allow_unused=True)
+    return DistributedDataParallel(
+        learner,
+        gradient_as_bucket_view=True,
+        find_unused_parameters=any(gradient is None for gradient in gradients),
+    )
+
+
+def shard(learner: Learner) -> None:
+    """Leave each process its part of every weight; layers are gathered as they are used.
+
+    PyTorch's FSDP2: each layer of a list of layers by itself, what remains together.
+    """
+    from torch.distributed.fsdp import fully_shard
+
+    for module in list(learner.modules()):
+        if isinstance(module, nn.ModuleList):
+            for layer in module:
+                fully_shard(layer)
+    fully_shard(learner)
+
+
+def exchanging(module: nn.Module, *, now: bool) -> AbstractContextManager[object]:
+    """Return the context of a forward and a backward pass: gradients meet ``now``, or later."""
+    if isinstance(module, DistributedDataParallel):
+        return nullcontext() if now else module.no_sync()
+    if ranks().size > 1:
+        from torch.distributed.fsdp import FSDPModule
+
+        assert isinstance(module, FSDPModule)
+        module.set_requires_gradient_sync(now)
+    return nullcontext()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return a tensor of which this process may hold a part; all must ask at once."""
+    if ranks().size == 1:
+        return tensor
+    from torch.distributed.tensor import DTensor
+
+    if not isinstance(tensor, DTensor):
+        return tensor
+    gathered: Tensor = tensor.full_tensor()
+    return gathered
+
+
+def whole_weights(learner: nn.Module) -> dict[str, Tensor]:
+    """Return all weights by name, whole; where they are shared out all must ask at once."""
+    return {name: whole(tensor) for name, tensor in learner.state_dict().items()}
