@@ -64,10 +64,8 @@ def matching(examples: list[Example], parts: Parts) -> np.ndarray:
             continue
         layers = []
         for layer, hidden in zip(encoder.layers, encoder(batch), strict=False):
-            query, key = (
-                part(hidden).unflatten(-1, (heads, -1))
-                for part in (layer.attention.query, layer.attention.key)
-            )
+            joined = layer.attention.query_key_value(hidden).unflatten(-1, (3, heads, -1))
+            query, key, _ = joined.unbind(-3)
             scores = torch.einsum("qhd,khd->hqk", query, key) / query.shape[-1] ** 0.5
             layers.append((scores.softmax(-1) * same).sum(-1)[:, there].mean(-1))
         found.append(torch.stack(layers))

@@ -104,7 +104,10 @@ def test_self_attention_is_three_projections_attention_and_one_projection():
     torch.manual_seed(0)
     module = SelfAttention(hidden_size=16, num_attention_heads=2, dropout=0.0)
     hidden, lengths = torch.randn(10, 16), [4, 6]
-    parts = [p(hidden).unflatten(-1, (2, 8)) for p in (module.query, module.key, module.value)]
+    parts = [
+        torch.einsum("ti,hdi->thd", hidden, weight) + bias
+        for weight, bias in zip(module.weights(), module.biases(), strict=True)
+    ]
     expected = module.output(plain(*parts, lengths, "bidirectional").flatten(1))
     assert torch.allclose(module(hidden, layout_of(lengths)), expected, atol=1e-6)
 

@@ -5,6 +5,7 @@ import torch
 
 from gloze.core.errors import ConfigError
 from gloze.encoders.transformer import TransformerConfig
+from gloze.interop.huggingface import to_theirs
 from tests.small import batch_of
 
 
@@ -13,9 +14,11 @@ def first_looks(sizes, words, kinds=None, **settings):
     torch.manual_seed(0)
     model = TransformerConfig(**settings, **sizes).build(1000).eval()
     states, attention = model(batch_of(words, kinds=kinds)), model.layers[0].attention
-    heads = (attention.num_attention_heads, attention.head_size)
-    query, key = (part(states[0]).unflatten(-1, heads) for part in (attention.query, attention.key))
-    scores = torch.einsum("qhd,khd->hqk", query, key) / heads[1] ** 0.5
+    query, key, _ = (
+        torch.einsum("ti,hdi->htd", states[0], weight) + bias[:, None]
+        for weight, bias in zip(attention.weights(), attention.biases(), strict=True)
+    )
+    scores = query @ key.transpose(1, 2) / attention.head_size**0.5
     return scores.softmax(-1).detach()
 
 
@@ -37,17 +40,23 @@ def test_a_local_start_looks_at_neighbours_behind_and_ahead_in_turn(sizes):
         assert look[-side * 2][head] < 0.05
 
 
+def first_weights(start, **sizes):
+    """The weights of a new network under Hugging Face's names, which keep the parts apart."""
+    torch.manual_seed(0)
+    state = TransformerConfig(initialization=start, **sizes).build(90).state_dict()
+    return to_theirs({f"encoder.{name}": tensor for name, tensor in state.items()})
+
+
 def test_a_local_start_leaves_the_upper_layers_and_all_other_weights_as_published():
     sizes = {"hidden_size": 128, "num_attention_heads": 2, "num_hidden_layers": 4}
-    weights = {}
-    for start in ("published", "local"):
-        torch.manual_seed(0)
-        weights[start] = TransformerConfig(initialization=start, **sizes).build(90).state_dict()
-    changed = {
-        n for n, w in weights["local"].items() if not torch.equal(w, weights["published"][n])
+    published, local = (first_weights(start, **sizes) for start in ("published", "local"))
+    changed = {name for name, weight in local.items() if not torch.equal(weight, published[name])}
+    touched = {
+        f"bert.encoder.layer.{layer}.attention.self.{part}.weight"
+        for layer in (0, 1)
+        for part in ("query", "key")
     }
-    touched = [f"layers.{i}.attention.{part}.weight" for i in (0, 1) for part in ("query", "key")]
-    assert changed == {"embeddings.position_embeddings.weight", *touched}
+    assert changed == {"bert.embeddings.position_embeddings.weight"} | touched
 
 
 def test_a_local_start_needs_heads_that_hold_a_wave():
@@ -92,19 +101,17 @@ def test_matching_heads_look_at_the_first_token_where_no_word_comes_twice(sizes)
 
 def test_a_matching_start_changes_half_of_the_heads_of_a_local_one():
     sizes = {"hidden_size": 128, "num_attention_heads": 4, "num_hidden_layers": 4}
-    weights = {}
-    for start in ("local", "matching"):
-        torch.manual_seed(0)
-        weights[start] = TransformerConfig(initialization=start, **sizes).build(90).state_dict()
+    local, matching = (first_weights(start, **sizes) for start in ("local", "matching"))
     differing = set()
-    for name, local in weights["local"].items():
-        rows = (local != weights["matching"][name]).nonzero()
-        of_heads = rows[:, 1 if name.endswith("attention.output.weight") else 0]
-        if len(rows):
-            differing.add(name.removeprefix("layers.0.").removeprefix("layers.1."))
-            assert of_heads.min() >= 64, name
-    parts = ("query.weight", "query.bias", "key.weight", "value.weight", "output.weight")
-    assert differing == {f"attention.{part}" for part in parts}
+    for name, weight in local.items():
+        places = (weight != matching[name]).nonzero()
+        if len(places):
+            differing.add(name)
+            assert places[:, 1 if "output.dense" in name else 0].min() >= 64, name
+    parts = ("query.weight", "query.bias", "key.weight", "value.weight")
+    for layer in ("bert.encoder.layer.0.attention.", "bert.encoder.layer.1.attention."):
+        differing -= {f"{layer}self.{part}" for part in parts} | {f"{layer}output.dense.weight"}
+    assert not differing
 
 
 @pytest.mark.parametrize(

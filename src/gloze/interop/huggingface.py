@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.encoders.transformer import TransformerConfig
 
@@ -15,15 +17,15 @@ if TYPE_CHECKING:
 
 # Ours, theirs. The number of a layer stands for itself.
 _LAYER = [
-    ("attention.query", "attention.self.query"),
-    ("attention.key", "attention.self.key"),
-    ("attention.value", "attention.self.value"),
     ("attention.output", "attention.output.dense"),
     ("attention_norm", "attention.output.LayerNorm"),
     ("intermediate", "intermediate.dense"),
     ("output", "output.dense"),
     ("output_norm", "output.LayerNorm"),
 ]
+# One weight of ours, three of theirs.
+_JOINED = "attention.query_key_value"
+_APART = ("attention.self.query", "attention.self.key", "attention.self.value")
 _REST = [
     ("encoder.embeddings.token_embeddings", "bert.embeddings.word_embeddings"),
     ("encoder.embeddings.position_embeddings", "bert.embeddings.position_embeddings"),
@@ -63,47 +65,55 @@ _SIZES = (
 )
 
 
-def their_name(name: str) -> str:
-    """Return Hugging Face's name of a weight of ours."""
+def their_names(name: str) -> list[str]:
+    """Return Hugging Face's names of a weight of ours; of several it is the parts, in order."""
     stem, _, last = name.rpartition(".")
     if layer := re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", stem):
-        return f"bert.encoder.layer.{layer[1]}.{_LAYER_OURS[layer[2]]}.{last}"
-    return f"{_OURS[stem]}.{last}"
+        theirs = _APART if layer[2] == _JOINED else (_LAYER_OURS[layer[2]],)
+        return [f"bert.encoder.layer.{layer[1]}.{each}.{last}" for each in theirs]
+    return [f"{_OURS[stem]}.{last}"]
 
 
 def our_name(name: str) -> str | None:
     """Return our name of a weight of theirs; None if we have no such weight."""
     stem, _, last = name.rpartition(".")
     if layer := re.fullmatch(r"bert\.encoder\.layer\.(\d+)\.(.+)", stem):
-        own = _LAYER_THEIRS.get(layer[2])
+        own = _JOINED if layer[2] in _APART else _LAYER_THEIRS.get(layer[2])
         return own and f"encoder.layers.{layer[1]}.{own}.{last}"
     return f"{_THEIRS[stem]}.{last}" if stem in _THEIRS else None
 
 
 def to_theirs(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return weights of ours under Hugging Face's names."""
-    return {their_name(name): tensor.contiguous() for name, tensor in tensors.items()}
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        names = their_names(name)
+        parts = tensor.chunk(len(names))
+        found |= {each: part.contiguous() for each, part in zip(names, parts, strict=True)}
+    return found
 
 
 def to_ours(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     """Return a BERT's weights under our names, and the names we have no place for.
 
-    Also read: weights of a bare encoder (without ``bert.``) and names of older versions.
+    Also read: weights of a bare encoder (without ``bert.``) and names of older versions. Where a
+    weight of ours is several of theirs and one of these is missing, the shape will not fit.
     """
     prefix = "" if any(name.startswith("bert.") for name in tensors) else "bert."
-    found, unknown = {}, []
+    named: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         full = name if name.startswith(("cls.", "classifier.")) else prefix + name
         for pattern, new in _OLD:
             full = pattern.sub(new, full)
-        if full in _COPIES:
-            continue
-        own = our_name(full)
-        if own is None:
-            unknown.append(name)
-        else:
-            found[own] = tensor
-    return found, unknown
+        if full not in _COPIES:
+            named[full] = tensor
+    known = {own: their_names(own) for name in named if (own := our_name(name)) is not None}
+    found = {}
+    for own, names in known.items():
+        parts = [named[name] for name in names if name in named]
+        alike = len(parts) == len(names) and len({part.shape for part in parts}) == 1
+        found[own] = torch.cat(parts) if alike else parts[0]
+    return found, [name.removeprefix(prefix) for name in named if our_name(name) is None]
 
 
 def to_their_config(

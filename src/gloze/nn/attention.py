@@ -102,19 +102,23 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.num_attention_heads = num_attention_heads
         self.head_size = hidden_size // num_attention_heads
-        self.query = nn.Linear(hidden_size, hidden_size)
-        self.key = nn.Linear(hidden_size, hidden_size)
-        self.value = nn.Linear(hidden_size, hidden_size)
+        # One product instead of three; rows are the query's, the key's, the value's.
+        self.query_key_value = nn.Linear(hidden_size, 3 * hidden_size)
         self.mixing = Mixing(dropout)
         self.output = nn.Linear(hidden_size, hidden_size)
+
+    def weights(self) -> Float[Tensor, "3 heads head_size hidden"]:
+        """Return the weights of query, key and value by head, as a view."""
+        return self.query_key_value.weight.unflatten(0, (3, self.num_attention_heads, -1))
+
+    def biases(self) -> Float[Tensor, "3 heads head_size"]:
+        """Return the biases of query, key and value by head, as a view."""
+        return self.query_key_value.bias.unflatten(0, (3, self.num_attention_heads, -1))
 
     def forward(
         self, hidden: Float[Tensor, "rows hidden"], layout: Layout
     ) -> Float[Tensor, "rows hidden"]:
         """Return each token's mix of the tokens it may see; rows past the tokens stay apart."""
-        parts = (self.query, self.key, self.value)
-        # One product instead of three: the weights are small beside the tokens.
-        weight, bias = torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])
-        joined = F.linear(hidden, weight, bias).unflatten(-1, (3, self.num_attention_heads, -1))
+        joined = self.query_key_value(hidden).unflatten(-1, (3, self.num_attention_heads, -1))
         mixed = self.mixing(joined[: layout.num_tokens], layout)
         return self.output(round_up_rows(mixed.flatten(1), len(hidden)))

@@ -70,15 +70,15 @@ def start_local(
         share = 1 / (1 + 2 * words.var() * table.shape[1] / (height**2 * size / 2))
         scale = (_PREFERENCE * head_size**0.5 / (share * table.shape[1])).sqrt()
         for attention in attentions:
-            for part in (attention.query, attention.key):
-                part.weight.zero_()
+            query, key, _ = attention.weights()
+            query.zero_()
+            key.zero_()
             first_matching = attention.num_attention_heads - matching_heads
             for head in range(first_matching):
                 # Between two neighbours: a mask learns nothing from looking at itself.
                 distance = (head // 2 + 1.5) * (1 if head % 2 else -1)
-                rows = slice(head * head_size, head * head_size + size)
-                attention.query.weight[rows, :size] = scale * _turn(waves * distance)
-                attention.key.weight[rows, :size] = scale * torch.eye(size)
+                query[head, :size, :size] = scale * _turn(waves * distance)
+                key[head, :size, :size] = scale * torch.eye(size)
             for head in range(first_matching, attention.num_attention_heads):
                 _match(attention, head, embeddings, share)
 
@@ -98,15 +98,15 @@ def _match(attention: SelfAttention, head: int, embeddings: BertEmbeddings, shar
     # Squared lengths of a normed token's word and position, each as far as the head sees it.
     word, place = (1 - share) / 2 * half, share * hidden_size * half / head_size
     likeness = _LIKENESS * head_size**0.5
-    rows = slice(head * head_size, (head + 1) * head_size)
-    words, places = slice(rows.start, rows.start + half), slice(rows.stop - half, rows.stop)
-    for part, sign in ((attention.query, 1), (attention.key, -1)):
-        part.weight[words, head_size:] = (likeness / word).sqrt() * projection
-        part.weight[places, :half] = sign * (likeness / place).sqrt() * torch.eye(half)
+    query, key, value = (weights[head] for weights in attention.weights())
+    for part, sign in ((query, 1), (key, -1)):
+        part[:half, head_size:] = (likeness / word).sqrt() * projection
+        part[-half:, :half] = sign * (likeness / place).sqrt() * torch.eye(half)
     start = embeddings.position_embeddings.weight[0, :half]
-    attention.query.bias[places] = -_SINK * (head_size / likeness) ** 0.5 * start / start.norm()
-    attention.value.weight[rows] *= _LOUDNESS
-    attention.output.weight[:, rows] *= _LOUDNESS
+    sink = (head_size / likeness) ** 0.5 * start / start.norm()
+    attention.biases()[0, head, -half:] = -_SINK * sink
+    value *= _LOUDNESS
+    attention.output.weight[:, head * head_size : (head + 1) * head_size] *= _LOUDNESS
 
 
 def _turn(angles: Tensor) -> Tensor:
