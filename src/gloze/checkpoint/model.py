@@ -27,6 +27,7 @@ from gloze.training.distributed import whole_weights
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from gloze.core.devices import Precision
     from gloze.tokenizers import Tokenizer
     from gloze.training.learner import Learner
 
@@ -129,10 +130,14 @@ def load_parts(path: str | Path) -> Parts:
     return Parts(encoder, tokenizer, tensors, config, unknown)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, *, precision: Precision = "float32") -> Model:
     """Load a model for use: a folder of ours, a BERT in Hugging Face layout, or a hub name.
 
-    Also takes a run folder, whose model it loads.
+    Args:
+        path: also a run folder, whose model it loads.
+        precision: ``float32``; ``bfloat16``, several times as fast on processors with units for
+            it, with vectors at a cosine over 0.999 to those in float32; ``auto``, which is bf16
+            where the hardware is fast at it.
 
     Raises:
         ConfigError: if there is no such folder, and no hub model of that name can be had.
@@ -144,7 +149,7 @@ def load(path: str | Path) -> Model:
         head = config().build(parts.encoder, parts.tokenizer).head
         if parts.load_head(name, head):
             heads[name] = head
-    return Model(parts.encoder, parts.tokenizer, heads)
+    return Model(parts.encoder, parts.tokenizer, heads, precision)
 
 
 def load_classifier(path: str | Path) -> TextClassifier:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
@@ -44,7 +44,13 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def uses_bfloat16(device: torch.device, precision: Precision) -> bool:
-    """Return whether to compute in bf16 under this setting."""
+    """Return whether to compute in bf16 under this setting.
+
+    Raises:
+        ConfigError: for a setting there is not.
+    """
+    if precision not in (known := get_args(Precision)):
+        raise ConfigError(f"There is no precision {precision!r}: it is one of {', '.join(known)}.")
     return precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device))
 
 
