@@ -184,6 +184,19 @@ def test_dropout_is_the_models_own_unless_it_is_set(data, tmp_path):
     assert load_parts(other.model).encoder.config.attention_probs_dropout_prob == 0.1
 
 
+def test_what_is_frozen_by_name_keeps_every_byte_and_all_else_learns(data, tmp_path):
+    names = 'freeze=["encoder.embeddings", "encoder.layers.0.*norm*"]'
+    result = run(data, tmp_path / "run", settings=[names])
+    before, after = load_parts(data / "model").tensors, load_parts(result.model).tensors
+    frozen = {name for name in after if name in before and torch.equal(before[name], after[name])}
+    assert frozen == {
+        name
+        for name in before
+        if name.startswith("encoder.embeddings.")
+        or (name.startswith("encoder.layers.0.") and "norm" in name)
+    }
+
+
 def test_none_forgets_the_weights_and_depends_on_the_seed_alone(data, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(data / "model", other)
@@ -297,6 +310,13 @@ def test_minilm_fine_tuned_agrees_with_transformers(minilm, shared_data, tmp_pat
             ConfigError,
             "does nothing here",
         ),
+        (
+            {"transfer": "frozen", "settings": ['freeze=["encoder.layers.0"]']},
+            ConfigError,
+            "freeze does nothing here",
+        ),
+        ({"settings": ['freeze=["encoder.embedings"]']}, ConfigError, "no weight is called"),
+        ({"settings": ['freeze=["*"]']}, ConfigError, "leaves no weight to train"),
         ({"model": "no/such/model/here"}, ConfigError, "holds no model"),
         ({"train": "none.tsv"}, DataError, "no such file"),
     ],

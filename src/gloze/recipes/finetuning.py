@@ -46,6 +46,8 @@ class FinetuneConfig(Settings):
             network from random weights (the control).
         seed: of the first run; head, order, dropout and random weights follow from it.
         encoder: its dropout.
+        freeze: weights that stay as they are, by the names of parts (``encoder.embeddings``,
+            ``encoder.layers.0``) or patterns with ``*``.
         task: how texts are read off the encoder.
         training: optimizer, schedule, budget.
     """
@@ -53,10 +55,13 @@ class FinetuneConfig(Settings):
     transfer: Transfer = "full"
     seed: int = 0
     encoder: EncoderDropout = field(default_factory=EncoderDropout)
+    freeze: tuple[str, ...] = ()
     task: ClassificationConfig = field(default_factory=ClassificationConfig)
     training: TrainingConfig
 
     def __post_init__(self) -> None:
+        if self.transfer == "frozen" and self.freeze:
+            raise ConfigError("freeze does nothing here: the whole encoder is frozen.")
         if self.transfer == "frozen" and self.encoder.rates:
             raise ConfigError(
                 f"encoder.{next(iter(self.encoder.rates))} does nothing here: a frozen encoder "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import nn
 
+from gloze.core.errors import ConfigError, nearest
 from gloze.training.learner import Learner
 
 if TYPE_CHECKING:
@@ -39,16 +41,44 @@ class FrozenLearner(Learner):
 
 
 def build_learner(
-    encoder: nn.Module, objectives: Sequence[Objective], transfer: Transfer
+    encoder: nn.Module,
+    objectives: Sequence[Objective],
+    transfer: Transfer,
+    freeze: Sequence[str] = (),
 ) -> Learner:
     """Return the learner for a way of transfer.
 
     ``full`` and ``none`` train every weight; ``frozen`` trains the heads only. ``none``, the
     control, gives the encoder new random weights first, from PyTorch's current seed.
+
+    Args:
+        encoder: to learn with.
+        objectives: what is asked of it.
+        transfer: the way.
+        freeze: weights that stay as they are: names of parts, or patterns with ``*``.
+
+    Raises:
+        ConfigError: if ``freeze`` names no weight, or leaves none to train.
     """
     if transfer == "none":
         reinitialize(encoder)
-    return (FrozenLearner if transfer == "frozen" else Learner)(encoder, objectives)
+    learner = (FrozenLearner if transfer == "frozen" else Learner)(encoder, objectives)
+    weights = dict(learner.named_parameters())
+    for pattern in freeze:
+        found = [name for name in weights if _is_named(name, pattern)]
+        if not found:
+            raise ConfigError(
+                f"freeze: no weight is called {pattern!r}. {nearest(pattern, weights)}"
+            )
+        for name in found:
+            weights[name].requires_grad_(False)
+    if not any(weight.requires_grad for weight in weights.values()):
+        raise ConfigError(f"freeze {', '.join(freeze)} leaves no weight to train.")
+    return learner
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
 
 
 def reinitialize(encoder: nn.Module) -> None:

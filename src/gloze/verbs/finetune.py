@@ -243,7 +243,9 @@ def _build(job: _Job, seed: int) -> tuple[Parts, Objective, Learner]:
     parts = with_dropout(load_parts(job.model), job.config.encoder.rates)
     spread = parts.encoder.config.initializer_range
     objective = job.config.task.build(parts.encoder, len(job.labels), spread)
-    return parts, objective, build_learner(parts.encoder, [objective], job.config.transfer)
+    config = job.config
+    learner = build_learner(parts.encoder, [objective], config.transfer, config.freeze)
+    return parts, objective, learner
 
 
 def _judge(
