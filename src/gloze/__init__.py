@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gloze.verbs.finetune import finetune
     from gloze.verbs.predict import predict
     from gloze.verbs.prepare import prepare
+    from gloze.verbs.prepare_task import prepare_task
     from gloze.verbs.pretrain import pretrain
     from gloze.verbs.profile import profile
     from gloze.verbs.quickstart import quickstart
@@ -52,6 +53,7 @@ __all__ = [
     "load_tokenizer",
     "predict",
     "prepare",
+    "prepare_task",
     "pretrain",
     "profile",
     "quickstart",
@@ -75,6 +77,7 @@ _PLACES = {
     "load_tokenizer": "gloze.tokenizers:load_tokenizer",
     "predict": "gloze.verbs.predict:predict",
     "prepare": "gloze.verbs.prepare:prepare",
+    "prepare_task": "gloze.verbs.prepare_task:prepare_task",
     "pretrain": "gloze.verbs.pretrain:pretrain",
     "profile": "gloze.verbs.profile:profile",
     "quickstart": "gloze.verbs.quickstart:quickstart",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from gloze.cli.corpus import CorpusWord, refuse_options
+from gloze.core.errors import ConfigError
 
 
 def prepare(
@@ -23,6 +24,9 @@ def prepare(
     max_line_bytes: int = 1 << 20,
     max_reject_rate: float = 0.001,
     strict: Annotated[bool, Parameter(negative="")] = False,
+    tasks: int | None = None,
+    task: int | None = None,
+    ray: str | None = None,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> Any:
     """Encode a corpus into shards, with some documents held out.
@@ -42,12 +46,38 @@ def prepare(
         max_line_bytes: longer lines are faults.
         max_reject_rate: share of lines that may be faulty.
         strict: refuse a corpus with faults instead of counting them.
+        tasks: work in so many tasks, each of which may be done on another machine.
+        task: do only this one, from 1 to --tasks; the command without --task joins all.
+        ray: do the tasks on the Ray cluster of this address (auto, local).
         force: replace the output if it exists.
     """
     from gloze.text.read import ReadOptions
-    from gloze.verbs.prepare import prepare as run
 
     refuse_options(corpus, prepare)
+    options = ReadOptions(
+        text_column=text_column,
+        strict=strict,
+        one_document_per_file=one_document_per_file,
+        max_line_bytes=max_line_bytes,
+        max_reject_rate=max_reject_rate,
+    )
+    if task is not None:
+        if tasks is None or ray is not None or force:
+            raise ConfigError("--task I goes with --tasks N, and with neither --ray nor --force.")
+        from gloze.verbs.prepare_task import prepare_task
+
+        return prepare_task(
+            task,
+            corpus,
+            tokenizer=tokenizer,
+            output=output,
+            tasks=tasks,
+            workers=workers,
+            sentences=sentences,
+            options=options,
+        )
+    from gloze.verbs.prepare import prepare as run
+
     return run(
         corpus,
         tokenizer=tokenizer,
@@ -56,12 +86,8 @@ def prepare(
         sentences=sentences,
         valid_fraction=valid_fraction,
         seed=seed,
-        options=ReadOptions(
-            text_column=text_column,
-            strict=strict,
-            one_document_per_file=one_document_per_file,
-            max_line_bytes=max_line_bytes,
-            max_reject_rate=max_reject_rate,
-        ),
+        options=options,
+        tasks=tasks,
+        ray=ray,
         force=force,
     )

@@ -7,7 +7,7 @@ import signal
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +113,12 @@ class ChunkEncoder:
     tokenizer: Tokenizer
     sentences: SentenceMode = "rules"
 
+    def __post_init__(self) -> None:
+        if self.sentences not in (known := get_args(SentenceMode)):
+            raise ConfigError(
+                f"Unknown way to find sentences {self.sentences!r}. Known: {', '.join(known)}."
+            )
+
     def __call__(self, chunk: Chunk) -> EncodedDocuments:
         """Return the documents of ``chunk`` as ids; sentences without a token are dropped."""
         each = [self._split(paragraphs) for paragraphs in chunk.documents]
@@ -146,8 +152,10 @@ def encode_documents(
     few chunks of text are on their way at a time.
 
     Raises:
-        ConfigError: if a worker dies.
+        ConfigError: for fewer than one worker, or if a worker dies.
     """
+    if workers < 1:
+        raise ConfigError(f"workers {workers} cannot work. Least: 1.")
     chunks = cut(documents)
     if workers == 1:
         return map(encoder, chunks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from gloze.core import rng
 from gloze.core.errors import DataError
 from gloze.core.files import write_text
 from gloze.core.manifest import sha256
+from gloze.data.array_file import ArrayFile
 from gloze.data.encoding import EncodedDocuments
 from gloze.data.shards import (
     ARRAYS,
@@ -32,33 +33,6 @@ if TYPE_CHECKING:
 
     from gloze.tokenizers import Tokenizer
 
-_HEADER_BYTES = 128
-
-
-class _ArrayFile:
-    """A one-dimensional ``.npy`` file that grows; its header is written last."""
-
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self.dtype, self.size = dtype.newbyteorder("<"), 0
-        self._file: BinaryIO = path.open("wb")
-        self._file.write(b"\0" * _HEADER_BYTES)
-
-    def add(self, numbers: npt.NDArray[Any]) -> None:
-        self._file.write(np.ascontiguousarray(numbers, self.dtype).data)
-        self.size += len(numbers)
-
-    def finish(self) -> None:
-        shape = f"({self.size},)"
-        header = f"{{'descr': {self.dtype.str!r}, 'fortran_order': False, 'shape': {shape}, }}"
-        room = _HEADER_BYTES - 10
-        start = b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little")
-        self._file.seek(0)
-        self._file.write(start + header.ljust(room - 1).encode() + b"\n")
-        self._file.close()
-
-    def close(self) -> None:
-        self._file.close()
-
 
 class _SplitWriter:
     """The four arrays of one split."""
@@ -67,7 +41,7 @@ class _SplitWriter:
         offsets = np.dtype(np.int64)
         types: list[np.dtype[Any]] = [dtype, offsets, offsets, np.dtype(np.uint8)]
         self.files = [
-            _ArrayFile(array_path(folder, split, array), kind)
+            ArrayFile(array_path(folder, split, array), kind)
             for array, kind in zip(ARRAYS, types, strict=True)
         ]
         self.tokens, self.sentences, self.documents, self.word_starts = self.files

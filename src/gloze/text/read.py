@@ -18,7 +18,15 @@ from gloze.text.sources import HUB, STDIN, Source, find_sources, readable_twice
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Document", "ReadOptions", "ReadReport", "read_documents", "readable_twice"]
+__all__ = [
+    "Document",
+    "Ledger",
+    "ReadOptions",
+    "ReadReport",
+    "read_documents",
+    "read_sources",
+    "readable_twice",
+]
 
 JSONL = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet", ".pq")
@@ -75,18 +83,25 @@ def read_documents(
 
 
 def _read_all(sources: list[Source], ledger: Ledger, names: str) -> Iterator[Document]:
-    report, num_documents = ledger.report, 0
+    num_documents = 0
     with closing(ledger):
-        for source in sources:
-            for document in _read(source, ledger):
-                num_documents += 1
-                report.documents += 1
-                report.paragraphs += len(document.paragraphs)
-                report.characters += sum(map(len, document.paragraphs))
-                yield document
+        for document in read_sources(sources, ledger):
+            num_documents += 1
+            yield document
         ledger.finish()
     if not num_documents:
         raise DataError(f"the corpus holds no text ({names}).{ledger.listed()}")
+
+
+def read_sources(sources: Sequence[Source], ledger: Ledger) -> Iterator[Document]:
+    """Return the documents of some sources, noting them in a ledger that others may judge."""
+    report = ledger.report
+    for source in sources:
+        for document in _read(source, ledger):
+            report.documents += 1
+            report.paragraphs += len(document.paragraphs)
+            report.characters += sum(map(len, document.paragraphs))
+            yield document
 
 
 def _read(source: Source, ledger: Ledger) -> Iterator[Document]:

@@ -93,6 +93,13 @@ class ReadReport:
             "places": list(self.places),
         }
 
+    def add(self, values: dict[str, Any]) -> None:
+        """Add the report of a later part of the corpus, from :meth:`to_dict`."""
+        for name in ("documents", "paragraphs", "characters", "lines"):
+            setattr(self, name, getattr(self, name) + values[name])
+        self.problems.update(values["problems"])
+        self.places = [*self.places, *values["places"]][:MAX_PLACES]
+
 
 class Ledger:
     """The faults of one pass over a corpus, and the decision whether they are too many."""
@@ -143,6 +150,24 @@ class Ledger:
                 self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
             row = {"path": source, "line": line, "kind": kind, "reason": reason}
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything noted, for another ledger to add."""
+        return {
+            "report": self.report.to_dict(),
+            "first": self._first,
+            "faults": self._num_faults,
+            "dropped": self._num_dropped,
+            "lines": self._num_lines,
+        }
+
+    def add(self, noted: dict[str, Any]) -> None:
+        """Add what another ledger noted of a later part of the corpus."""
+        self.report.add(noted["report"])
+        self._first = [*self._first, *noted["first"]][:MAX_PLACES]
+        self._num_faults += noted["faults"]
+        self._num_dropped += noted["dropped"]
+        self._num_lines += noted["lines"]
 
     def close(self) -> None:
         """Close the file of rejects, if there is one."""

@@ -28,17 +28,15 @@ from gloze.config.runs import (
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import read_json, write_json
 from gloze.core.lists import as_list
-from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.stream import Stream
 from gloze.recipes.finetuning import FinetuneConfig, load_finetuning
 from gloze.report import write_finetune_report
-from gloze.tasks.classification import NAME, learn_labels, number_labels
+from gloze.tasks.classification import NAME
 from gloze.tasks.classifier import TextClassifier
-from gloze.tasks.encoding import EncodedExamples, encode_examples
-from gloze.tasks.examples import Example, check_pairs, read_examples
-from gloze.tasks.formats import Format, find_format
+from gloze.tasks.formats import find_format
+from gloze.tasks.labelled import LabelledData, encode_splits, read_splits
 from gloze.tasks.results import (
     FIGURES,
     RESULTS,
@@ -66,21 +64,12 @@ TASKS = (NAME,)
 
 
 @dataclass(frozen=True)
-class _Split:
-    path: Path
-    examples: list[Example]
-    encoded: EncodedExamples
-
-
-@dataclass(frozen=True)
 class _Job:
     """What all seeds share."""
 
     model: str | Path
     config: FinetuneConfig
-    labels: list[str]
-    pairs: bool
-    splits: dict[str, _Split]
+    data: LabelledData
 
 
 def finetune(
@@ -130,7 +119,7 @@ def finetune(
     output, layout = Path(output), find_format(format, columns)
     paths = {"train": Path(train)}
     paths |= {name: Path(path) for name, path in (("dev", dev), ("test", test)) if path}
-    examples = _read(paths, layout)
+    examples = read_splits(paths, layout)
     parts = load_parts(model)
     config = load_finetuning(
         recipe,
@@ -141,7 +130,8 @@ def finetune(
     )
     parts = with_dropout(parts, config.encoder.rates)
     resolved = config.task.resolve(is_frozen=config.transfer == "frozen", metric=layout.metric)
-    job = _prepare(model, replace(config, task=resolved), parts, paths, examples)
+    data = encode_splits(resolved, parts.encoder, parts.tokenizer, paths, examples)
+    job = _Job(model, replace(config, task=resolved), data)
     inputs = [
         *paths.values(),
         find_model(model),
@@ -157,12 +147,6 @@ def finetune(
     return result
 
 
-def _read(paths: dict[str, Path], layout: Format) -> dict[str, list[Example]]:
-    if layout.has_scores:
-        raise ConfigError("The labels of this format are numbers on a scale, not classes.")
-    return {name: read_examples(path, layout) for name, path in paths.items()}
-
-
 def _run_seeds(job: _Job, task: str, seeds: int, output: Path) -> FinetuneResult:
     folders = seed_folders(job.config.seed, seeds, output)
     results = [_finished(path) or _run_seed(job, seed, path) for seed, path in folders.items()]
@@ -171,11 +155,11 @@ def _run_seeds(job: _Job, task: str, seeds: int, output: Path) -> FinetuneResult
         path=output,
         task=task,
         transfer=job.config.transfer,
-        labels=job.labels,
+        labels=job.data.labels,
         metric=metric,
         best_seed=best_seed(results, metric),
         seeds=tuple(results),
-        encoding={name: split.encoded.summary() for name, split in job.splits.items()},
+        encoding={name: split.encoded.summary() for name, split in job.data.splits.items()},
         load=load_classifier,
     )
 
@@ -187,34 +171,6 @@ def _check_call(task: str, seeds: int) -> None:
         )
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: at least one is needed.")
-
-
-def _prepare(
-    model: str | Path,
-    config: FinetuneConfig,
-    parts: Parts,
-    paths: dict[str, Path],
-    examples: dict[str, list[Example]],
-) -> _Job:
-    """Check and encode every split, before anything is written."""
-    labels = learn_labels(examples["train"], paths["train"])
-    config.task.check_labels(labels)
-    pairs = examples["train"][0].text_b is not None
-    splits = {}
-    for name, path in paths.items():
-        check_pairs(examples[name], pairs, f"{paths['train']} has")
-        config.task.check(parts.encoder, examples[name])
-        encoded = encode_examples(
-            NAME,
-            examples[name],
-            parts.tokenizer,
-            max_length=config.task.max_length,
-            labels=number_labels(examples[name], labels, path),
-        )
-        splits[name] = _Split(path, examples[name], encoded)
-    if "dev" not in splits:
-        say("No --dev file: there are no figures of unseen examples to go by while training.")
-    return _Job(model, config, labels, pairs, splits)
 
 
 def _finished(folder: Path) -> SeedResult | None:
@@ -242,7 +198,7 @@ def _build(job: _Job, seed: int) -> tuple[Parts, Objective, Learner]:
     torch.manual_seed(derive("weights", seed) % 2**63)
     parts = with_dropout(load_parts(job.model), job.config.encoder.rates)
     spread = parts.encoder.config.initializer_range
-    objective = job.config.task.build(parts.encoder, len(job.labels), spread)
+    objective = job.config.task.build(parts.encoder, len(job.data.labels), spread)
     config = job.config
     learner = build_learner(parts.encoder, [objective], config.transfer, config.freeze)
     return parts, objective, learner
@@ -262,11 +218,11 @@ def _judge(
         parts.encoder,
         objective.head,
         parts.tokenizer,
-        job.labels,
+        job.data.labels,
         job.config.task,
-        pairs=job.pairs,
+        pairs=job.data.pairs,
     )
-    judged = {name: split for name, split in job.splits.items() if name != "train"}
+    judged = {name: split for name, split in job.data.splits.items() if name != "train"}
     result = SeedResult(
         seed=seed,
         path=folder,
@@ -280,10 +236,10 @@ def _judge(
     )
     card = model_card(
         result,
-        labels=job.labels,
+        labels=job.data.labels,
         transfer=job.config.transfer,
         base=Path(job.model).name,
-        trained_on=len(job.splits["train"].examples),
+        trained_on=len(job.data.splits["train"].examples),
     )
     extra = classifier.to_config()
     save_model(folder / "model", learner, parts.tokenizer, card=card, extra=extra, force=True)
@@ -308,7 +264,7 @@ def _train(
             shuffle=name == "train",
             ranks=ranks(),
         )
-        for name, split in job.splits.items()
+        for name, split in job.data.splits.items()
     }
 
     def look() -> dict[str, float]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gloze.core.errors import ConfigError
 from gloze.core.files import new_folder
+from gloze.core.output import refuse_existing
 from gloze.core.progress import Progress, duration
-from gloze.data.encoding import ChunkEncoder, SentenceMode, encode_documents
+from gloze.data.encoding import ChunkEncoder, EncodedDocuments, SentenceMode, encode_documents
 from gloze.data.shard_writer import ShardWriter
 from gloze.data.shards import SHARD_FILES
-from gloze.text.read import ReadOptions, ReadReport, read_documents
+from gloze.data.tasks import REJECTS, PrepareTasks
+from gloze.text.read import Ledger, ReadOptions, ReadReport, read_documents
 from gloze.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
 
 
 UNKNOWN_WORTH_A_WORD = 0.01
-REJECTS = "rejects.jsonl"
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,15 @@ def prepare(
     valid_fraction: float = 0.01,
     seed: int = 0,
     options: ReadOptions | None = None,
+    tasks: int | None = None,
+    ray: str | None = None,
     force: bool = False,
 ) -> PrepareSummary:
     """Encode a corpus into a folder of shards, with some documents held out.
 
     The bytes depend on the corpus, its order, the tokenizer and the settings, never on
-    ``workers``. Memory is bounded whatever the size of the corpus; a document is held whole.
+    ``workers`` or ``tasks``. Memory is bounded whatever the size of the corpus; a document is
+    held whole.
 
     Example: ``gloze.prepare(["books/"], tokenizer="vocab", output="shards", workers=4)``
 
@@ -103,6 +108,10 @@ def prepare(
         valid_fraction: share of documents held out, 0 to below 1.
         seed: decides which documents are held out.
         options: how the corpus is read.
+        tasks: work in so many tasks, which may be done on different machines; each reads whole
+            files and leaves its part in ``output`` with ``.parts`` behind its name. Tasks done
+            already are passed over. When all are done the parts become the shards, and go.
+        ray: do the tasks on the Ray cluster of this address (``auto``, ``local``).
         force: replace earlier shards in ``output``.
 
     Raises:
@@ -110,18 +119,28 @@ def prepare(
         ConfigError: if ``output`` exists or a setting is out of range.
         WriteError: if ``output`` cannot be written.
     """
-    _check_settings(workers, sentences, valid_fraction)
+    _check_fraction(valid_fraction)
     output, report, options = Path(output), ReadReport(), options or ReadOptions()
     loaded = load_tokenizer(tokenizer)
+    encoder, shared = ChunkEncoder(loaded, sentences), None
+    if tasks is not None:
+        refuse_existing(output, force=force, ours=(*SHARD_FILES, REJECTS))
+        shared = PrepareTasks.of(corpus, tokenizer, output, sentences, options, tasks)
+        _do_missing(shared, workers, ray)
+    elif ray is not None:
+        raise ConfigError("--ray needs --tasks: in how many tasks the cluster is to work.")
     with (
         new_folder(output, force=force, ours=(*SHARD_FILES, REJECTS)) as folder,
         Progress("prepare") as progress,
         ShardWriter(folder, loaded, valid_fraction=valid_fraction, seed=seed) as writer,
     ):
         rejects = folder / REJECTS
-        paragraphs = _paragraphs(corpus, options, report, rejects)
-        encoder = ChunkEncoder(loaded, sentences)
-        figures = _write(writer, paragraphs, encoder, workers, progress)
+        if shared is None:
+            paragraphs = _paragraphs(corpus, options, report, rejects)
+            encoded = encode_documents(paragraphs, encoder, workers=workers)
+        else:
+            encoded = shared.encoded(Ledger(options, report, None), rejects)
+        figures = _write(writer, encoded, progress)
         figures |= {
             "empty_documents": writer.num_empty,
             "problems": dict(report.problems),
@@ -130,6 +149,8 @@ def prepare(
         index = writer.finish(figures)
         refused = output / REJECTS if rejects.exists() else None
         seconds = progress.seconds
+    if shared is not None:
+        shutil.rmtree(shared.folder, ignore_errors=True)
     return PrepareSummary(
         path=output,
         splits=index["splits"],
@@ -143,11 +164,7 @@ def prepare(
     )
 
 
-def _check_settings(workers: int, sentences: str, valid_fraction: float) -> None:
-    if workers < 1:
-        raise ConfigError(f"workers {workers} cannot work. Least: 1.")
-    if sentences not in ("rules", "line"):
-        raise ConfigError(f"Unknown way to find sentences {sentences!r}. Known: rules, line.")
+def _check_fraction(valid_fraction: float) -> None:
     if not 0 <= valid_fraction < 1:
         raise ConfigError(f"valid_fraction {valid_fraction} is not a share from 0 to below 1.")
 
@@ -159,16 +176,32 @@ def _paragraphs(
         yield document.paragraphs
 
 
+def _do_missing(tasks: PrepareTasks, workers: int, ray: str | None) -> None:
+    """Do all tasks that are not done yet, here or on a cluster."""
+    if ray is not None:
+        from gloze.data.cluster import do_on_cluster
+
+        done = do_on_cluster(tasks, ray)
+    else:
+        done = _do_here(tasks, workers)
+    with Progress("prepare") as progress:
+        for number in done:
+            left = len(tasks.missing())
+            progress.show(f"task {number} of {tasks.count} done, {left:,} left")
+
+
+def _do_here(tasks: PrepareTasks, workers: int) -> Iterator[int]:
+    for number in tasks.missing():
+        tasks.do(number, workers=workers)
+        yield number
+
+
 def _write(
-    writer: ShardWriter,
-    documents: Iterator[list[str]],
-    encoder: ChunkEncoder,
-    workers: int,
-    progress: Progress,
+    writer: ShardWriter, documents: Iterator[EncodedDocuments], progress: Progress
 ) -> dict[str, Any]:
-    """Encode and write all documents; return the figures of the whole."""
+    """Write all documents; return the figures of the whole."""
     tokens = unknown = characters = 0
-    for encoded in encode_documents(documents, encoder, workers=workers):
+    for encoded in documents:
         writer.add(encoded)
         tokens += len(encoded.tokens)
         unknown += encoded.num_unknown

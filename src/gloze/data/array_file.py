@@ -1,0 +1,46 @@
+"""A NumPy array on disk that grows, in the end an ordinary ``.npy`` file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HEADER_BYTES = 128
+
+
+class ArrayFile:
+    """A one-dimensional ``.npy`` file that grows; its header is written last.
+
+    Attributes:
+        dtype: of the numbers, little-endian.
+        size: how many there are.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        self.dtype, self.size = dtype.newbyteorder("<"), 0
+        self._file: BinaryIO = path.open("wb")
+        self._file.write(b"\0" * _HEADER_BYTES)
+
+    def add(self, numbers: npt.NDArray[Any]) -> None:
+        """Append numbers."""
+        self._file.write(np.ascontiguousarray(numbers, self.dtype).data)
+        self.size += len(numbers)
+
+    def finish(self) -> None:
+        """Write the header and close."""
+        shape = f"({self.size},)"
+        header = f"{{'descr': {self.dtype.str!r}, 'fortran_order': False, 'shape': {shape}, }}"
+        room = _HEADER_BYTES - 10
+        start = b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little")
+        self._file.seek(0)
+        self._file.write(start + header.ljust(room - 1).encode() + b"\n")
+        self._file.close()
+
+    def close(self) -> None:
+        """Close without a header: the file is not to be used."""
+        self._file.close()
