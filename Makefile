@@ -2,6 +2,6 @@
 PYTHON ?= python3
 export PIP_ARGS ARGS
 
-.PHONY: quickstart test test-soak check core docs
-quickstart test test-soak check core docs:
+.PHONY: quickstart test test-soak check core docs benchmark
+quickstart test test-soak check core docs benchmark:
 	@$(PYTHON) scripts/run.py $@

@@ -14,8 +14,10 @@ import resource
 import statistics
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,8 +70,10 @@ def measure(
     processes = []
     for name, (make, options) in sides.items():
         pipes[name], other = context.Pipe()
-        process = context.Process(target=_serve, args=(other, make, options), daemon=True)
+        # No daemon: a side may start workers of its own. It ends when its pipe does.
+        process = context.Process(target=_serve, args=(other, make, options))
         process.start()
+        other.close()
         processes.append(process)
         pipes[name].recv()  # One prepares at a time.
     found = {name: Measured() for name in sides}
@@ -96,18 +100,31 @@ def _ask(pipe: Connection, what: Any) -> Any:
 def _serve(pipe: Connection, make: Callable[..., Step], options: dict[str, Any]) -> None:
     step = make(**options)
     pipe.send("ready")
-    while (asked := pipe.recv()) is not None:
+    while (asked := _next(pipe)) is not None:
         count, seconds = asked
         work, begun = 0.0, time.perf_counter()
         while count > 0 or time.perf_counter() - begun < seconds:
             work += step()
             count -= 1
         pipe.send((work, time.perf_counter() - begun))
-    pipe.send(peak_memory())
+    with suppress(BrokenPipeError):
+        pipe.send(peak_memory())
+
+
+def _next(pipe: Connection) -> Any:
+    try:
+        return pipe.recv()
+    except EOFError:
+        return None
 
 
 def peak_memory() -> float:
     """Return the most memory this process ever had, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # What the system's own call tells begins with what the parent had.
+        [line] = [x for x in status.read_text().splitlines() if x.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if platform.system() == "Darwin" else 1 << 10)
 

@@ -6,6 +6,7 @@
     python3 scripts/run.py check         formatting, lint, types, import rules
     python3 scripts/run.py core          a second environment with the core alone, and a run in it
     python3 scripts/run.py docs          write docs/cli.md anew
+    python3 scripts/run.py benchmark     measure against the peers, into docs/performance.md
 
 PIP_ARGS is passed on to pip, ARGS to what is run. Needs nothing but Python 3.11 or later.
 """
@@ -43,6 +44,7 @@ def main() -> int:
         "check": check,
         "core": core,
         "docs": docs,
+        "benchmark": benchmark,
     }
     if len(sys.argv) != 2 or sys.argv[1] not in targets:
         print(__doc__, file=sys.stderr)
@@ -88,6 +90,11 @@ def core() -> int:
 def docs() -> int:
     """Write the command reference from the program's own help."""
     return run(environment(ENVIRONMENT, EVERYTHING), "scripts/command_reference.py", check=False)
+
+
+def benchmark() -> int:
+    """Measure everything that docs/performance.md shows; ARGS may name SST-2's train.tsv.gz."""
+    return run(environment(ENVIRONMENT, EVERYTHING), "-m", "benchmarks", *arguments(), check=False)
 
 
 def environment(folder: Path, extras: str) -> Path:

@@ -13,6 +13,7 @@ import torch
 from gloze.core.devices import float32_products, uses_bfloat16
 from gloze.core.errors import ConfigError, DataError
 from gloze.inference.batches import batches
+from gloze.nn.packed import pack
 from gloze.nn.pooling import first_of_sequence, mean_of_sequence
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Model:
     Computes on the encoder's device, without dropout.
 
     Args:
-        encoder: with its weights; they become bf16 where computing is.
+        encoder: with its weights; it is the model's from now on, which changes them for its ends.
         tokenizer: of the encoder.
         heads: by the name of their objective.
         precision: ``float32``; ``bfloat16``, which takes half the memory; ``auto``, which is
@@ -65,6 +66,8 @@ class Model:
         self.device = next(encoder.parameters()).device
         dtype = torch.bfloat16 if uses_bfloat16(self.device, precision) else torch.float32
         self.encoder, self.tokenizer = encoder.eval().to(dtype), tokenizer
+        if self.device.type == "cpu":
+            pack(self.encoder)
         self.heads = {name: head.eval().to(dtype) for name, head in heads.items()}
 
     @property

@@ -12,6 +12,9 @@ from gloze.nn.layout import Layout
 from gloze.nn.rectangle import to_rectangle, to_tokens
 from gloze.nn.rows import round_up_rows
 
+# Tokens up to which the CPU's fused kernel is the slower one in float32.
+SHORT = 128
+
 
 def attend(
     heads: Float[Tensor, "tokens 3 heads head_size"], layout: Layout, dropout_rate: float
@@ -31,8 +34,9 @@ def attend(
     if device == "cuda" and is_half and layout.direction == "bidirectional":
         return attend_jagged(heads, layout, dropout_rate)
     query, key, value = to_rectangle(heads, layout).unbind(0)
-    # The CPU's fused kernel has no dropout, and in half precision it takes five times as long.
-    if dropout_rate or (device == "cpu" and is_half):
+    # The CPU's fused kernel has no dropout; it takes five times as long in half precision, and up
+    # to thirty times where sequences are short.
+    if dropout_rate or (device == "cpu" and (is_half or layout.max_seqlen <= SHORT)):
         mixed = _attend_spelled_out(query, key, value, layout, dropout_rate)
     else:
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=layout.mask)
