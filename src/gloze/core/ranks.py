@@ -124,7 +124,9 @@ def joined(device: str, timeout_seconds: float) -> Iterator[Ranks]:
     _joined.append(Ranks(rank, size, store))
     try:
         yield ranks()
-        # Nobody leaves while another may still ask for something.
+        # Nobody leaves while another may still ask for something, nor waits for the last files in
+        # a barrier, which would give up.
+        ranks().tell("done")
         distributed.barrier()
     except RuntimeError as error:
         if not (isinstance(error, distributed.DistError) or "gloo" in str(error)):
