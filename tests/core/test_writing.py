@@ -12,7 +12,7 @@ import pytest
 from tokenizers import Tokenizer, models
 
 from gloze.core.errors import ConfigError, WriteError
-from gloze.core.files import new_file, new_folder, sweep, writing
+from gloze.core.files import _machine, new_file, new_folder, sweep, writing
 
 LIMIT = 4096
 
@@ -102,23 +102,27 @@ def test_other_errors_pass_unchanged(tmp_path, error):
     assert caught.value is error
 
 
+DEAD = f".tmp-999999999@{_machine()}"
+
+
 def test_a_kill_between_old_and_new_puts_the_old_one_back(tmp_path):
-    dead = ".tmp-999999999-old-dear"
+    dead = f"{DEAD}-old-dear"
     (tmp_path / dead).mkdir()
     (tmp_path / dead / "file").write_text("old")
-    (tmp_path / ".tmp-999999999-dear").mkdir()
+    (tmp_path / f"{DEAD}-dear").mkdir()
     assert sweep(tmp_path) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["dear"]
     assert (tmp_path / "dear" / "file").read_text() == "old"
 
 
 def test_what_a_killed_process_set_aside_goes_once_the_new_one_is_there(tmp_path):
-    (tmp_path / ".tmp-999999999-old-dear").mkdir()
+    (tmp_path / f"{DEAD}-old-dear").mkdir()
     (tmp_path / "dear").mkdir()
     sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["dear"]
 
 
-def test_what_a_running_process_writes_is_left_alone(tmp_path):
-    (tmp_path / f".tmp-{os.getpid()}-mine").mkdir()
+def test_what_a_running_process_or_another_machine_writes_is_left_alone(tmp_path):
+    (tmp_path / f".tmp-{os.getpid()}@{_machine()}-mine").mkdir()
+    (tmp_path / ".tmp-999999999@elsewhere-theirs").mkdir()
     assert sweep(tmp_path) == 0

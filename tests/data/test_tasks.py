@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,35 @@ def test_a_damaged_part_is_refused(corpus, tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"part-00002-of-00007.tokens\.npy: altered"):
         prepare(**given, tasks=TASKS)
+
+
+def test_a_corpus_changed_between_tasks_is_refused(corpus, tmp_path):
+    copied = tmp_path / "corpus"
+    shutil.copytree(corpus, copied)
+    shutil.copytree(corpus.parent / "vocab", tmp_path / "vocab")
+    given = arguments(copied, tmp_path / "shards")
+    for number in range(1, TASKS + 1):
+        prepare_task(number, **given, tasks=TASKS)
+    file = copied / "10.txt"
+    file.write_text(file.read_text().replace("the", "teh"))
+    with pytest.raises(ConfigError, match=r"part-00001-of-00007 was made with other sources"):
+        prepare(**given, tasks=TASKS)
+
+
+def test_a_corpus_beside_the_output_is_never_removed(corpus, tmp_path):
+    copied = tmp_path / "wiki.parts"
+    shutil.copytree(corpus, copied)
+    with pytest.raises(ConfigError, match=r"wiki\.parts"):
+        prepare(copied, tokenizer=corpus.parent / "vocab", output=tmp_path / "wiki", tasks=2)
+    assert digest(copied) == digest(corpus)
+
+
+def test_parts_that_another_machine_is_making_are_left_alone(corpus, tmp_path):
+    given = arguments(corpus, tmp_path / "shards")
+    elsewhere = tmp_path / "shards.parts" / ".tmp-999999999@another-part-00002-of-00007"
+    elsewhere.mkdir(parents=True)
+    prepare_task(1, **given, tasks=TASKS)
+    assert elsewhere.exists()
 
 
 def test_faults_of_all_parts_are_judged_together(corpus, tmp_path):

@@ -20,6 +20,13 @@ def test_vectors_of_a_real_model_in_bf16_point_where_those_in_float32_do(minilm)
     assert ((exact * rounded).sum(1) / norms).min() > 0.999
 
 
+def test_the_vector_of_the_first_token_comes_in_bf16_too(minilm):
+    texts = ["The bank raised its rates.", "A river"]
+    exact = load(minilm).encode(texts, pooling="cls")
+    rounded = load(minilm, precision="bfloat16").encode(texts, pooling="cls")
+    assert np.abs(exact - rounded).max() < 0.1
+
+
 def test_auto_takes_one_of_the_two(minilm):
     texts = ["The bank raised its rates.", "A river"]
     made = {

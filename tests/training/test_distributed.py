@@ -258,3 +258,60 @@ def test_two_hosts_train_as_one_does_and_wait_for_one_that_comes_late(
         text, _ = host.communicate(timeout=300)
         assert host.returncode == 0, text
     agree(alone, output, 50)
+
+
+def test_restarting_replaces_no_run_that_the_launch_may_not_touch(shards, alone, tmp_path):
+    output = tmp_path / "run"
+    shutil.copytree(alone, output)
+    before = {p: p.read_bytes() for p in output.rglob("*") if p.is_file()}
+    process = start(2, shards, output, *EXACT, launcher=restarting())
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert "exists already" in text
+    assert {p: p.read_bytes() for p in output.rglob("*") if p.is_file()} == before
+
+
+SCRIPT = """
+import sys
+import gloze
+
+folder, shards = sys.argv[1:]
+for seed in (0, 1):
+    settings = ["training.steps=3", "sampler.max_length=48", "encoder.hidden_size=32"]
+    settings += ["encoder.num_attention_heads=2", "encoder.intermediate_size=64"]
+    run = gloze.pretrain(
+        "bert-tiny", shards=shards, output=f"{folder}/{seed}", settings=settings, seed=seed
+    )
+    assert run.steps == 3
+"""
+
+
+def test_a_script_may_train_twice(shards, tmp_path):
+    (tmp_path / "twice.py").write_text(SCRIPT)
+    words = [*command(2)[:-2], str(tmp_path / "twice.py"), str(tmp_path / "runs"), str(shards)]
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    one, other = (weights(tmp_path / "runs" / seed) for seed in "01")
+    assert not all(one[name].equal(other[name]) for name in one)
+
+
+def test_a_device_of_ones_own_is_refused_to_several(shards, tmp_path):
+    process = start(2, shards, tmp_path / "run", "training.steps=2", "training.device=cuda:0")
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "each takes its own" in text
+
+
+def test_processes_save_together_by_the_clock_of_the_first(shards, tmp_path):
+    every = ("training.save_minutes=0.005", "training.keep_checkpoints=50")
+    for parallel in ("replicated", "sharded"):
+        change = f"training.parallel={parallel}"
+        train(2, shards, tmp_path / parallel, "training.steps=60", change, *every)
+        assert len(list((tmp_path / parallel / "checkpoints").glob("step-*"))) > 2

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from gloze.core.errors import ConfigError, DataError, WriteError
-from gloze.core.files import sweep
+from gloze.core.files import _machine, sweep
 from gloze.data.shards import Shards
 from gloze.verbs.prepare import prepare
 from tests.tokenizers.small import TEXT, small_tokenizer
@@ -199,7 +199,7 @@ def test_one_stopped_at_work_leaves_no_shards_and_no_workers(
     large_corpus, tokenizer, tmp_path, way
 ):
     process = start(tmp_path, large_corpus, tokenizer, workers=2)
-    tokens = f".tmp-{process.pid}-shards/train-tokens.npy"
+    tokens = f".tmp-{process.pid}@{_machine()}-shards/train-tokens.npy"
     deadline = time.monotonic() + 60
     while not (tmp_path / tokens).exists() or (tmp_path / tokens).stat().st_size < 100_000:
         assert process.poll() is None, process.stderr.read()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gloze.core.errors import DataError
+from gloze.core.errors import DataError, WriteError
 from gloze.core.ranks import ranks
 
 if TYPE_CHECKING:
@@ -32,11 +32,21 @@ def are_parts(tensors: Groups) -> bool:
 
 
 def save_parts(tensors: Groups, folder: Path) -> None:
-    """Write this process's parts; all must write to the same folder at once."""
+    """Write this process's parts; all must write to the same folder at once.
+
+    Raises:
+        WriteError: if one of them cannot write.
+    """
     from torch.distributed.checkpoint import hf_storage, state_dict_saver
+    from torch.distributed.checkpoint.api import CheckpointException
 
     writer = hf_storage.HuggingFaceStorageWriter(str(folder), save_distributed=True)
-    state_dict_saver.save(_flat(tensors), storage_writer=writer)
+    try:
+        state_dict_saver.save(_flat(tensors), storage_writer=writer)
+    except CheckpointException as error:
+        # PyTorch's is no ordinary exception: nothing else would catch it.
+        reasons = [str(failure[0]) for failure in error.failures.values()]
+        raise WriteError(f"Cannot write {folder}: {'; '.join(reasons)[:300]}") from error
 
 
 def holds_parts(folder: Path) -> bool:

@@ -37,7 +37,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder, self.keep = folder, keep
-        if folder.exists():
+        if folder.exists() and ranks().is_first:
             sweep(folder)
 
     def save(self, step: int, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
@@ -67,14 +67,15 @@ class Checkpoints:
     def _save_parts(
         self, path: Path, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]
     ) -> None:
-        if not ranks().is_first:
+        if ranks().is_first:
+            self._check_space()
+            with new_folder(path, force=True) as temporary:
+                save_parts(tensors, Path(ranks().tell(str(temporary))))
+                _finish(temporary, state)
+            self._remove_oldest()
+        else:
             save_parts(tensors, Path(ranks().tell("")))
-            return
-        self._check_space()
-        with new_folder(path, force=True) as temporary:
-            save_parts(tensors, Path(ranks().tell(str(temporary))))
-            _finish(temporary, state)
-        self._remove_oldest()
+        ranks().tell("saved")
 
     def _remove_oldest(self) -> None:
         for old in self.paths()[self.keep :]:

@@ -18,7 +18,7 @@ from gloze.config.toml import read_toml, to_dict, to_toml
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import locked, read_json, sweep, write_json, write_text, writing
-from gloze.core.launch import restarts
+from gloze.core.launch import launch, launched, restarts
 from gloze.core.manifest import sha256
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.core.ranks import joined, ranks
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from gloze.core.ranks import Ranks
     from gloze.training.config import TrainingConfig
 
-RECIPE, DATA, CORPUS = "recipe.toml", "data.json", "corpus.json"
+RECIPE, DATA, CORPUS, LAUNCH = "recipe.toml", "data.json", "corpus.json", ".launch"
 # What is there before a run has done any work, and what it takes no training to make again.
-_NOTES = {RECIPE, DATA, CORPUS, ".lock"}
+_NOTES = {RECIPE, DATA, CORPUS, LAUNCH, ".lock"}
 _PREPARED = {"tokenizer", "shards"}
 _RUN_FILES = (
     *(_NOTES | _PREPARED),
@@ -71,8 +71,14 @@ def run_folder(
     if resume and force:
         raise ConfigError("--resume goes on with what is there and --force removes it: give one.")
     training = config.training
+    if launched()[1] > 1 and ":" in training.device:
+        raise ConfigError(
+            f"training.device {training.device} is one device, and there are several processes: "
+            "give cuda, and each takes its own."
+        )
     with joined(pick_device(training.device).type, training.timeout_seconds) as everyone:
-        resume, force = resume or restarts() > 0, force and not restarts()
+        if restarts() and _launch_of(output) == launch():
+            resume, force = True, False
         with contextlib.ExitStack() as held:
             if everyone.is_first:
                 held.enter_context(_held(output, config, inputs, resume=resume, force=force))
@@ -99,12 +105,20 @@ def _held(
                 save_resolved(config, path)
             else:
                 _refuse_changes(read_toml(path), to_dict(config), path)
+            if launch():
+                # Processes that are started anew may go on with what this launch has begun.
+                write_text(output / LAUNCH, launch())
             yield
         except BaseException as error:
             is_refused = is_new and isinstance(error, ConfigError | DataError)
             if _holds(output) <= (_NOTES | _PREPARED if is_refused else _NOTES):
                 shutil.rmtree(os.path.realpath(output))
             raise
+
+
+def _launch_of(output: Path) -> str | None:
+    path = output / LAUNCH
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def _holds(folder: Path) -> set[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
 import shutil
+import socket
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +95,7 @@ def new_folder(path: Path, *, force: bool = False, ours: Sequence[str] = ("*",))
         path = Path(os.path.realpath(path))
         _make_parent(path)
         sweep(path.parent)
-        temporary = path.parent / f".tmp-{os.getpid()}-{path.name}"
+        temporary = path.parent / f".tmp-{_self()}-{path.name}"
         _make(temporary)
         try:
             yield temporary
@@ -124,7 +127,7 @@ def _make(path: Path, *, exist_ok: bool = False) -> None:
 def replace_folder(temporary: Path, path: Path) -> None:
     """Move ``temporary`` to ``path``, over an old folder if there is one."""
     if path.exists():
-        old = path.parent / f".tmp-{os.getpid()}{_ASIDE}{path.name}"
+        old = path.parent / f".tmp-{_self()}{_ASIDE}{path.name}"
         path.rename(old)
         temporary.rename(path)
         shutil.rmtree(old, ignore_errors=True)
@@ -144,7 +147,7 @@ def new_file(path: Path, *, force: bool = True) -> Iterator[Path]:
     refuse_existing(path, force=force)
     with writing(path):
         _make_parent(path)
-        temporary = path.parent / f".tmp-{os.getpid()}-{path.name}"
+        temporary = path.parent / f".tmp-{_self()}-{path.name}"
         try:
             yield temporary
             _sync(temporary)
@@ -180,7 +183,7 @@ def read_json(path: Path) -> Any:
 
 
 def sweep(folder: Path) -> int:
-    """Remove what killed processes left in ``folder``; return how much there was.
+    """Remove what killed processes of this machine left in ``folder``; return how much.
 
     A process killed between setting the old aside and putting the new in its place leaves both
     under temporary names: the old one is then put back.
@@ -197,9 +200,22 @@ def sweep(folder: Path) -> int:
     return len(left)
 
 
+def _self() -> str:
+    """Name this process on this machine: others may be at work in the same folder."""
+    return f"{os.getpid()}@{_machine()}"
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Name the world in which a process number means one process."""
+    space = Path("/proc/self/ns/pid")
+    own = os.readlink(space) if space.is_symlink() else ""
+    return hashlib.sha256(f"{socket.gethostname()}{own}".encode()).hexdigest()[:8]
+
+
 def _is_left_over(path: Path) -> bool:
-    pid = path.name.split("-")[1]
-    return pid.isdigit() and not _is_running(int(pid))
+    pid, _, machine = path.name.split("-")[1].partition("@")
+    return pid.isdigit() and machine == _machine() and not _is_running(int(pid))
 
 
 def _is_running(pid: int) -> bool:

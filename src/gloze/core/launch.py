@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 
 def launched() -> tuple[int, int]:
@@ -16,3 +17,9 @@ def launched() -> tuple[int, int]:
 def restarts() -> int:
     """Return how many times ``torchrun`` has started these processes anew."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+def launch() -> str:
+    """Return what tells one launch by ``torchrun`` from every other; nothing without it."""
+    name = os.environ.get("TORCHELASTIC_RUN_ID")
+    return "" if name is None else f"{name} {socket.gethostname()} {os.getppid()}"

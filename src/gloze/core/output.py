@@ -46,6 +46,6 @@ def refuse_inputs(output: Path, inputs: Iterable[str | Path]) -> None:
     for each in inputs:
         if os.path.exists(each) and Path(os.path.realpath(each)).is_relative_to(folder):
             raise ConfigError(
-                f"This command reads {each}, and --force would remove it with all of {output}. "
+                f"This command reads {each}, and would remove it with all of {output}. "
                 "Choose another -o."
             )

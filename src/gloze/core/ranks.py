@@ -19,7 +19,7 @@ import torch
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
-from gloze.core.errors import StoppedError
+from gloze.core.errors import ConfigError, StoppedError
 from gloze.core.launch import launched, restarts
 
 if TYPE_CHECKING:
@@ -88,8 +88,18 @@ class Ranks:
             time.sleep(_POLL_SECONDS)
         return str(self.store.get(name).decode())
 
+    def meet(self) -> None:
+        """Wait until all processes are here, however long it takes."""
+        if self.size == 1:
+            return
+        name = f"met-{next(self.calls)}"
+        self.store.add(name, 1)
+        while self.store.add(name, 0) < self.size:
+            time.sleep(_POLL_SECONDS)
+
 
 _joined: list[Ranks] = []
+_joins = count()
 
 
 def ranks() -> Ranks:
@@ -106,23 +116,14 @@ def joined(device: str, timeout_seconds: float) -> Iterator[Ranks]:
         timeout_seconds: after which a process that does not answer counts as gone.
 
     Raises:
+        ConfigError: if there are more processes on this machine than devices.
         StoppedError: if another process is gone; the last checkpoint is there to go on from.
     """
-    rank, size = launched()
-    if size == 1 or _joined:
+    if launched()[1] == 1 or _joined:
         yield ranks()
         return
-    timeout = timedelta(seconds=timeout_seconds)
-    found, rank, size = next(rendezvous("env://", timeout=timeout))
-    # The launcher keeps its store over restarts, with addresses of the dead in it.
-    store = distributed.distributed_c10d.PrefixStore(f"gloze-{restarts()}", found)
-    if device == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group(
-        _BACKENDS[device], store=store, rank=rank, world_size=size, timeout=timeout
-    )
-    _joined.append(Ranks(rank, size, store))
     try:
+        _joined.append(_join(device, timedelta(seconds=timeout_seconds)))
         yield ranks()
         # Nobody leaves while another may still ask for something, nor waits for the last files in
         # a barrier, which would give up.
@@ -138,7 +139,24 @@ def joined(device: str, timeout_seconds: float) -> Iterator[Ranks]:
             exit_code=75,
         ) from error
     finally:
-        _joined.pop()
+        _joined.clear()
         # What still hangs on the group would end the process with an abort.
         gc.collect()
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def _join(device: str, timeout: timedelta) -> Ranks:
+    if device == "cuda":
+        number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if number >= there:
+            raise ConfigError(f"Process {number} of this machine has no device: there are {there}.")
+        torch.cuda.set_device(number)
+    found, rank, size = next(rendezvous("env://", timeout=timeout))
+    # The launcher keeps its store over restarts, with addresses of the dead in it.
+    name = f"gloze-{restarts()}-{next(_joins)}"
+    store = distributed.distributed_c10d.PrefixStore(name, found)
+    distributed.init_process_group(
+        _BACKENDS[device], store=store, rank=rank, world_size=size, timeout=timeout
+    )
+    return Ranks(rank, size, store)

@@ -53,6 +53,8 @@ def do_on_cluster(tasks: PrepareTasks, address: str) -> Iterator[int]:
             if refused := ray.get(done):
                 raise refused
             yield waiting.pop(done)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"A task died {RETRIES + 1} times ({reason}).") from error
@@ -71,8 +73,10 @@ def _do(tasks: PrepareTasks, number: int, folder: str) -> GlozeError | None:
     try:
         os.chdir(folder)
         tasks.do(number)
-    except DataError as error:
+    except (DataError, OSError) as error:
         return DataError(str(error))
+    except ConfigError as error:
+        return ConfigError(str(error))
     except GlozeError as error:
         return error
     return None

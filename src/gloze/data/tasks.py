@@ -6,7 +6,9 @@ order and more than once; all parts together are the corpus in its order.
 
 from __future__ import annotations
 
-from contextlib import closing
+import os
+import shutil
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import new_folder, read_json, write_json
 from gloze.core.lists import as_list
 from gloze.core.manifest import verify_manifest, write_manifest
+from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.data.array_file import ArrayFile
 from gloze.data.encoding import ChunkEncoder, EncodedDocuments, SentenceMode, encode_documents
 from gloze.data.shards import smallest_dtype
@@ -80,10 +83,20 @@ class PrepareTasks:
             raise ConfigError(f"--tasks {self.count}: there must be at least one.")
         if STDIN in self.corpus:
             raise ConfigError("Standard input (-) cannot be shared out among tasks: save it first.")
+        if self.folder.exists():
+            refuse_existing(self.folder, force=True, ours=("part-*-of-*",))
+            refuse_inputs(self.folder, (*self.corpus, self.tokenizer))
 
     def path(self, number: int) -> Path:
         """Return where the part of a task lies, or will; tasks count from 1."""
         return self.folder / f"part-{number:05d}-of-{self.count:05d}"
+
+    def remove(self) -> None:
+        """Remove the parts, and their folder if nothing else is in it."""
+        for number in range(1, self.count + 1):
+            shutil.rmtree(self.path(number), ignore_errors=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def missing(self) -> list[int]:
         """Return the tasks that are still to be done."""
@@ -149,7 +162,7 @@ class PrepareTasks:
             "tokenizer": load_tokenizer(self.tokenizer).fingerprint,
             "sentences": self.sentences,
             "options": asdict(self.options),
-            "sources": [[source.name, _size(source)] for source in sources],
+            "sources": [[_shown(source.name), *_state(source)] for source in sources],
         }
 
     def _refuse_other(self, found: Any, made_of: dict[str, Any], folder: Path) -> None:
@@ -172,7 +185,20 @@ class PrepareTasks:
 
 
 def _size(source: Source) -> int:
-    return 0 if source.name.startswith(HUB) else Path(source.name).stat().st_size
+    return _state(source)[0]
+
+
+def _state(source: Source) -> tuple[int, int]:
+    """Return size and time of the last change: what tells that a file is another by now."""
+    if source.name.startswith(HUB):
+        return 0, 0
+    state = Path(source.name).stat()
+    return state.st_size, state.st_mtime_ns
+
+
+def _shown(name: str) -> str:
+    """Return a name as JSON can hold it, whatever its bytes are."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 class _PartWriter:

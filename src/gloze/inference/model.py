@@ -96,7 +96,7 @@ class Model:
         at_once = _TOKENS_AT_ONCE[self.device.type == "cpu"]
         for chosen, batch in batches(self.sequences(texts), max_tokens=at_once):
             hidden = self.hidden_states(batch)[-1]
-            vectors[chosen] = pool(hidden, batch.to(hidden.device)).cpu().numpy()
+            vectors[chosen] = pool(hidden, batch.to(hidden.device)).float().cpu().numpy()
         return vectors
 
     def sequences(self, texts: Sequence[str]) -> list[Ints]:

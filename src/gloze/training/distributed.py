@@ -12,24 +12,30 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from gloze.core.devices import computing
 from gloze.core.ranks import ranks
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from gloze.core.batch import Batch
+    from gloze.core.devices import Precision
     from gloze.training.learner import Learner
 
 
-def replicate(learner: Learner, batch: Batch) -> nn.Module:
+def replicate(learner: Learner, batch: Batch, precision: Precision) -> nn.Module:
     """Return the learner with gradients that are averaged over the processes as they arise.
 
     Args:
         learner: on its device.
         batch: tells which weights a loss depends on: one that never gets a gradient, like the
             pooler without next sentences, would be waited for.
+        precision: of the training.
     """
-    total = torch.stack([mark.loss for mark in learner(batch).values()]).sum()
+    learner.eval()
+    with computing(batch.input_ids.device, precision):
+        total = torch.stack([mark.loss.float() for mark in learner(batch).values()]).sum()
+    learner.train()
     trained = [p for p in learner.parameters() if p.requires_grad]
     gradients = torch.autograd.grad(total, trained, allow_unused=True)
     return DistributedDataParallel(
@@ -78,5 +84,16 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def whole_weights(learner: nn.Module) -> dict[str, Tensor]:
-    """Return all weights by name, whole; where they are shared out all must ask at once."""
-    return {name: whole(tensor) for name, tensor in learner.state_dict().items()}
+    """Return all weights by name, whole; where they are shared out all must ask at once.
+
+    The first process gets them, one after the other and on the CPU; others that hold but parts
+    get none.
+    """
+    if ranks().size == 1:
+        return dict(learner.state_dict())
+    found = {}
+    for name, tensor in learner.state_dict().items():
+        gathered = whole(tensor)
+        if ranks().is_first:
+            found[name] = gathered.cpu()
+    return found

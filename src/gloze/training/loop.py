@@ -72,8 +72,8 @@ class Trainer:
         self.updater = Updater(learner, config, seed)
         self.budget = Budget(config, stream)
         self.state = TrainingState()
-        self._started_at = self._logged_at = self._saved_at = time.monotonic()
-        self._seconds, self._exit_code = 0.0, 0
+        self._started_at = self._logged_at = time.monotonic()
+        self._seconds, self._saved_seconds, self._exit_code = 0.0, 0.0, 0
 
     def run(self) -> TrainingState:
         """Train to the end of the budget, from the newest checkpoint if there is one.
@@ -82,6 +82,7 @@ class Trainer:
             StoppedError: after a signal, with everything saved.
             DivergedError: if the loss diverges more often than ``max_rollbacks``.
         """
+        self.updater.ranks.meet()
         with Interruption() as interruption, self.log.progress:
             if not self.load():
                 self.save()
@@ -178,7 +179,7 @@ class Trainer:
             # Looking is no training: it must not count in tokens a second.
             self._logged_at += time.monotonic() - begun_at
         by_steps = self.config.save_every and self.state.step % self.config.save_every == 0
-        minutes = (time.monotonic() - self._saved_at) / 60
+        minutes = (self._seconds - self._saved_seconds) / 60
         if by_steps or (self.config.save_minutes and minutes >= self.config.save_minutes):
             self.save()
 
@@ -224,7 +225,7 @@ class Trainer:
         """Save everything needed to go on exactly."""
         now = time.monotonic()
         self.state.seconds, self._started_at = self.seconds(), now
-        self._saved_at = now
+        self._saved_seconds = self._seconds
         return self.checkpoints.save(self.state.step, self.updater.tensors(), self.state.to_dict())
 
     def load(self) -> bool:
@@ -235,8 +236,8 @@ class Trainer:
         tensors, state = self.checkpoints.read(latest, self.updater.parts())
         self.updater.load(tensors)
         self.state = TrainingState.from_dict(state)
-        self._seconds = self.state.seconds
-        self._started_at = self._logged_at = self._saved_at = time.monotonic()
+        self._seconds = self._saved_seconds = self.state.seconds
+        self._started_at = self._logged_at = time.monotonic()
         return True
 
 

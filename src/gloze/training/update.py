@@ -70,7 +70,7 @@ class Updater:
         batches = [*data.micro_batches, *data.idle]
         self.learner.train()
         if not self._is_spread:
-            self.module = replicate(self.learner, batches[0].to(self.device))
+            self.module = replicate(self.learner, batches[0].to(self.device), self.config.precision)
             self._is_spread = True
         self.optimizer.zero_grad(set_to_none=True)
         rank = self.ranks.rank

@@ -25,6 +25,7 @@ from gloze.config.runs import (
     seed_folders,
     step_size,
 )
+from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import read_json, write_json
 from gloze.core.lists import as_list
@@ -183,12 +184,12 @@ def _run_seed(job: _Job, seed: int, folder: Path) -> SeedResult:
     """Train one seed, judge it, save it."""
     parts, objective, learner = _build(job, seed)
     state = _train(job, learner, objective, seed, folder)
-    if job.config.training.parallel == "sharded":
-        weights = whole_weights(learner)
-        parts, objective, learner = _build(job, seed)
-        learner.load_state_dict(weights)
-    told = ""
+    weights, told = whole_weights(learner), ""
     if ranks().is_first:
+        if ranks().size > 1:
+            parts, objective, learner = _build(job, seed)
+            learner.load_state_dict(weights)
+            learner.to(pick_device(job.config.training.device))
         told = json.dumps(_judge(job, parts, objective, learner, state, seed, folder).to_dict())
     return SeedResult.from_dict(json.loads(ranks().tell(told)), folder)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,7 +149,7 @@ def prepare(
         refused = output / REJECTS if rejects.exists() else None
         seconds = progress.seconds
     if shared is not None:
-        shutil.rmtree(shared.folder, ignore_errors=True)
+        shared.remove()
     return PrepareSummary(
         path=output,
         splits=index["splits"],
@@ -179,6 +178,8 @@ def _paragraphs(
 def _do_missing(tasks: PrepareTasks, workers: int, ray: str | None) -> None:
     """Do all tasks that are not done yet, here or on a cluster."""
     if ray is not None:
+        if workers != 1:
+            raise ConfigError("--workers does nothing beside --ray: each task is one process.")
         from gloze.data.cluster import do_on_cluster
 
         done = do_on_cluster(tasks, ray)
