@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.pretrain import pad
 from gloze.checkpoint import save_model
 from gloze.config.build import build_learner, training_stream
 from gloze.interop.huggingface import to_theirs
@@ -54,28 +55,6 @@ def test_a_packed_step_is_its_sequences_one_by_one(shards):
         assert torch.allclose(gradient, packed[name], atol=1e-6), name
 
 
-def padded(batch):
-    """A batch as a rectangle that asks about every position."""
-    lengths = np.diff(batch.cu_seqlens.numpy())
-    sizes = (len(lengths), int(lengths.max()))
-    row = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths))
-    asked = torch.full((batch.num_tokens,), -100)
-    asked[batch.label_positions["mlm"]] = batch.labels["mlm"]
-
-    def table(values, fill):
-        made = torch.full(sizes, fill)
-        made[row, batch.position_ids] = values
-        return made
-
-    return {
-        "input_ids": table(batch.input_ids, 0),
-        "token_type_ids": table(batch.token_type_ids, 0),
-        "attention_mask": table(torch.ones_like(batch.input_ids), 0),
-        "labels": table(asked, -100),
-        "next_sentence_label": batch.labels["nsp"],
-    }
-
-
 def test_masked_positions_alone_without_padding_give_the_losses_and_gradients_of_transformers(
     shards, tmp_path
 ):
@@ -84,7 +63,7 @@ def test_masked_positions_alone_without_padding_give_the_losses_and_gradients_of
     step = next(data)
     save_model(tmp_path / "m", updater.learner, tokenizer(), card="")
     theirs = transformers.BertForPreTraining.from_pretrained(tmp_path / "m").train()
-    loss = theirs(**padded(step.micro_batches[0])).loss
+    loss = theirs(**pad(step.micro_batches[0])).loss
     loss.backward()
     figures = updater.figures(updater.gradients(step, 0))
     mine = sum(figures[f"{name}_loss"] / step.num_labels[name] for name in ("mlm", "nsp"))

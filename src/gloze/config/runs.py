@@ -76,7 +76,8 @@ def run_folder(
             f"training.device {training.device} is one device, and there are several processes: "
             "give cuda, and each takes its own."
         )
-    with joined(pick_device(training.device).type, training.timeout_seconds) as everyone:
+    with joined(training.device, training.timeout_seconds) as everyone:
+        pick_device(training.device)
         if restarts() and _launch_of(output) == launch():
             resume, force = True, False
         with contextlib.ExitStack() as held:

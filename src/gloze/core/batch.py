@@ -143,6 +143,10 @@ class Step:
     num_tokens: int
     idle: list[Batch] = field(default_factory=list)
 
+    def batches(self) -> list[tuple[Batch, bool]]:
+        """Return what is to be computed, in order, and whether it counts."""
+        return [*((b, True) for b in self.micro_batches), *((b, False) for b in self.idle)]
+
     @property
     def indices(self) -> Ints:
         """Numbers of the samples in their epoch."""

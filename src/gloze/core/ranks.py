@@ -112,7 +112,7 @@ def joined(device: str, timeout_seconds: float) -> Iterator[Ranks]:
     """Join the processes that were started together, if they were, and leave them at the end.
 
     Args:
-        device: what they train on, ``cpu`` or ``cuda``.
+        device: what they train on, ``auto``, ``cpu`` or ``cuda``.
         timeout_seconds: after which a process that does not answer counts as gone.
 
     Raises:
@@ -147,7 +147,9 @@ def joined(device: str, timeout_seconds: float) -> Iterator[Ranks]:
 
 
 def _join(device: str, timeout: timedelta) -> Ranks:
-    if device == "cuda":
+    kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    if kind == "cuda":
+        # Before anything else: what is asked of CUDA goes to the first device until then.
         number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if number >= there:
             raise ConfigError(f"Process {number} of this machine has no device: there are {there}.")
@@ -157,6 +159,6 @@ def _join(device: str, timeout: timedelta) -> Ranks:
     name = f"gloze-{restarts()}-{next(_joins)}"
     store = distributed.distributed_c10d.PrefixStore(name, found)
     distributed.init_process_group(
-        _BACKENDS[device], store=store, rank=rank, world_size=size, timeout=timeout
+        _BACKENDS[kind], store=store, rank=rank, world_size=size, timeout=timeout
     )
     return Ranks(rank, size, store)

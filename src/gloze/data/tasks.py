@@ -30,6 +30,8 @@ from gloze.tokenizers import load_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gloze.tokenizers import Tokenizer
+
 REJECTS = "rejects.jsonl"
 _NOTE = "part.json"
 # Numbers of each chunk: how much of each array it holds, whether its last document goes on in the
@@ -117,6 +119,8 @@ class PrepareTasks:
         sources = find_sources(self.corpus)
         tokenizer = load_tokenizer(self.tokenizer)
         encoder = ChunkEncoder(tokenizer, self.sentences)
+        # Before they are read: what changes meanwhile must show.
+        made_of = self._made_of(sources, tokenizer)
         with new_folder(self.path(number), force=True) as folder:
             ledger = Ledger(self.options, ReadReport(), folder / REJECTS)
             writer = _PartWriter(folder, smallest_dtype(tokenizer.vocab_size))
@@ -126,7 +130,7 @@ class PrepareTasks:
                 for encoded in encode_documents(texts, encoder, workers=workers):
                     writer.add(encoded)
                 writer.finish()
-            note = {"made_of": self._made_of(sources), "ledger": ledger.to_dict()}
+            note = {"made_of": made_of, "ledger": ledger.to_dict()}
             write_json(folder / _NOTE, note)
             write_manifest(folder)
 
@@ -144,7 +148,7 @@ class PrepareTasks:
         if missing := self.missing():
             shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
             raise ConfigError(f"{len(missing)} of {self.count} tasks are not done yet: {shown}.")
-        made_of = self._made_of(find_sources(self.corpus))
+        made_of = self._made_of(find_sources(self.corpus), load_tokenizer(self.tokenizer))
         for number in range(1, self.count + 1):
             folder = self.path(number)
             verify_manifest(folder)
@@ -157,9 +161,9 @@ class PrepareTasks:
             yield from _read_part(folder)
         ledger.finish()
 
-    def _made_of(self, sources: Sequence[Source]) -> dict[str, Any]:
+    def _made_of(self, sources: Sequence[Source], tokenizer: Tokenizer) -> dict[str, Any]:
         return {
-            "tokenizer": load_tokenizer(self.tokenizer).fingerprint,
+            "tokenizer": tokenizer.fingerprint,
             "sentences": self.sentences,
             "options": asdict(self.options),
             "sources": [[_shown(source.name), *_state(source)] for source in sources],

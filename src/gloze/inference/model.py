@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gloze.tokenizers import Tokenizer
 
 # A CPU gains nothing from large batches and wastes work on unlike lengths; a GPU wants much to do.
-_TOKENS_AT_ONCE = {True: 2048, False: 32768}
+_TOKENS_ON_CPU, _TOKENS_ON_GPU = 2048, 32768
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Model:
                 raise ConfigError(f"encode takes texts, not {text!r:.80}.")
         vectors = np.zeros((len(texts), self.encoder.output_size), dtype=np.float32)
         pool = mean_of_sequence if pooling == "mean" else first_of_sequence
-        at_once = _TOKENS_AT_ONCE[self.device.type == "cpu"]
+        at_once = _TOKENS_ON_CPU if self.device.type == "cpu" else _TOKENS_ON_GPU
         for chosen, batch in batches(self.sequences(texts), max_tokens=at_once):
             hidden = self.hidden_states(batch)[-1]
             vectors[chosen] = pool(hidden, batch.to(hidden.device)).float().cpu().numpy()

@@ -8,7 +8,6 @@ missing, or do not give the same numbers, layers stay as they are.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -21,14 +20,12 @@ class PackedLinear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         # No parameter: its layout is the kernel's own, and nothing else can read it.
-        self._packed: Any = (torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach()),)
+        self._packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
         self._bias = linear.bias.detach()
 
     def forward(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
         """Return what the layer it was made of returns."""
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._packed[0], self._bias, "none", [], ""
-        )
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, self._bias, "none", [], "")
         return y
 
 

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
     from gloze.core.batch import Batch
     from gloze.core.devices import Precision
+    from gloze.training.config import TrainingConfig
     from gloze.training.learner import Learner
+
+
+def is_sharded(config: TrainingConfig) -> bool:
+    """Return whether each of several processes holds but its part of the weights."""
+    return ranks().size > 1 and config.parallel == "sharded"
 
 
 def replicate(learner: Learner, batch: Batch, precision: Precision) -> nn.Module:

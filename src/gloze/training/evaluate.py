@@ -32,10 +32,10 @@ def evaluate_objectives(
     sums = {f"{name}_{kind}": 0.0 for name in learner.weights for kind in kinds}
     tokens = 0
     for step in stream.read_epoch():
-        for number, batch in enumerate([*step.micro_batches, *step.idle]):
+        for batch, counts in step.batches():
             with float32_products(device), computing(device, precision):
                 marks = learner(batch.to(device))
-            for name, mark in marks.items() if number < len(step.micro_batches) else ():
+            for name, mark in marks.items() if counts else ():
                 for key, value in ((f"{name}_loss", mark.loss), (f"{name}_correct", mark.correct)):
                     sums[key] += float(value)
         for name, count in step.num_labels.items():

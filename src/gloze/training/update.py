@@ -10,7 +10,7 @@ from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.memory import keep_freed_memory
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
-from gloze.training.distributed import exchanging, replicate, shard, whole
+from gloze.training.distributed import exchanging, is_sharded, replicate, shard, whole
 from gloze.training.optim import (
     build_optimizer,
     empty_optimizer_tensors,
@@ -51,7 +51,7 @@ class Updater:
         self.learner = learner.to(self.device)
         self.module: nn.Module = self.learner
         self._is_spread = self.ranks.size == 1
-        if not self._is_spread and config.parallel == "sharded":
+        if is_sharded(config):
             shard(self.learner)
             self._is_spread = True
         self.trained = [p for p in learner.parameters() if p.requires_grad]
@@ -67,10 +67,12 @@ class Updater:
             step: its number, on which dropout depends and nothing else but the seed and the
                 process, so that resuming needs no generator's state.
         """
-        batches = [*data.micro_batches, *data.idle]
+        batches = data.batches()
         self.learner.train()
         if not self._is_spread:
-            self.module = replicate(self.learner, batches[0].to(self.device), self.config.precision)
+            self.module = replicate(
+                self.learner, batches[0][0].to(self.device), self.config.precision
+            )
             self._is_spread = True
         self.optimizer.zero_grad(set_to_none=True)
         rank = self.ranks.rank
@@ -80,12 +82,12 @@ class Updater:
         totals: dict[str, Tensor | float] = {f"{name}_labels": n for name, n in own.items()}
         totals |= {f"{name}_{what}": 0.0 for name in own for what in ("loss", "correct")}
         with float32_products(self.device):
-            for number, batch in enumerate(batches):
+            for number, (batch, counts) in enumerate(batches, start=1):
                 marks = self._backward(
                     batch.to(self.device),
                     {name: max(n, 1) for name, n in num_labels.items()},
-                    is_idle=number >= len(data.micro_batches),
-                    is_last=number == len(batches) - 1,
+                    counts=counts,
+                    is_last=number == len(batches),
                 )
                 for name, mark in marks.items():
                     for key, value in (
@@ -96,11 +98,11 @@ class Updater:
         return totals
 
     def _backward(
-        self, batch: Batch, num_labels: dict[str, float], *, is_idle: bool, is_last: bool
+        self, batch: Batch, num_labels: dict[str, float], *, counts: bool, is_last: bool
     ) -> dict[str, Mark]:
-        """Add the gradients of a micro-batch; an idle one adds zeros and has no marks."""
+        """Add the gradients of a micro-batch; one that does not count adds zeros, and no marks."""
         # What meets is averaged over the processes, and a sum is wanted.
-        scale = 0.0 if is_idle else float(self.ranks.size)
+        scale = float(self.ranks.size) if counts else 0.0
         with exchanging(self.module, now=is_last):
             with computing(self.device, self.config.precision):
                 marks: dict[str, Mark] = self.module(batch)
@@ -109,7 +111,7 @@ class Updater:
                 for name, mark in marks.items()
             )
             (loss if scale == 1 else loss * scale).backward()
-        return {} if is_idle else marks
+        return marks if counts else {}
 
     def figures(self, totals: Mapping[str, Tensor | float]) -> dict[str, float]:
         """Return marks as numbers, of all processes together."""
@@ -138,7 +140,7 @@ class Updater:
 
     def parts(self) -> dict[str, dict[str, Tensor]] | None:
         """Return the tensors a checkpoint is to be read into; None where all are whole."""
-        if self.ranks.size == 1 or self.config.parallel == "replicated":
+        if not is_sharded(self.config):
             return None
         return {
             "model": dict(self.learner.state_dict()),

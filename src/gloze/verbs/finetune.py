@@ -46,7 +46,7 @@ from gloze.tasks.results import (
     best_seed,
     model_card,
 )
-from gloze.training.distributed import whole_weights
+from gloze.training.distributed import is_sharded, whole_weights
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.log import MetricsLog
 from gloze.training.loop import Trainer
@@ -184,9 +184,10 @@ def _run_seed(job: _Job, seed: int, folder: Path) -> SeedResult:
     """Train one seed, judge it, save it."""
     parts, objective, learner = _build(job, seed)
     state = _train(job, learner, objective, seed, folder)
-    weights, told = whole_weights(learner), ""
+    weights = whole_weights(learner) if is_sharded(job.config.training) else None
+    told = ""
     if ranks().is_first:
-        if ranks().size > 1:
+        if weights is not None:
             parts, objective, learner = _build(job, seed)
             learner.load_state_dict(weights)
             learner.to(pick_device(job.config.training.device))
