@@ -60,9 +60,7 @@ def gloze_side(path: Path) -> Callable[[], int]:
 
     def step() -> int:
         data = next(source)
-        updater.gradients(data, 0)
-        updater.clip()
-        updater.apply(2e-5)
+        updater.update(data, 0, 2e-5).read()
         return data.num_labels[NAME]
 
     return step

@@ -93,10 +93,7 @@ def gloze_side(size: str, folder: Path, precision: str, dropout: float) -> Calla
 
     def step() -> int:
         given = next(data)
-        marks = updater.gradients(given, 0)
-        updater.clip()
-        updater.apply(1e-4)
-        marks["mlm_loss"].item()
+        updater.update(given, 0, 1e-4).read()
         return given.num_tokens
 
     return step

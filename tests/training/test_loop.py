@@ -172,6 +172,52 @@ def test_numbers_that_are_not_finite_are_never_applied_and_the_batch_is_kept(
     assert all(torch.isfinite(p).all() for p in made.updater.trained)
 
 
+@pytest.mark.parametrize("poison", [None, 3, 7])
+def test_figures_read_a_step_late_change_no_weight_and_no_row(
+    tmp_path, shards, monkeypatch, poison
+):
+    """As on a device that computes while the host prepares the next step."""
+    original = Updater.gradients
+
+    def poisoned(self, data, step):
+        totals = original(self, data, step)
+        if step == poison:
+            self.trained[0].grad[0, 0] = float("inf")
+        return totals
+
+    monkeypatch.setattr(Updater, "gradients", poisoned)
+    found = []
+    for ahead in (0, 1):
+        folder = tmp_path / str(ahead)
+        made = trainer(shards, folder, "training.log_every=4", "training.save_every=7")
+        made._ahead = ahead
+        state = made.run()
+        rows = list(read_metrics(folder / "metrics.jsonl"))
+        timeless = [{k: v for k, v in r.items() if "second" not in k} for r in rows]
+        found.append((made.updater.tensors(), timeless, state.refused, state.loss_mean))
+    (weights, *rest), (late_weights, *late_rest) = found
+    assert rest == late_rest
+    for group, tensors in weights.items():
+        assert all(torch.equal(late_weights[group][name], x) for name, x in tensors.items())
+
+
+def test_going_back_a_step_late_leaves_out_the_same_data(tmp_path, shards, monkeypatch):
+    original, bad = Updater.gradients, [[0, n] for n in (7, 8, 9, 10)]
+
+    def poisoned(self, data, step):
+        totals = original(self, data, step)
+        broken = [data.epoch, data.number] in bad
+        return {**totals, "mlm_loss": totals["mlm_loss"] * float("nan")} if broken else totals
+
+    monkeypatch.setattr(Updater, "gradients", poisoned)
+    made = trainer(shards, tmp_path, "training.save_every=5")
+    made._ahead = 1
+    state = made.run()
+    assert (state.step, state.rollbacks) == (20, 1)
+    assert state.excluded == bad
+    assert all(torch.isfinite(p).all() for p in made.updater.trained)
+
+
 def test_lasting_nan_goes_back_three_times_and_then_stops_with_step_batch_and_checkpoint(
     tmp_path, shards, monkeypatch
 ):
@@ -211,7 +257,7 @@ def test_after_going_back_the_data_that_led_there_is_left_out(tmp_path, shards, 
 
 def judged(losses):
     state = TrainingState()
-    return [judge(state, loss, 1.0, [0, i]) for i, loss in enumerate(losses)], state
+    return [judge(state, i, loss, 1.0, [0, i]) for i, loss in enumerate(losses)], state
 
 
 def test_twenty_steps_far_over_the_mean_are_divergence():

@@ -114,13 +114,20 @@ class Batch:
         """Return the batch with its tensors on ``device``."""
         if device.type == "cpu":
             return self
-        moved = {
-            name: getattr(self, name).to(device, non_blocking=True)
-            for name in ("input_ids", "position_ids", "token_type_ids", "cu_seqlens")
-        }
-        labels = {name: x.to(device, non_blocking=True) for name, x in self.labels.items()}
-        where = {name: x.to(device, non_blocking=True) for name, x in self.label_positions.items()}
-        return replace(self, **moved, labels=labels, label_positions=where)
+
+        def moved(x: torch.Tensor) -> torch.Tensor:
+            # From pinned memory alone the copy runs beside the host.
+            return (x.pin_memory() if device.type == "cuda" else x).to(device, non_blocking=True)
+
+        return replace(
+            self,
+            input_ids=moved(self.input_ids),
+            position_ids=moved(self.position_ids),
+            token_type_ids=moved(self.token_type_ids),
+            cu_seqlens=moved(self.cu_seqlens),
+            labels={name: moved(x) for name, x in self.labels.items()},
+            label_positions={name: moved(x) for name, x in self.label_positions.items()},
+        )
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,18 @@ _MEMORY, _LEAST = 0.98, 50
 Verdict = Literal["fine", "refused", "diverged"]
 
 
-def judge(state: TrainingState, loss: float, grad_norm: float, place: list[int]) -> Verdict:
-    """Judge a step before its update, noting it in ``state``.
+def judge(
+    state: TrainingState, step: int, loss: float, grad_norm: float, place: list[int]
+) -> Verdict:
+    """Judge a step by its figures, noting it in ``state``.
 
-    ``refused``: loss or gradient is not finite, so the update must not be made. ``diverged``:
-    that happened more than 3 times in 100 steps, or the loss stayed over its running mean by
+    ``refused``: loss or gradient is not finite, so the update was not made. ``diverged``: that
+    happened more than 3 times in 100 steps, or the loss stayed over its running mean by
     6 standard deviations for 20 steps; ``state.suspects`` then names the data.
     """
     if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-        recent = [r for r in state.refused if r[0] > state.step - AMONG_STEPS]
-        state.refused = [*recent, [state.step, *place]]
+        recent = [r for r in state.refused if r[0] > step - AMONG_STEPS]
+        state.refused = [*recent, [step, *place]]
         if len(state.refused) > MOST_REFUSED:
             state.suspects = [r[1:] for r in state.refused]
             return "diverged"

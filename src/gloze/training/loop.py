@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from gloze.core.errors import DivergedError, StoppedError
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from gloze.core.batch import Step
     from gloze.core.contracts import StepStream
     from gloze.training.config import TrainingConfig
+    from gloze.training.figures import Figures
     from gloze.training.learner import Learner
     from gloze.training.log import MetricsLog
 
@@ -45,6 +49,19 @@ class CheckpointStore(Protocol):
     def read(self, path: Path, like: Tensors | None = None) -> tuple[Tensors, dict[str, Any]]:
         """Read a checkpoint's tensors, as parts if ``like`` is of parts, and its state."""
         ...
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An update whose figures nobody has looked at yet."""
+
+    step: int
+    data: Step
+    found: Figures
+
+
+class _WentBackError(Exception):
+    """Training is at an earlier checkpoint again; what was under way is void."""
 
 
 class Trainer:
@@ -72,6 +89,9 @@ class Trainer:
         self.updater = Updater(learner, config, seed)
         self.budget = Budget(config, stream)
         self.state = TrainingState()
+        # While a device is at one step the host prepares the next, and judges the one before.
+        self._ahead = 0 if self.updater.device.type == "cpu" else 1
+        self._unread: deque[_Made] = deque()
         self._started_at = self._logged_at = time.monotonic()
         self._seconds, self._saved_seconds, self._exit_code = 0.0, 0.0, 0
 
@@ -88,18 +108,23 @@ class Trainer:
                 self.save()
             self.log.rewind(self.state.step)
             while self.progress() < 1:
-                for data in self.stream.read(self.state.epoch, self.state.number):
-                    if not self.step(data):
-                        break
-                    self._agree(interruption.exit_code or 0)
-                    self._look_and_save()
-                    if self._exit_code:
-                        raise StoppedError(self._stop(), self._exit_code)
-                    if self.progress() >= 1:
-                        break
+                with suppress(_WentBackError):
+                    self._train(interruption)
         self._refuse_broken()
         self.save()
         return self.state
+
+    def _train(self, interruption: Interruption) -> None:
+        """Make one update after the other until the budget is used up or training goes back."""
+        for data in self.stream.read(self.state.epoch, self.state.number):
+            self.step(data)
+            self._agree(interruption.exit_code or 0)
+            self._look_and_save()
+            if self._exit_code:
+                raise StoppedError(self._stop(), self._exit_code)
+            if self.progress() >= 1:
+                self._settle()
+                return
 
     def _agree(self, exit_code: int) -> None:
         """Let all processes see one clock, and stop if one of them was asked to."""
@@ -113,31 +138,38 @@ class Trainer:
         if refused and refused[-1][0] == self.state.step - 1:
             self._diverged(f"Training ended on a loss that is not finite, step {refused[-1][0]}. ")
 
-    def step(self, data: Step) -> bool:
-        """Make one update; return False if training went back to a checkpoint instead."""
-        place = [data.epoch, data.number]
-        if place not in self.state.excluded:
+    def step(self, data: Step) -> None:
+        """Make one update, unless its data is excluded."""
+        if [data.epoch, data.number] not in self.state.excluded:
             progress = self.progress()
             rate = self.config.learning_rate * warmup_then_decay(progress, self.config.warmup_rate)
-            marks = self.updater.gradients(data, self.state.step)
-            grad_norm = self.updater.clip()
-            figures = self.updater.figures(marks)
+            found = self.updater.update(data, self.state.step, rate)
+            self._unread.append(_Made(self.state.step, data, found))
+            self.state.step += 1
+            self.state.tokens += data.num_tokens
+            self._add({"tokens": data.num_tokens})
+            self._settle(leave=self._ahead)
+            self._log_due(rate)
+        self.state.epoch, self.state.number = self._after(data)
+
+    def _settle(self, leave: int = 0) -> None:
+        """Judge the updates not looked at yet, all but the newest ``leave``."""
+        while len(self._unread) > leave:
+            made = self._unread.popleft()
+            figures = self.updater.figures(made.found)
             loss = sum(
                 weight * figures[f"{name}_loss"] / max(figures[f"{name}_labels"], 1)
                 for name, weight in self.weights.items()
             )
-            verdict = judge(self.state, loss, grad_norm, place)
+            place = [made.data.epoch, made.data.number]
+            verdict = judge(self.state, made.step, loss, figures["grad_norm"], place)
             if verdict == "diverged":
-                self._go_back(data, loss)
-                return False
+                self._go_back(made, loss)
+                raise _WentBackError
             if verdict == "refused":
-                self.log.refuse(self.state.step, data, figures)
+                self.log.refuse(made.step, made.data, figures)
             else:
-                self.updater.apply(rate)
-                self._add({**figures, "loss": loss, "grad_norm": grad_norm, "steps": 1.0})
-            self._log_due(rate, data)
-        self.state.epoch, self.state.number = self._after(data)
-        return True
+                self._add({**figures, "loss": loss, "steps": 1.0})
 
     def _after(self, data: Step) -> tuple[int, int]:
         if data.number + 1 < self.stream.num_steps(data.epoch):
@@ -148,12 +180,10 @@ class Trainer:
         for name, value in values.items():
             self.state.sums[name] = self.state.sums.get(name, 0.0) + value
 
-    def _log_due(self, rate: float, data: Step) -> None:
+    def _log_due(self, rate: float) -> None:
         state = self.state
-        state.step += 1
-        state.tokens += data.num_tokens
-        self._add({"tokens": data.num_tokens})
         if state.step % self.config.log_every == 0 or self.progress() >= 1:
+            self._settle()
             now = time.monotonic()
             sums, steps = state.sums, state.sums.get("steps", 0.0)
             row: dict[str, float] = {"step": state.step, "tokens": state.tokens}
@@ -169,6 +199,7 @@ class Trainer:
     def _look_and_save(self) -> None:
         due = int(min(self.progress(), 1.0) * self.config.evaluations + 1e-9)
         if self.evaluate is not None and due > self.state.evaluations:
+            self._settle()
             self.state.evaluations = due
             begun_at = time.monotonic()
             figures = self.evaluate()
@@ -183,15 +214,15 @@ class Trainer:
         if by_steps or (self.config.save_minutes and minutes >= self.config.save_minutes):
             self.save()
 
-    def _go_back(self, data: Step, loss: float) -> None:
+    def _go_back(self, made: _Made, loss: float) -> None:
         """Return to the last good checkpoint and leave out the data that led here."""
-        bad, step = self.state.suspects, self.state.step
+        bad, data = self.state.suspects, made.data
         excluded = self.state.excluded + bad
         rollbacks = self.state.rollbacks + 1
         sequences = f"{data.indices[:8].tolist()}{' ...' if len(data.indices) > 8 else ''}"
         where = (
-            f"Training diverged at step {step} (loss {loss:.4g}, epoch {data.epoch}, data step "
-            f"{data.number}, sequences {sequences}). "
+            f"Training diverged at step {made.step} (loss {loss:.4g}, epoch {data.epoch}, data "
+            f"step {data.number}, sequences {sequences}). "
         )
         latest = self.checkpoints.latest()
         if rollbacks > self.config.max_rollbacks or latest is None:
@@ -223,6 +254,7 @@ class Trainer:
 
     def save(self) -> Path:
         """Save everything needed to go on exactly."""
+        self._settle()
         now = time.monotonic()
         self.state.seconds, self._started_at = self.seconds(), now
         self._saved_seconds = self._seconds
@@ -233,6 +265,7 @@ class Trainer:
         latest = self.checkpoints.latest()
         if latest is None:
             return False
+        self._unread.clear()
         tensors, state = self.checkpoints.read(latest, self.updater.parts())
         self.updater.load(tensors)
         self.state = TrainingState.from_dict(state)

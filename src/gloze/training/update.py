@@ -11,6 +11,7 @@ from gloze.core.memory import keep_freed_memory
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.training.distributed import exchanging, is_sharded, replicate, shard, whole
+from gloze.training.figures import Figures
 from gloze.training.optim import (
     build_optimizer,
     empty_optimizer_tensors,
@@ -113,22 +114,58 @@ class Updater:
             (loss if scale == 1 else loss * scale).backward()
         return marks if counts else {}
 
-    def figures(self, totals: Mapping[str, Tensor | float]) -> dict[str, float]:
-        """Return marks as numbers, of all processes together."""
-        return self.ranks.sum({name: float(value) for name, value in sorted(totals.items())})
+    def update(self, data: Step, step: int, rate: float) -> Figures:
+        """Make one update, unless loss or gradient is not finite; return what it came to.
 
-    def clip(self) -> float:
+        Nothing here waits for the device.
+
+        Args:
+            data: of the step, or this process's share of it.
+            step: its number, on which dropout depends.
+            rate: the learning rate.
+
+        Returns:
+            Summed marks of this process and the norm of all gradients, ``grad_norm``.
+        """
+        marks = self.gradients(data, step)
+        norm = self.clip()
+        self.apply(rate, self._is_broken(norm, marks))
+        return Figures({**marks, "grad_norm": norm})
+
+    def figures(self, found: Figures) -> dict[str, float]:
+        """Return what an update came to, marks of all processes together."""
+        marks = dict(sorted(found.read().items()))
+        norm = marks.pop("grad_norm")
+        return {**self.ranks.sum(marks), "grad_norm": norm}
+
+    def clip(self) -> Tensor:
         """Return the norm of all gradients, which are scaled down if it is over the limit."""
         gradients = [p.grad for p in self.trained if p.grad is not None]
         norm = whole(torch.nn.utils.get_total_norm(gradients))
-        if norm > self.config.max_grad_norm:
+        # To look at it the host would have to wait; a scale of 1 costs a device nothing.
+        if self.device.type != "cpu" or norm > self.config.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(self.trained, self.config.max_grad_norm, norm)
-        return float(norm)
+        return norm
 
-    def apply(self, rate: float) -> None:
-        """Change the weights by their gradients at this learning rate."""
+    def _is_broken(self, norm: Tensor, marks: Mapping[str, Tensor | float]) -> Tensor:
+        """Return 1 where loss or gradient of any process is not finite, else 0."""
+        found = [norm, *(x for x in marks.values() if isinstance(x, torch.Tensor))]
+        broken = 1 - torch.stack([x.float() for x in found]).isfinite().all().float()
+        if self.ranks.size > 1:
+            torch.distributed.all_reduce(broken, torch.distributed.ReduceOp.MAX)
+        return broken
+
+    def apply(self, rate: float, unless: Tensor | None = None) -> None:
+        """Change the weights by their gradients at this learning rate.
+
+        Args:
+            rate: of this update.
+            unless: a number on the device: 1 leaves weights and optimizer as they are.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        # By this name the fused optimizer knows what a gradient scaler found.
+        self.optimizer.found_inf = unless  # type: ignore[attr-defined]
         self.optimizer.step()
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:

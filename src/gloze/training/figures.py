@@ -1,0 +1,42 @@
+"""Numbers on their way from the device, so that nobody waits for them while it computes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+
+class Figures:
+    """Scalars of a device by name, sent to the host in one go and read when they are there.
+
+    Args:
+        values: tensors of one number each, all on one device, or numbers.
+    """
+
+    def __init__(self, values: Mapping[str, Tensor | float]) -> None:
+        self._order = list(values)
+        self._known = {k: float(v) for k, v in values.items() if not isinstance(v, torch.Tensor)}
+        sent = {k: v.detach() for k, v in values.items() if isinstance(v, torch.Tensor)}
+        self._names = list(sent)
+        self._event: torch.cuda.Event | None = None
+        self._numbers = torch.stack([v.double() for v in sent.values()]) if sent else None
+        if self._numbers is not None and self._numbers.is_cuda:
+            # Only into pinned memory does a copy run beside the host.
+            there = torch.empty_like(self._numbers, device="cpu", pin_memory=True)
+            self._numbers = there.copy_(self._numbers, non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record()
+
+    def read(self) -> dict[str, float]:
+        """Return the numbers; wait for the device if they are not there yet."""
+        if self._event is not None:
+            self._event.synchronize()
+        numbers = [] if self._numbers is None else self._numbers.tolist()
+        found = self._known | dict(zip(self._names, numbers, strict=True))
+        return {name: found[name] for name in self._order}
