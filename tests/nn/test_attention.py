@@ -158,3 +158,13 @@ def test_both_ways_on_a_cpu_give_the_same_numbers(monkeypatch):
     one = attend(heads, layout, 0.0)
     monkeypatch.setattr("gloze.nn.attention.SHORT", 0)
     assert torch.allclose(attend(heads, layout, 0.0), one, atol=1e-6)
+
+
+def test_the_flash_kernel_takes_what_it_is_given_in_this_order():
+    """It runs on CUDA alone, where a trial decides; its place in PyTorch is not promised."""
+    schema = torch.ops.aten._flash_attention_forward.default._schema
+    names = [argument.name for argument in schema.arguments]
+    assert names[:10] == [
+        *("query", "key", "value", "cum_seq_q", "cum_seq_k", "max_q", "max_k", "dropout_p"),
+        *("is_causal", "return_debug_mask"),
+    ]

@@ -78,8 +78,10 @@ def losses(shards, steps, *changes):
     found = []
     for number in range(steps):
         step = next(data)
-        figures = updater.update(step, number, 2e-3).read()
-        found.append(figures["mlm_loss"] / step.num_labels["mlm"])
+        marks = updater.gradients(step, number)
+        found.append(float(marks["mlm_loss"]) / step.num_labels["mlm"])
+        updater.clip()
+        updater.apply(2e-3)
     return np.array(found), updater
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 # Rows whose scores are worked out at once: enough to keep the products busy, few enough to
-# stay in the processor's cache.
-_ROWS = 128
+# stay in a processor's cache, or to be a small part of a device's memory.
+_ROWS_ON_CPU, _ROWS_ON_GPU = 128, 4096
 
 
 class TokenOutput(nn.Module):
@@ -70,8 +70,9 @@ class _CrossEntropy(torch.autograd.Function):
         gradients[len(labels) :] = 0
         bias_gradient = torch.zeros_like(bias)
         with torch.autocast(hidden.device.type, enabled=False):
-            for start in range(0, len(labels), _ROWS):
-                part = slice(start, start + _ROWS)
+            at_once = _ROWS_ON_CPU if hidden.device.type == "cpu" else _ROWS_ON_GPU
+            for start in range(0, len(labels), at_once):
+                part = slice(start, start + at_once)
                 label = labels[part, None]
                 products = F.linear(hidden[part], weight)[: len(label)]
                 scores = products.to(bias.dtype, copy=True).add_(bias)

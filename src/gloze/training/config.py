@@ -27,6 +27,7 @@ class TrainingConfig(Settings):
         max_grad_norm: longer gradients are shortened to it.
         precision: ``auto`` computes in bf16 where the hardware is fast at it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        compile: the layers by ``torch.compile``, on CUDA; takes a minute at the start.
         parallel: of several processes (``torchrun``): ``replicated`` keeps the whole model in
             each (DDP), ``sharded`` a part of it (FSDP2).
         timeout_seconds: after which a process that does not answer counts as gone.
@@ -57,6 +58,7 @@ class TrainingConfig(Settings):
     max_grad_norm: float = 1.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
+    compile: bool = False
     parallel: Literal["replicated", "sharded"] = "replicated"
     timeout_seconds: float = 120.0
     loader_workers: int = 1
@@ -96,6 +98,11 @@ class TrainingConfig(Settings):
             if getattr(self, name) < 0:
                 value = getattr(self, name)
                 raise ConfigError(f"training.{name} is {value}; it must not be negative.")
+        if self.compile and self.parallel == "sharded":
+            raise ConfigError(
+                "training.compile needs layers that are whole: set training.parallel=replicated, "
+                "or training.compile=false."
+            )
         if self.keep_checkpoints < 1:
             raise ConfigError("training.keep_checkpoints must be at least 1: resuming needs one.")
         if not 0 <= self.warmup_rate <= 1:

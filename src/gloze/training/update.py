@@ -10,6 +10,7 @@ from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.memory import keep_freed_memory
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
+from gloze.training.compiled import compile_if_possible
 from gloze.training.distributed import exchanging, is_sharded, replicate, shard, whole
 from gloze.training.figures import Figures
 from gloze.training.optim import (
@@ -50,6 +51,8 @@ class Updater:
             keep_freed_memory()
         self.ranks = ranks()
         self.learner = learner.to(self.device)
+        if config.compile:
+            compile_if_possible(self.learner, self.device)
         self.module: nn.Module = self.learner
         self._is_spread = self.ranks.size == 1
         if is_sharded(config):

@@ -1,0 +1,51 @@
+"""``torch.compile`` for the layers of a learner, where the device gains by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from gloze.core.progress import say
+
+if TYPE_CHECKING:
+    from gloze.training.learner import Learner
+
+
+def compile_if_possible(learner: Learner, device: torch.device) -> bool:
+    """Compile the layers, or say in a line why not and leave them; return whether it was done."""
+    reason = _why_not(device)
+    if reason:
+        say(f"training.compile: {reason} Training goes on without.")
+        return False
+    compile_layers(learner)
+    return True
+
+
+def compile_layers(learner: Learner) -> None:
+    """Compile each layer of a list of layers by itself: they share what is compiled.
+
+    The number of tokens stays free, so that batches of all sizes share it too. A module that says
+    ``compiles = False`` is called as it is, between two parts of its layer.
+    """
+    for module in list(learner.modules()):
+        if not isinstance(module, nn.ModuleList):
+            continue
+        for layer in module:
+            for inner in layer.modules():
+                if not getattr(inner, "compiles", True):
+                    inner.forward = torch.compiler.disable(inner.forward)
+            layer.compile(dynamic=True)
+
+
+def _why_not(device: torch.device) -> str | None:
+    if device.type != "cuda":
+        return f"it makes nothing faster on {device.type}, only on CUDA."
+    try:
+        torch.compile(lambda x: (x * x).relu())(torch.ones(64, device=device))
+    # A missing compiler, an old driver, a cache that cannot be written: each fails its own way.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        return f"it fails on this machine ({reason or type(error).__name__:.200})."
+    return None

@@ -1,0 +1,81 @@
+"""Compiled layers compute what layers compute; where they cannot be compiled, training says so."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from gloze.core.errors import ConfigError
+from gloze.training import compiled
+from gloze.training.compiled import compile_layers
+from gloze.training.config import TrainingConfig
+from tests.small import train_shards
+from tests.training.test_fast_paths import gradients, prepared
+
+# PyTorch's own, of its own parts.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return train_shards(tmp_path_factory.mktemp("data"))
+
+
+def compare(shards):
+    """Compare gradients of steps of different sizes, layers compiled and not."""
+    found = []
+    for is_compiled in (False, True):
+        updater, data = prepared(shards, "training.batch_tokens=300")
+        if is_compiled:
+            compile_layers(updater.learner)
+        found.append([])
+        for _ in range(3):
+            updater.gradients(next(data), 0)
+            found[-1].append(gradients(updater))
+    for plain, fast in zip(*found, strict=True):
+        for name, gradient in plain.items():
+            assert torch.allclose(gradient, fast[name], atol=1e-6), name
+    print("the same")
+
+
+def test_compiled_layers_give_the_same_gradients_for_batches_of_any_size(shards):
+    """In a process of its own: here the shapes of all calls are checked, which is compiled too."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom gloze.data.shards import Shards\n"
+        "from tests.training.test_compiled import compare\n"
+        "compare(Shards.open(Path(sys.argv[1]), 'train'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(shards.folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "the same\n", done.stderr
+
+
+def test_names_of_weights_stay_when_layers_are_compiled(shards):
+    updater, _ = prepared(shards)
+    before = list(updater.learner.state_dict())
+    compile_layers(updater.learner)
+    assert list(updater.learner.state_dict()) == before
+
+
+def test_training_goes_on_without_where_nothing_is_gained(shards, capsys):
+    prepared(shards, "training.compile=true", "training.device=cpu")
+    assert "training.compile: it makes nothing faster on cpu" in capsys.readouterr().err
+
+
+def test_a_compiler_that_fails_is_named(monkeypatch):
+    def fails(function):
+        raise RuntimeError("no C compiler found\nmore of it")
+
+    monkeypatch.setattr(compiled.torch, "compile", fails)
+    reason = compiled._why_not(torch.device("cuda"))
+    assert reason == "it fails on this machine (no C compiler found)."
+
+
+def test_shared_out_layers_are_not_compiled():
+    with pytest.raises(ConfigError, match=r"training\.compile needs layers that are whole"):
+        TrainingConfig(steps=1, batch_size=1, compile=True, parallel="sharded")
