@@ -171,9 +171,8 @@ def pad(batch: Batch) -> dict[str, torch.Tensor]:
     }
 
 
-def flops_a_token(size: str, asked_rate: float, length: float) -> float:
+def flops_a_token(layers: int, hidden: int, asked_rate: float, length: float) -> float:
     """Return the operations of products that a token needs, forward and backward."""
-    layers, hidden = SIZES[size]
     dense = layers * 12 * hidden**2
     head = asked_rate * (hidden**2 + hidden * VOCAB_SIZE)
     attention = layers * 2 * hidden * length
@@ -211,7 +210,7 @@ def compare(size: str, folder: Path, options: argparse.Namespace) -> None:
     plain = {**shared, "precision": "float32", "attention": "sdpa", "tuned": False}
     sides["transformers"] = (transformers_side, plain)
     found = measure(sides, rounds=options.rounds, seconds=options.seconds)
-    needed = flops_a_token(size, 0.15, 120)
+    needed = flops_a_token(*SIZES[size], 0.15, 120)
     reached = next(iter(found.values())).median * needed
     notes = {
         "threads": torch.get_num_threads(),

@@ -129,16 +129,20 @@ def peak_memory() -> float:
     return peak / (1 << 20 if platform.system() == "Darwin" else 1 << 10)
 
 
-def product_rate(dtype_name: str, *, size: int = 2048, seconds: float = 1.0) -> float:
+def product_rate(
+    dtype_name: str, *, size: int = 2048, seconds: float = 1.0, device: str = "cpu"
+) -> float:
     """Return the floating-point operations a second of a large matrix product, here and now."""
     import torch
 
     dtype = getattr(torch, dtype_name)
-    left, right = (torch.randn(size, size).to(dtype) for _ in range(2))
+    left, right = (torch.randn(size, size).to(device, dtype) for _ in range(2))
+    wait = torch.cuda.synchronize if device == "cuda" else int
     best, begun = float("inf"), time.perf_counter()
     while time.perf_counter() - begun < seconds:
         start = time.perf_counter()
         left @ right
+        wait()
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best
 

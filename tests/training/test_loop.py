@@ -103,6 +103,28 @@ def test_norms_and_biases_do_not_decay():
         assert decay[id(parameter)] == (0.0 if plain else 0.01), name
 
 
+def test_each_part_of_the_encoder_learns_at_a_share_of_the_rate_of_the_one_above(tmp_path, shards):
+    """Adam's first update is the rate itself, whatever the gradient."""
+    made = trainer(
+        *(shards, tmp_path, "training.layerwise_lr_decay=0.5", "training.weight_decay=0"),
+        *("training.max_grad_norm=1e9", "encoder.num_hidden_layers=2"),
+    )
+    before = {name: p.detach().clone() for name, p in made.updater.learner.named_parameters()}
+    made.updater.update(next(made.stream.read()), 0, 1e-3)
+    moved = {
+        name: (p.detach() - before[name]).abs().max().item()
+        for name, p in made.updater.learner.named_parameters()
+    }
+    for part, share in {
+        "encoder.embeddings.norm.weight": 1 / 8,
+        "encoder.layers.0.intermediate.weight": 1 / 4,
+        "encoder.layers.1.intermediate.weight": 1 / 2,
+        "encoder.pooler.dense.weight": 1,
+        "heads.mlm.transform.0.weight": 1,
+    }.items():
+        assert moved[part] == pytest.approx(share * 1e-3, rel=1e-2), part
+
+
 @pytest.mark.parametrize(
     ("progress", "share"), [(0, 0), (0.05, 0.5), (0.1, 1), (0.55, 0.5), (1, 0), (1.2, 0)]
 )
@@ -300,7 +322,7 @@ def test_impossible_settings_are_refused():
     for change in (
         *({"warmup_rate": 2}, {"adam_beta1": 1.5}, {"adam_epsilon": -1e-6}, {"max_grad_norm": -1}),
         *({"weight_decay": -1}, {"save_minutes": -1}, {"evaluation_tokens": -5}),
-        *({"learning_rate": 0}, {"micro_batch_tokens": 0}),
+        *({"learning_rate": 0}, {"micro_batch_tokens": 0}, {"layerwise_lr_decay": 1.5}),
     ):
         (name, value) = next(iter(change.items()))
         with pytest.raises(ConfigError, match=rf"training\.{name} is {value}"):

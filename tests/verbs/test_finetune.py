@@ -311,6 +311,11 @@ def test_minilm_fine_tuned_agrees_with_transformers(minilm, shared_data, tmp_pat
             "does nothing here",
         ),
         (
+            {"transfer": "frozen", "settings": ["training.layerwise_lr_decay=0.9"]},
+            ConfigError,
+            "layerwise_lr_decay does nothing here",
+        ),
+        (
             {"transfer": "frozen", "settings": ['freeze=["encoder.layers.0"]']},
             ConfigError,
             "freeze does nothing here",

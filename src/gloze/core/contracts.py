@@ -60,6 +60,11 @@ class Encoder(Protocol):
         """Hidden states and batch to one vector for each sequence."""
         ...
 
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The parts one after the other, from the input up; without the pooler."""
+        ...
+
     def __call__(self, batch: Batch) -> list[Tensor]:
         """Return the hidden states, each [tokens, output_size]; index 0 is the embeddings."""
         ...

@@ -173,6 +173,11 @@ class TransformerEncoder(nn.Module):
         """The table of token vectors, which output layers share."""
         return self.embeddings.token_embeddings
 
+    @property
+    def stages(self) -> list[nn.Module]:
+        """Embeddings and layers, from the input up."""
+        return [self.embeddings, *self.layers]
+
     def forward(self, batch: Batch) -> list[Tensor]:
         """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
         layout = Layout.of(batch, self.config.direction)

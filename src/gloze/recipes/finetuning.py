@@ -62,6 +62,10 @@ class FinetuneConfig(Settings):
     def __post_init__(self) -> None:
         if self.transfer == "frozen" and self.freeze:
             raise ConfigError("freeze does nothing here: the whole encoder is frozen.")
+        if self.transfer == "frozen" and self.training.layerwise_lr_decay != 1:
+            raise ConfigError(
+                "training.layerwise_lr_decay does nothing here: the whole encoder is frozen."
+            )
         if self.transfer == "frozen" and self.encoder.rates:
             raise ConfigError(
                 f"encoder.{next(iter(self.encoder.rates))} does nothing here: a frozen encoder "

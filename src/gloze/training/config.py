@@ -21,6 +21,8 @@ class TrainingConfig(Settings):
         batch_size: sequences of a step.
         micro_batch_tokens: most tokens computed at once.
         learning_rate: at its highest, after warm-up.
+        layerwise_lr_decay: the encoder's last layer learns at this share of the rate, each part
+            under it at this share of the one above (Howard and Ruder 2018, 3.2); 1 for all alike.
         warmup_rate: share of the budget over which the rate rises from 0; then it falls to 0.
         weight_decay: of AdamW, not applied to norms and biases.
         adam_beta1, adam_beta2, adam_epsilon: of AdamW.
@@ -50,6 +52,7 @@ class TrainingConfig(Settings):
     batch_size: int | None = None
     micro_batch_tokens: int = 8192
     learning_rate: float = 1e-4
+    layerwise_lr_decay: float = 1.0
     warmup_rate: float = 0.01
     weight_decay: float = 0.01
     adam_beta1: float = 0.9
@@ -105,6 +108,11 @@ class TrainingConfig(Settings):
             )
         if self.keep_checkpoints < 1:
             raise ConfigError("training.keep_checkpoints must be at least 1: resuming needs one.")
+        if not 0 < self.layerwise_lr_decay <= 1:
+            share = self.layerwise_lr_decay
+            raise ConfigError(
+                f"training.layerwise_lr_decay is {share}; it must be over 0 and at most 1."
+            )
         if not 0 <= self.warmup_rate <= 1:
             rate = self.warmup_rate
             raise ConfigError(f"training.warmup_rate is {rate}; it must be from 0 to 1.")

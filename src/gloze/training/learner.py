@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 
@@ -25,6 +25,15 @@ class Learner(nn.Module):
         self.encoder = encoder
         self.heads = nn.ModuleDict({objective.name: objective.head for objective in objectives})
         self.weights = {objective.name: objective.weight for objective in objectives}
+
+    def depths(self) -> dict[str, int]:
+        """Return for each weight how far under the heads it lies: 1 in the encoder's last layer.
+
+        The pooler counts with the heads, at 0.
+        """
+        stages = reversed(cast("Any", self.encoder).stages)
+        found = {p: depth for depth, stage in enumerate(stages, 1) for p in stage.parameters()}
+        return {name: found.get(p, 0) for name, p in self.named_parameters()}
 
     def forward(self, batch: Batch) -> dict[str, Mark]:
         """Return each objective's mark on this batch."""

@@ -10,19 +10,28 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gloze.training.config import TrainingConfig
+    from gloze.training.learner import Learner
 
 _AVERAGES = ("exp_avg", "exp_avg_sq")
 
 
-def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """Return AdamW over the weights that train; norms and biases do not decay."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def build_optimizer(learner: Learner, config: TrainingConfig) -> torch.optim.AdamW:
+    """Return AdamW over the weights that train; norms and biases do not decay.
+
+    Each group of weights has a ``share`` of the learning rate.
+    """
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    depths = learner.depths()
+    for name, weight in learner.named_parameters():
+        if weight.requires_grad:
+            share = config.layerwise_lr_decay ** depths[name]
+            decay = config.weight_decay if weight.ndim > 1 else 0.0
+            groups.setdefault((share, decay), []).append(weight)
     return torch.optim.AdamW(
-        groups,
+        [
+            {"params": weights, "share": share, "weight_decay": decay}
+            for (share, decay), weights in groups.items()
+        ],
         lr=config.learning_rate,
         betas=(config.adam_beta1, config.adam_beta2),
         eps=config.adam_epsilon,

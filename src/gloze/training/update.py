@@ -166,7 +166,7 @@ class Updater:
             unless: a number on the device: 1 leaves weights and optimizer as they are.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         # By this name the fused optimizer knows what a gradient scaler found.
         self.optimizer.found_inf = unless  # type: ignore[attr-defined]
         self.optimizer.step()
