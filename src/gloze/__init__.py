@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gloze.text.read import ReadOptions
     from gloze.tokenizers import TokenizerConfig, load_tokenizer
     from gloze.verbs.evaluate import evaluate
+    from gloze.verbs.export import export
     from gloze.verbs.fill import fill
     from gloze.verbs.finetune import finetune
     from gloze.verbs.predict import predict
@@ -45,6 +46,7 @@ __all__ = [
     "WriteError",
     "__version__",
     "evaluate",
+    "export",
     "fill",
     "finetune",
     "learn_tokenizer",
@@ -69,6 +71,7 @@ _PLACES = {
     "TokenizerConfig": "gloze.tokenizers:TokenizerConfig",
     "WriteError": "gloze.core.errors:WriteError",
     "evaluate": "gloze.verbs.evaluate:evaluate",
+    "export": "gloze.verbs.export:export",
     "fill": "gloze.verbs.fill:fill",
     "finetune": "gloze.verbs.finetune:finetune",
     "learn_tokenizer": "gloze.verbs.tokenizer:learn",

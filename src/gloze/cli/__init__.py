@@ -38,6 +38,7 @@ VERBS = {
     "evaluate": "Judge a fine-tuned run on labelled examples, or a pre-trained one on text.",
     "predict": "Answer every example of a file, with a probability for each label.",
     "fill": "Fill the blanks of a text.",
+    "export": "Export an encoder with its pooling as an ONNX graph, compared with the model.",
 }
 # What torchrun may start.
 _TOGETHER = ("pretrain", "finetune")

@@ -1,0 +1,190 @@
+"""Encoders as ONNX graphs, for runtimes that know nothing of us: the ``export`` extra.
+
+Such a graph takes a rectangle of padded token ids, as every runtime gives it, and returns one
+vector for each text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from gloze.core.errors import ConfigError, MissingExtraError
+from gloze.nn.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.nn.attention import SelfAttention
+
+Pooling = Literal["mean", "cls"]
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+OUTPUT = "embeddings"
+# The first with all that is written here; runtimes of the last two years read it.
+_OPSET = 20
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rectangle(Layout):
+    """Texts side by side, in which padding counts as tokens that nobody sees.
+
+    Attributes:
+        visible: true at the real ones.
+    """
+
+    visible: Bool[Tensor, "texts longest"]
+
+
+class _RectangleAttention(nn.Module):
+    """Self-attention with the weights of ours, in plain steps that every runtime knows."""
+
+    def __init__(self, own: SelfAttention) -> None:
+        super().__init__()
+        self.heads = own.num_attention_heads
+        self.query_key_value, self.output = own.query_key_value, own.output
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens hidden"], layout: _Rectangle
+    ) -> Float[Tensor, "tokens hidden"]:
+        texts, longest = layout.visible.shape
+        joined = self.query_key_value(hidden).view(texts, longest, 3, self.heads, -1)
+        query, key, value = joined.permute(2, 0, 3, 1, 4).unbind(0)
+        seen = layout.visible[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        result: Tensor = self.output(mixed.transpose(1, 2).reshape(texts * longest, -1))
+        return result
+
+
+class _Vectors(nn.Module):
+    """A padded rectangle of token ids to one vector for each text."""
+
+    def __init__(self, encoder: TransformerEncoder, pooling: Pooling) -> None:
+        super().__init__()
+        own: Any = deepcopy(encoder).float().cpu().eval()
+        for layer in own.layers:
+            layer.attention = _RectangleAttention(layer.attention)
+        self.embeddings, self.layers, self.pooling = own.embeddings, own.layers, pooling
+
+    def forward(
+        self,
+        input_ids: Int[Tensor, "texts longest"],
+        attention_mask: Int[Tensor, "texts longest"],
+        token_type_ids: Int[Tensor, "texts longest"],
+    ) -> Float[Tensor, "texts hidden"]:
+        texts, longest = input_ids.shape
+        places = torch.arange(longest).expand(texts, -1).reshape(-1)
+        hidden = self.embeddings(input_ids.reshape(-1), places, token_type_ids.reshape(-1))
+        layout = _Rectangle(
+            cu_seqlens=torch.arange(texts + 1) * longest,
+            position_ids=places,
+            max_seqlen=longest,
+            visible=attention_mask.bool(),
+        )
+        for layer in self.layers:
+            hidden = layer(hidden, layout)
+        hidden = hidden.view(texts, longest, -1)
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        share = attention_mask[:, :, None].to(hidden.dtype)
+        return (hidden * share).sum(1) / share.sum(1)
+
+
+def check_extra(purpose: str) -> None:
+    """Check that the packages of the ``export`` extra are there.
+
+    Raises:
+        MissingExtraError: if one is not.
+    """
+    from importlib.util import find_spec
+
+    for package in _PACKAGES:
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "export", purpose)
+
+
+def write_graph(encoder: TransformerEncoder, path: Path, *, pooling: Pooling) -> None:
+    """Write an encoder with its pooling in float32, for any number of texts of any length.
+
+    Raises:
+        ConfigError: if its tokens may not look both ways.
+    """
+    if encoder.config.direction != "bidirectional":
+        raise ConfigError(
+            f"Only encoders whose tokens look both ways can be exported; this one is "
+            f"{encoder.config.direction}."
+        )
+    ids = torch.ones(2, 5, dtype=torch.long)
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    sizes = {
+        0: torch.export.Dim("texts", min=1, max=1 << 20),
+        1: torch.export.Dim("longest", min=2, max=encoder.config.max_position_embeddings),
+    }
+    with _quietly(), torch.no_grad():
+        program: Any = torch.onnx.export(
+            _Vectors(encoder, pooling).eval(),
+            (ids, mask, torch.zeros_like(ids)),
+            input_names=INPUTS,
+            output_names=[OUTPUT],
+            dynamic_shapes=dict.fromkeys(INPUTS, sizes),
+            opset_version=_OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+        program.save(path)
+
+
+def write_int8(path: Path, output: Path, *, kept: int = 0) -> None:
+    """Write a graph of :func:`write_graph` with weights and products in 8 bits.
+
+    Weights have a scale for each output: one for a whole matrix loses too much. Activations are
+    scaled anew for each text.
+
+    Args:
+        path: the graph in float32.
+        output: to write.
+        kept: layers, from the first up, whose feed-forward output stays in float32. Its inputs
+            have the largest outliers, and an early error is carried on by every layer above.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    graph = onnx.load(path)
+    # Shapes noted by the exporter are of weights as they were before they are turned.
+    del graph.graph.value_info[:]
+    weights = tuple(f"layers.{number}.output.weight" for number in range(kept))
+    spared = [node.name for node in graph.graph.node if set(weights) & set(node.input)]
+    with _quietly():
+        quantize_dynamic(
+            graph,
+            output,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            # A product with a bias is split in two and renamed before it is looked for.
+            nodes_to_exclude=[name for n in spared for name in (n, f"{n}_MatMul")],
+        )
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the exporters' talk about themselves from the screen."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
