@@ -73,7 +73,7 @@ def batches(work: Work) -> list[Batch]:
                 position_ids=torch.from_numpy(places),
                 token_type_ids=torch.from_numpy((places >= work.length // 2).astype(np.int64)),
                 cu_seqlens=torch.from_numpy(starts.astype(np.int32)),
-                max_seqlen=work.length,
+                max_seqlen=int(lengths.max()),
                 labels=labels,
                 label_positions={"mlm": torch.from_numpy(asked)},
             )
@@ -217,7 +217,7 @@ def main() -> None:
             },
             rounds=options.rounds,
             seconds=options.seconds,
-            warmup=4,
+            warmup=4 if on_gpu else 1,
         )
         size = f"L{work.layers}/H{work.hidden}"
         report(f"Pre-training step, {size}, length {length}", "tokens", found, shares(found, work))

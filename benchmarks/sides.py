@@ -77,18 +77,23 @@ def measure(
         processes.append(process)
         pipes[name].recv()  # One prepares at a time.
     found = {name: Measured() for name in sides}
-    for name, pipe in pipes.items():
-        _ask(pipe, (warmup, 0.0))
-        print(f"{name}: ready", file=sys.stderr, flush=True)
-    for number in range(rounds):
+    try:
         for name, pipe in pipes.items():
-            work, took = _ask(pipe, (1, seconds))
-            found[name].rates.append(work / took)
-        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-    for name, pipe in pipes.items():
-        found[name].peak = _ask(pipe, None)
-    for process in processes:
-        process.join()
+            _ask(pipe, (warmup, 0.0))
+            print(f"{name}: ready", file=sys.stderr, flush=True)
+        for number in range(rounds):
+            for name, pipe in pipes.items():
+                work, took = _ask(pipe, (1, seconds))
+                found[name].rates.append(work / took)
+            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        for name, pipe in pipes.items():
+            found[name].peak = _ask(pipe, None)
+    finally:
+        # A side that fails ends the others: each ends when its pipe does.
+        for pipe in pipes.values():
+            pipe.close()
+        for process in processes:
+            process.join()
     return found
 
 

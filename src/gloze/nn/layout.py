@@ -48,6 +48,11 @@ class Layout:
         """Whether all sequences are of one length."""
         return self.num_sequences * self.max_seqlen == self.num_tokens
 
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one sequence, whose tokens are a rectangle as they lie."""
+        return self.num_sequences == 1 and self.is_even
+
     @cached_property
     def lengths(self) -> Int[Tensor, " sequences"]:
         """Tokens of each sequence."""

@@ -21,7 +21,7 @@ def to_rectangle(
     no gradient flows back from them.
     """
     _, parts, heads, head_size = x.shape
-    if layout.num_sequences == 1:
+    if layout.is_single:
         return x.permute(1, 2, 0, 3)[:, None]
     there, back = layout.moves(parts, heads)
     rows: Tensor = _ToRectangle.apply(x.reshape(-1, head_size), there, back)  # type: ignore[no-untyped-call]
@@ -33,7 +33,7 @@ def to_tokens(
 ) -> Float[Tensor, "tokens heads head_size"]:
     """Return the tokens' own numbers, end to end."""
     heads, head_size = x.shape[1], x.shape[3]
-    if layout.num_sequences == 1:
+    if layout.is_single:
         return x[0].transpose(0, 1)
     _, back = layout.moves(1, heads)
     rows: Tensor = _ToTokens.apply(x.reshape(-1, head_size), back)  # type: ignore[no-untyped-call]
