@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gloze.nn import attention
+from gloze.nn import attention
 from gloze.nn.attention import SelfAttention, attend, attend_jagged
 from gloze.nn.dropout import dropout
 from gloze.nn.layout import Layout
@@ -168,3 +169,19 @@ def test_the_flash_kernel_takes_what_it_is_given_in_this_order():
         *("query", "key", "value", "cum_seq_q", "cum_seq_k", "max_q", "max_k", "dropout_p"),
         *("is_causal", "return_debug_mask"),
     ]
+
+
+@pytest.mark.parametrize(("factor", "taken"), [(1.0, True), (1.2, False), (None, False)])
+def test_the_flash_kernel_is_taken_if_a_trial_agrees(monkeypatch, factor, taken):
+    """Also when the first call comes from inside inference."""
+
+    def stand_in(heads, layout, dropout_rate):
+        if factor is None:
+            raise RuntimeError("no such kernel")
+        return attend(heads, layout, dropout_rate) * factor
+
+    monkeypatch.setattr(attention, "attend_flash", stand_in)
+    attention._has_flash.cache_clear()
+    with torch.inference_mode():
+        assert attention._has_flash(torch.device("cpu"), torch.bfloat16) is taken
+    attention._has_flash.cache_clear()
