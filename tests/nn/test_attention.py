@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from gloze.nn import attention
-from gloze.nn import attention
 from gloze.nn.attention import SelfAttention, attend, attend_jagged
 from gloze.nn.dropout import dropout
 from gloze.nn.layout import Layout
