@@ -53,7 +53,9 @@ def run(words: list[str]) -> str:
     found = "\n".join(lines).strip()
     if done.returncode:
         found += f"\n\nThis benchmark ended with exit code {done.returncode}."
-    shown = " ".join(Path(word).name if "/" in word else word for word in command.split(" "))
+    shown = " ".join(
+        Path(word).name if Path(word).is_file() else word for word in command.split(" ")
+    )
     return f"## {words[0]}\n\n```\n{shown}\n```\n\n{about}\n\n{found}\n"
 
 

@@ -91,11 +91,12 @@ def test_as_few_layers_as_it_takes_are_kept(model, tmp_path, monkeypatch):
         graphs.write_int8(path, output, kept=kept)
 
     monkeypatch.setattr(verb, "write_int8", written)
-    found = iter([np.array([0.5]), np.array([0.9])])
-    monkeypatch.setattr(verb, "_cosines", lambda *_: next(found))
+    found = iter([0.5, 0.9, 0.7])
+    monkeypatch.setattr(verb, "_cosines", lambda *_: np.array([next(found)]))
     monkeypatch.setitem(verb.LEAST, "int8", 0.8)
     result = gloze.export(model, output=tmp_path / "e", precision="int8", texts=TEXTS)
     assert (tried, result.kept) == ([0, 1], 1)
+    assert (result.lowest_cosine, result.lowest_in_batches) == (0.9, 0.7)
 
 
 def test_layers_that_are_kept_are_not_in_8_bits(model, tmp_path):

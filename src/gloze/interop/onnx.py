@@ -150,7 +150,7 @@ def write_int8(path: Path, output: Path, *, kept: int = 0) -> None:
     """Write a graph of :func:`write_graph` with weights and products in 8 bits.
 
     Weights have a scale for each output: one for a whole matrix loses too much. Activations are
-    scaled anew for each text.
+    scaled anew for each batch.
 
     Args:
         path: the graph in float32.
