@@ -147,10 +147,9 @@ def side(name: str, at_once: int, graphs: Path) -> Callable[[], int]:
     return step
 
 
-def cosines(name: str, graphs: Path) -> tuple[float, float]:
-    """Return the lowest and the mean cosine of a side's vectors and the peer's."""
-    given = texts()[:AT_ONCE]
-    one, other = (np.asarray(e(given)) for e in (ENCODERS[name](graphs), peer_encoder()))
+def cosines(name: str, graphs: Path, other: Any) -> tuple[float, float]:
+    """Return the lowest and the mean cosine of a side's vectors and the others."""
+    one = np.asarray(ENCODERS[name](graphs)(texts()[:AT_ONCE]))
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     found = (one * other).sum(axis=1) / norms
     return float(found.min()), float(found.mean())
@@ -167,8 +166,9 @@ def main() -> None:
         graphs = Path(place)
         export_graphs(graphs)
         notes: dict[str, Any] = {"threads": torch.get_num_threads()}
+        exact = np.asarray(peer_encoder()(texts()[:AT_ONCE]))
         for name in names:
-            lowest, mean = cosines(name, graphs)
+            lowest, mean = cosines(name, graphs, exact)
             notes[f"{name}, cosine"] = f"lowest {lowest:.5f}, mean {mean:.5f}"
         for title, at_once in (("Texts of mixed length", AT_ONCE), ("One text at a time", 1)):
             sides = {n: (side, {"name": n, "at_once": at_once, "graphs": graphs}) for n in names}

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from benchmarks.pretrain import VOCAB_SIZE, flops_a_token, pad
+from benchmarks.pretrain import VOCAB_SIZE, flops_a_token, pad, their_model
 from benchmarks.sides import Measured, measure, product_rate, report
 
 if TYPE_CHECKING:
@@ -129,20 +129,9 @@ def gloze_side(work: dict[str, Any]) -> Callable[[], int]:
 
 def transformers_side(work: dict[str, Any]) -> Callable[[], int]:
     """Return some steps of `transformers` on the same batches, padded."""
-    from transformers import BertConfig, BertForPreTraining
-
     given = Work(**work)
     torch.set_float32_matmul_precision("high")
-    sizes = BertConfig(
-        vocab_size=VOCAB_SIZE,
-        hidden_size=given.hidden,
-        num_hidden_layers=given.layers,
-        num_attention_heads=given.hidden // 64,
-        intermediate_size=4 * given.hidden,
-        attn_implementation="sdpa",
-    )
-    torch.manual_seed(0)
-    model = BertForPreTraining(sizes).to(given.device).train()
+    model = their_model(given.layers, given.hidden, 0.1, "sdpa").to(given.device)
     called: Any = torch.compile(model) if given.compile else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     on_gpu = given.device == "cuda"

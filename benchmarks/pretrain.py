@@ -108,8 +108,6 @@ def transformers_side(
     Attention is ``sdpa``, PyTorch's fused one and its default, or ``eager``, one product after the
     other; tuned, its matrix products and its optimizer are the fastest there are.
     """
-    from transformers import BertConfig, BertForPreTraining
-
     if tuned:
         torch.set_float32_matmul_precision("medium")
     _, data = steps(recipe(size, dropout), folder)
@@ -117,19 +115,7 @@ def transformers_side(
         ([pad(batch) for batch in step.micro_batches], step.num_tokens)
         for step in islice(data, BATCHES)
     ]
-    layers, hidden = SIZES[size]
-    sizes = BertConfig(
-        vocab_size=VOCAB_SIZE,
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=hidden // 64,
-        intermediate_size=4 * hidden,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
-        attn_implementation=attention,
-    )
-    torch.manual_seed(0)
-    model = BertForPreTraining(sizes).train()
+    model = their_model(*SIZES[size], dropout, attention)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=tuned or None)
     autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
     turns = cycle(padded)
@@ -147,6 +133,24 @@ def transformers_side(
         return tokens
 
     return step
+
+
+def their_model(layers: int, hidden: int, dropout: float, attention: str) -> Any:
+    """Return BERT of these sizes as `transformers` has it, to be trained."""
+    from transformers import BertConfig, BertForPreTraining
+
+    sizes = BertConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 64,
+        intermediate_size=4 * hidden,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        attn_implementation=attention,
+    )
+    torch.manual_seed(0)
+    return BertForPreTraining(sizes).train()
 
 
 def making_rate(size: str, folder: Path, dropout: float) -> float:

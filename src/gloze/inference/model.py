@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from gloze.core.devices import float32_products, uses_bfloat16
 from gloze.core.errors import ConfigError, DataError
 from gloze.inference.batches import batches
 from gloze.nn.packed import pack
-from gloze.nn.pooling import first_of_sequence, mean_of_sequence
+from gloze.nn.pooling import Pooling, first_of_sequence, mean_of_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +75,7 @@ class Model:
         """Most tokens of a sequence, [CLS] and [SEP] included."""
         return self.encoder.config.max_position_embeddings
 
-    def encode(
-        self, texts: Sequence[str], *, pooling: Literal["mean", "cls"] = "mean"
-    ) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, pooling: Pooling = "mean") -> npt.NDArray[np.float32]:
         """Return a vector for each text, [texts, hidden_size], in their order.
 
         Texts over :attr:`max_length` tokens are cut there.

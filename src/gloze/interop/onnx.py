@@ -12,7 +12,7 @@ import logging
 import warnings
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.nn.attention import SelfAttention
+    from gloze.nn.pooling import Pooling
 
-Pooling = Literal["mean", "cls"]
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "embeddings"
 # The first with all that is written here; runtimes of the last two years read it.
@@ -73,7 +73,7 @@ class _Vectors(nn.Module):
 
     def __init__(self, encoder: TransformerEncoder, pooling: Pooling) -> None:
         super().__init__()
-        own: Any = deepcopy(encoder).float().cpu().eval()
+        own: Any = deepcopy(encoder).float().cpu()
         for layer in own.layers:
             layer.attention = _RectangleAttention(layer.attention)
         self.embeddings, self.layers, self.pooling = own.embeddings, own.layers, pooling

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gloze.core.batch import Batch
+
+# The mean of all tokens' vectors, or the first token's, that of [CLS].
+Pooling = Literal["mean", "cls"]
 
 
 def first_of_sequence(

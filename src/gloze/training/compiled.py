@@ -13,14 +13,12 @@ if TYPE_CHECKING:
     from gloze.training.learner import Learner
 
 
-def compile_if_possible(learner: Learner, device: torch.device) -> bool:
-    """Compile the layers, or say in a line why not and leave them; return whether it was done."""
-    reason = _why_not(device)
-    if reason:
+def compile_if_possible(learner: Learner, device: torch.device) -> None:
+    """Compile the layers, or say in a line why not and leave them."""
+    if reason := _why_not(device):
         say(f"training.compile: {reason} Training goes on without.")
-        return False
-    compile_layers(learner)
-    return True
+    else:
+        compile_layers(learner)
 
 
 def compile_layers(learner: Learner) -> None:

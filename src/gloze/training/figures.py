@@ -20,7 +20,6 @@ class Figures:
     """
 
     def __init__(self, values: Mapping[str, Tensor | float]) -> None:
-        self._order = list(values)
         self._known = {k: float(v) for k, v in values.items() if not isinstance(v, torch.Tensor)}
         sent = {k: v.detach() for k, v in values.items() if isinstance(v, torch.Tensor)}
         self._names = list(sent)
@@ -38,5 +37,4 @@ class Figures:
         if self._event is not None:
             self._event.synchronize()
         numbers = [] if self._numbers is None else self._numbers.tolist()
-        found = self._known | dict(zip(self._names, numbers, strict=True))
-        return {name: found[name] for name in self._order}
+        return self._known | dict(zip(self._names, numbers, strict=True))

@@ -14,7 +14,9 @@ from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.core.files import new_folder, write_json
 from gloze.core.manifest import write_manifest
 from gloze.core.output import refuse_existing, refuse_inputs
-from gloze.interop.onnx import INPUTS, OUTPUT, Pooling, check_extra, write_graph, write_int8
+from gloze.interop.onnx import INPUTS, OUTPUT, check_extra, write_graph, write_int8
+from gloze.nn.pooling import Pooling
+from gloze.tasks.lines import read_lines
 from gloze.text.library_docs import read_library_docs
 from gloze.text.sentences import split_sentences
 
@@ -108,17 +110,12 @@ def export(
         DataError: if a file is broken, or the graph does not agree with the model.
         WriteError: if the disk is full or the place cannot be written to.
     """
-    if precision not in LEAST:
-        raise ConfigError(
-            f"--precision {precision}: {nearest(precision, LEAST)}It is one of {', '.join(LEAST)}."
-        )
-    if pooling not in get_args(Pooling):
-        raise ConfigError(f"--pooling {pooling}: it is one of {', '.join(get_args(Pooling))}.")
-    check_extra("gloze export")
+    _check_call(precision, pooling)
     # Shortest first, so that batches hold alike lengths.
     output, given = Path(output), sorted(_read(texts), key=len)
     refuse_existing(output, force=force, ours=_FILES)
     refuse_inputs(output, [model, *([texts] if isinstance(texts, str | Path) else [])])
+    # Read twice: a model in use has laid its weights out for the processor.
     parts, source = load_parts(model), load(model)
     expected = source.encode(given, pooling=pooling)
 
@@ -150,6 +147,16 @@ def export(
         write_json(folder / NOTE, {**result.to_dict(), **inputs, "path": GRAPH})
         write_manifest(folder)
     return result
+
+
+def _check_call(precision: str, pooling: str) -> None:
+    if precision not in LEAST:
+        raise ConfigError(
+            f"--precision {precision}: {nearest(precision, LEAST)}It is one of {', '.join(LEAST)}."
+        )
+    if pooling not in get_args(Pooling):
+        raise ConfigError(f"--pooling {pooling}: it is one of {', '.join(get_args(Pooling))}.")
+    check_extra("gloze export")
 
 
 def _write(
@@ -206,16 +213,7 @@ def _read(texts: str | Path | Sequence[str] | None) -> list[str]:
         evenly = paragraphs[:: max(1, len(paragraphs) // _TEXTS)][:_TEXTS]
         return [split_sentences(paragraph)[0] for paragraph in evenly]
     if isinstance(texts, str | Path):
-        texts = [line for line in _lines(Path(texts)) if line.strip()]
+        texts = [text for _, text in read_lines(Path(texts)) if text.strip()]
     if not texts:
         raise DataError("there is no text to compare the graph and the model on.")
     return list(texts)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}.", path=path) from error
-    except UnicodeDecodeError as error:
-        raise DataError("not UTF-8 text.", path=path) from error
