@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,17 +17,24 @@ if TYPE_CHECKING:
 
 def collate(samples: Samples) -> Batch:
     """Return the batch of some samples: the same sequences end to end, no padding added."""
-    lengths = samples.lengths
-    ends = np.r_[0, np.cumsum(lengths)].astype(np.int32)
-    return Batch(
-        input_ids=torch.from_numpy(samples.input_ids),
-        position_ids=torch.from_numpy(places(lengths)),
-        token_type_ids=torch.from_numpy(samples.token_type_ids),
-        cu_seqlens=torch.from_numpy(ends),
-        max_seqlen=int(lengths.max(initial=0)),
+    return replace(
+        end_to_end(samples.input_ids, samples.token_type_ids, samples.lengths),
         labels={name: torch.from_numpy(x) for name, x in samples.labels.items()},
         label_positions={name: torch.from_numpy(x) for name, x in samples.label_positions.items()},
         indices=samples.indices,
+    )
+
+
+def end_to_end(input_ids: Ints, token_type_ids: Ints, lengths: Ints) -> Batch:
+    """Return a batch of sequences that lie end to end, and of nothing else."""
+    ends = np.zeros(len(lengths) + 1, dtype=np.int32)
+    np.cumsum(lengths, out=ends[1:])
+    return Batch(
+        input_ids=torch.from_numpy(input_ids),
+        position_ids=torch.from_numpy(places(lengths)),
+        token_type_ids=torch.from_numpy(token_type_ids),
+        cu_seqlens=torch.from_numpy(ends),
+        max_seqlen=int(lengths.max(initial=0)),
     )
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gloze.core.batch import Batch, Ints, Samples
-from gloze.data.collate import collate
+from gloze.data.collate import end_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from gloze.core.batch import Batch, Ints
 
 
 def batches(
@@ -43,6 +44,4 @@ def _batch(
     types = np.zeros_like(ids)
     if token_types is not None:
         types = np.concatenate([token_types[i] for i in chosen]).astype(np.int64)
-    flags = np.zeros(len(ids), dtype=bool)
-    keys = np.zeros(len(chosen), dtype=np.uint64)
-    return collate(Samples(ids, types, lengths, flags, flags, keys, chosen))
+    return end_to_end(ids, types, lengths)

@@ -9,13 +9,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gloze.nn.dropout import dropout
+from gloze.nn.dropout import Drawn
 from gloze.nn.layout import Layout
 from gloze.nn.rectangle import to_rectangle, to_tokens
+from gloze.nn.remade import use_remade
 from gloze.nn.rows import round_up_rows
 
-# Tokens up to which the CPU's fused kernel is the slower one in float32.
-SHORT = 128
+# Tokens up to which the CPU's fused kernel is the slower one in float32, and up to which a single
+# text's products in half precision take longer to start than those in float32 to compute.
+SHORT, FEW = 128, 64
 
 
 def attend(
@@ -38,6 +40,8 @@ def attend(
             return attend_flash(heads, layout, dropout_rate)
         if layout.direction == "bidirectional":
             return attend_jagged(heads, layout, dropout_rate)
+    if device == "cpu" and is_half and layout.is_single and layout.max_seqlen <= FEW:
+        return attend(heads.float(), layout, dropout_rate).to(heads.dtype)
     query, key, value = to_rectangle(heads, layout).unbind(0)
     # The CPU's fused kernel has no dropout; it takes five times as long in half precision, and up
     # to thirty times where sequences are short.
@@ -130,8 +134,12 @@ def _attend_spelled_out(
             beta=0 if bias is None else 1,
             alpha=query.shape[-1] ** -0.5,
         )
-        weights = dropout(scores.softmax(-1), dropout_rate)
-        return torch.bmm(weights, value).unflatten(0, sizes)
+        weights = scores.softmax(-1)
+        if not dropout_rate:
+            return torch.bmm(weights, value).unflatten(0, sizes)
+        drop = Drawn(weights, dropout_rate)
+        mixed = use_remade(lambda: drop(weights), lambda dropped: torch.bmm(dropped, value))
+        return mixed.unflatten(0, sizes)
 
 
 class Mixing(nn.Module):

@@ -1,13 +1,15 @@
-"""Dropout whose random numbers are cheap on a CPU."""
+"""Dropout whose random numbers are cheap on a CPU, and which keeps one bit a number."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 _STEPS = 1 << 16
 _WORDS = {
@@ -20,28 +22,74 @@ _WORDS = {
 def dropout(x: Tensor, rate: float) -> Tensor:
     """Zero each number with probability ``rate`` and scale up the rest (Srivastava et al. 2014).
 
-    PyTorch's own draws cost a CPU more than the products around them, so there the bits come
-    from SFC64, seeded by PyTorch's generator: ``torch.manual_seed`` decides, as ever. The rate
-    is then a multiple of 1/65536.
+    PyTorch's own draws cost a CPU more than the products around them, so there they are those of
+    :class:`Drawn`.
     """
     if rate == 0:
         return x
     if x.device.type != "cpu":
         return F.dropout(x, rate)
-    return x * _factors(x.shape, rate, x.dtype)
+    return Drawn(x, rate)(x)
 
 
-def _factors(shape: torch.Size, rate: float, dtype: torch.dtype) -> Tensor:
-    """Return 0 or 1 / (1 - rate) at each place."""
-    count = shape.numel()
+class Drawn:
+    """Which numbers of a tensor to drop: drawn once, the same each time it is called.
+
+    On a CPU the bits come from SFC64, seeded by PyTorch's generator: ``torch.manual_seed``
+    decides, as ever. The rate is then a multiple of 1/65536.
+
+    Args:
+        like: of the shape, and on the device, of what is to be dropped from.
+        rate: share to drop, over 0 and under 1.
+    """
+
+    def __init__(self, like: Tensor, rate: float) -> None:
+        self.shape, self.rate = like.shape, rate
+        self._kept: npt.NDArray[np.uint8] | None = None
+        self._on_device: Tensor | None = None
+        if like.device.type == "cpu":
+            self._kept = _draw(self.shape.numel(), rate)
+            self._bits = np.packbits(self._kept)
+        else:
+            self._on_device = torch.rand(self.shape, device=like.device) >= rate
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return ``x`` with the dropped numbers zeroed and the rest scaled up."""
+        result: Tensor = _Drop.apply(x, self)  # type: ignore[no-untyped-call]
+        return result
+
+    def factors(self, dtype: torch.dtype) -> Tensor:
+        """Return 0 or 1 / (1 - rate) at each place."""
+        if self._on_device is not None:
+            return self._on_device.to(dtype) / (1 - self.rate)
+        # Eight times as large as the bits, and at hand for the first call alone.
+        kept, self._kept = self._kept, None
+        if kept is None:
+            kept = np.unpackbits(self._bits, count=self.shape.numel())
+        # Put together as bit patterns: PyTorch turns truth values into halves one by one.
+        word, same = _WORDS[dtype.itemsize]
+        scale: Any = word(torch.tensor(1 / (1 - self.rate), dtype=dtype).view(same).item())
+        factors = kept * scale
+        return torch.from_numpy(factors).view(dtype).view(self.shape)
+
+
+def _draw(count: int, rate: float) -> npt.NDArray[np.uint8]:
+    """Return for each number 1 if it is kept, else 0."""
     source = np.random.SFC64(int(torch.randint(1 << 62, ())))
-    bits = np.asarray(source.random_raw(-(-count // 4))).view(np.uint16)[:count]
-    kept = bits >= np.uint16(round(rate * _STEPS))
-    # Put together as bit patterns: PyTorch turns truth values into halves one by one.
-    word, same = _WORDS[dtype.itemsize]
-    scale: Any = word(torch.tensor(1 / (1 - rate), dtype=dtype).view(same).item())
-    factors = kept.view(np.uint8) * scale
-    return torch.from_numpy(factors).view(dtype).view(shape)
+    drawn = np.asarray(source.random_raw(-(-count // 4))).view(np.uint16)[:count]
+    return (drawn >= np.uint16(round(rate * _STEPS))).view(np.uint8)
+
+
+class _Drop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, drawn: Drawn) -> Tensor:
+        ctx.drawn = drawn
+        return x * drawn.factors(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * ctx.drawn.factors(gradient.dtype), None
 
 
 class Dropout(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -43,4 +44,9 @@ class BertEmbeddings(nn.Module):
             + self.position_embeddings(position_ids)
             + self.token_type_embeddings(token_type_ids)
         )
-        return self.dropout(self.norm(summed))
+        hidden = self.norm(summed)
+        device = hidden.device.type
+        if torch.is_autocast_enabled(device):
+            # All states are of the products' precision: half the memory, and nothing to convert.
+            hidden = hidden.to(torch.get_autocast_dtype(device))
+        return self.dropout(hidden)

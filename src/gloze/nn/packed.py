@@ -1,8 +1,9 @@
-"""Dense layers for inference on a CPU, their weights laid out as its kernels read them.
+"""Layers for inference on a CPU: weights laid out as its kernels read them, steps joined.
 
 A product rearranges the weights each time before it uses them; for a single short text that takes
-as long as the product itself. PyTorch's compiler does this with its own operators; where they are
-missing, or do not give the same numbers, layers stay as they are.
+as long as the product itself. PyTorch's compiler does this with its own operators, which also take
+in what follows a product; where they are missing, or do not give the same numbers, layers stay as
+they are.
 """
 
 from __future__ import annotations
@@ -10,8 +11,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from gloze.nn.layout import Layout
+from gloze.nn.rows import round_up_rows
+from gloze.nn.transformer_layer import TransformerLayer
 
 
 class PackedLinear(nn.Module):
@@ -28,14 +34,61 @@ class PackedLinear(nn.Module):
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, self._bias, "none", [], "")
         return y
 
+    def gelu(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
+        """Return GELU of what the layer returns."""
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x, self._packed, self._bias, "gelu", [], "none"
+        )
+        return y
+
+    def add(
+        self, x: Float[Tensor, "rows inputs"], other: Float[Tensor, "rows outputs"]
+    ) -> Float[Tensor, "rows outputs"]:
+        """Return the sum of ``other`` and what the layer returns."""
+        y: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+            x, other, self._packed, self._bias, "add"
+        )
+        return y
+
+
+class PackedLayer(nn.Module):
+    """A :class:`TransformerLayer` of packed parts, without dropout."""
+
+    def __init__(self, layer: TransformerLayer) -> None:
+        super().__init__()
+        attention = layer.attention
+        self.num_attention_heads, self.mixing = attention.num_attention_heads, attention.mixing
+        self.query_key_value = PackedLinear(attention.query_key_value)
+        self.mixed = PackedLinear(attention.output)
+        self.attention_norm, self.output_norm = layer.attention_norm, layer.output_norm
+        self.intermediate = PackedLinear(layer.intermediate)
+        self.output = PackedLinear(layer.output)
+
+    def forward(
+        self, hidden: Float[Tensor, "rows hidden"], layout: Layout
+    ) -> Float[Tensor, "rows hidden"]:
+        """Return the hidden states one layer up."""
+        joined = self.query_key_value(hidden).unflatten(-1, (3, self.num_attention_heads, -1))
+        mixed = self.mixing(joined[: layout.num_tokens], layout).flatten(1)
+        hidden = self.attention_norm(self.mixed.add(round_up_rows(mixed, len(hidden)), hidden))
+        inner = self.intermediate.gelu(hidden)
+        return self.output_norm(self.output.add(inner, hidden))
+
 
 def pack(module: nn.Module) -> None:
-    """Replace every dense layer with a bias below a module on the CPU by a packed one."""
+    """Replace the layers, and every other dense layer with a bias, below a module on the CPU."""
     for name, part in list(module.named_children()):
-        if not isinstance(part, nn.Linear):
+        packed = {TransformerLayer: PackedLayer, nn.Linear: PackedLinear}.get(type(part))
+        if packed is None:
             pack(part)
-        elif part.bias is not None and _can_pack(part.weight.dtype):
-            setattr(module, name, PackedLinear(part))
+        elif all(has_bias and _can_pack(dtype) for has_bias, dtype in _dense(part)):
+            setattr(module, name, packed(part))
+
+
+def _dense(module: nn.Module) -> list[tuple[bool, torch.dtype]]:
+    """Return of each dense layer whether it has a bias, and its type."""
+    found = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    return [(part.bias is not None, part.weight.dtype) for part in found]
 
 
 @lru_cache(maxsize=4)
@@ -43,13 +96,19 @@ def _can_pack(dtype: torch.dtype) -> bool:
     """Try whether packed products are here, and are those of plain ones."""
     draw = torch.Generator().manual_seed(0)
     linear = nn.utils.skip_init(nn.Linear, 96, 64, dtype=dtype)
-    x, weight, bias = (torch.randn(sizes, generator=draw) for sizes in ((17, 96), (64, 96), (64,)))
+    sizes = (17, 96), (64, 96), (64,), (17, 64)
+    x, weight, bias, other = (torch.randn(size, generator=draw).to(dtype) for size in sizes)
     try:
         with torch.inference_mode():
             linear.weight.copy_(weight / 10)
             linear.bias.copy_(bias)
-            expected, found = linear(x.to(dtype)), PackedLinear(linear)(x.to(dtype))
+            packed, plain = PackedLinear(linear), linear(x)
+            pairs = [
+                (packed(x), plain),
+                (packed.gelu(x), F.gelu(plain)),
+                (packed.add(x, other), plain + other),
+            ]
     except (AttributeError, RuntimeError):
         return False
-    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
-    return bool(torch.allclose(found.float(), expected.float(), atol=tolerance, rtol=tolerance))
+    exact = 1e-5 if dtype == torch.float32 else 2e-2
+    return all(torch.allclose(y.float(), z.float(), atol=exact, rtol=exact) for y, z in pairs)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gloze.nn.attention import SelfAttention
 from gloze.nn.dropout import Dropout
 from gloze.nn.layout import Layout
+from gloze.nn.remade import use_remade
 
 
 class TransformerLayer(nn.Module):
@@ -44,5 +45,6 @@ class TransformerLayer(nn.Module):
     ) -> Float[Tensor, "rows hidden"]:
         """Return the hidden states one layer up."""
         hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, layout)))
-        inner = F.gelu(self.intermediate(hidden))
-        return self.output_norm(hidden + self.dropout(self.output(inner)))
+        inner = self.intermediate(hidden)
+        changed = use_remade(lambda: F.gelu(inner), self.output)
+        return self.output_norm(hidden + self.dropout(changed))

@@ -1,0 +1,39 @@
+import weakref
+
+import torch
+import torch.nn.functional as F
+
+from gloze.nn.remade import use_remade
+
+
+def test_gradients_are_those_of_what_is_kept():
+    torch.manual_seed(0)
+    x, weight = torch.randn(5, 8, requires_grad=True), torch.randn(3, 8, requires_grad=True)
+    remade = use_remade(lambda: F.gelu(x), lambda made: F.linear(made, weight))
+    kept = F.linear(F.gelu(x), weight)
+    assert torch.equal(remade, kept)
+    sides = [torch.autograd.grad(y.square().sum(), (x, weight)) for y in (remade, kept)]
+    for one, other in zip(*sides, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_was_made_is_gone_before_the_backward_pass():
+    x, weight = torch.randn(5, 8, requires_grad=True), torch.randn(3, 8, requires_grad=True)
+    made = []
+
+    def make():
+        made.append(weakref.ref(result := F.gelu(x)))
+        return result
+
+    y = use_remade(make, lambda it: F.linear(it, weight))
+    assert [ref() for ref in made] == [None]
+    y.sum().backward()
+    assert len(made) == 2
+
+
+def test_without_gradients_nothing_is_made_twice():
+    calls = []
+    with torch.no_grad():
+        y = use_remade(lambda: calls.append(1) or torch.ones(2), lambda it: it + 1)
+    assert y.tolist() == [2, 2]
+    assert calls == [1]
