@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import gloze
-from gloze.checkpoint import save_model
+from gloze.checkpoint import load_parts, save_model
 from gloze.cli import main
 from gloze.config.build import build_learner
 from gloze.core.errors import ConfigError, DataError, MissingExtraError
@@ -67,6 +68,8 @@ def test_a_real_model_in_8_bits_points_where_it_did_and_takes_a_third_of_the_spa
     note = json.loads((tmp_path / "e" / "export.json").read_text())
     assert f"lowest cosine {note['lowest_cosine']:.4f}" in told
     assert 0.98 <= note["lowest_cosine"] < note["mean_cosine"] < 1
+    assert note["lowest_in_batches"] >= 0.98
+    assert note["kept"] == 0
     assert note["megabytes"] < 91 / 3
     others = ["Coffee was grown in the hills.", "He never did like his brother's house."]
     source = gloze.load(minilm)
@@ -91,24 +94,33 @@ def test_as_few_layers_as_it_takes_are_kept(model, tmp_path, monkeypatch):
         graphs.write_int8(path, output, kept=kept)
 
     monkeypatch.setattr(verb, "write_int8", written)
-    found = iter([0.5, 0.9, 0.7])
+    found = iter([0.9, 0.5, 0.9, 0.85])
     monkeypatch.setattr(verb, "_cosines", lambda *_: np.array([next(found)]))
     monkeypatch.setitem(verb.LEAST, "int8", 0.8)
     result = gloze.export(model, output=tmp_path / "e", precision="int8", texts=TEXTS)
     assert (tried, result.kept) == ([0, 1], 1)
-    assert (result.lowest_cosine, result.lowest_in_batches) == (0.9, 0.7)
+    assert (result.lowest_cosine, result.lowest_in_batches) == (0.9, 0.85)
 
 
 def test_layers_that_are_kept_are_not_in_8_bits(model, tmp_path):
     onnx = pytest.importorskip("onnx")
-    gloze.export(model, output=tmp_path / "e", texts=TEXTS)
+    encoder = load_parts(model).encoder
+    graphs.write_graph(encoder, tmp_path / "f.onnx", pooling="mean", level=True)
     held = []
     for kept in (0, 1):
-        graphs.write_int8(tmp_path / "e" / "model.onnx", tmp_path / "q.onnx", kept=kept)
+        graphs.write_int8(tmp_path / "f.onnx", tmp_path / "q.onnx", kept=kept)
         graph = onnx.load(tmp_path / "q.onnx").graph
         held.append({each.name for each in graph.initializer if each.data_type == 1})
     assert any("layers.0.output.weight" in name for name in held[1])
     assert not any("layers.0.output.weight" in n and "scale" not in n for n in held[0])
+
+
+def test_products_on_one_level_are_the_same():
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(16, 8)
+    x = torch.randn(5, 16)
+    x[2] = 0
+    assert torch.allclose(graphs._LevelLinear(plain)(x), plain(x), atol=1e-6)
 
 
 def test_what_cannot_be_exported_is_refused(model, tmp_path, monkeypatch):

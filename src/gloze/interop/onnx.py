@@ -68,14 +68,35 @@ class _RectangleAttention(nn.Module):
         return result
 
 
+class _LevelLinear(nn.Module):
+    """A dense layer whose inputs are divided by each token's largest number, its outputs not.
+
+    Runtimes give the inputs of an 8-bit product one scale for a whole batch; divided so, every
+    token makes use of all of it, whatever stands beside it (as LLM.int8() does; Dettmers et al.
+    2022, 3.1).
+    """
+
+    def __init__(self, own: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = own.weight, own.bias
+
+    def forward(self, x: Float[Tensor, "tokens inputs"]) -> Float[Tensor, "tokens outputs"]:
+        largest = x.abs().amax(-1, keepdim=True).clamp(min=1e-12)
+        return F.linear(x / largest, self.weight) * largest + self.bias
+
+
 class _Vectors(nn.Module):
     """A padded rectangle of token ids to one vector for each text."""
 
-    def __init__(self, encoder: TransformerEncoder, pooling: Pooling) -> None:
+    def __init__(self, encoder: TransformerEncoder, pooling: Pooling, *, level: bool) -> None:
         super().__init__()
         own: Any = deepcopy(encoder).float().cpu()
         for layer in own.layers:
             layer.attention = _RectangleAttention(layer.attention)
+            for part in (layer, layer.attention) if level else ():
+                for name, linear in list(part.named_children()):
+                    if isinstance(linear, nn.Linear):
+                        setattr(part, name, _LevelLinear(linear))
         self.embeddings, self.layers, self.pooling = own.embeddings, own.layers, pooling
 
     def forward(
@@ -115,8 +136,16 @@ def check_extra(purpose: str) -> None:
             raise MissingExtraError(package, "export", purpose)
 
 
-def write_graph(encoder: TransformerEncoder, path: Path, *, pooling: Pooling) -> None:
+def write_graph(
+    encoder: TransformerEncoder, path: Path, *, pooling: Pooling, level: bool = False
+) -> None:
     """Write an encoder with its pooling in float32, for any number of texts of any length.
+
+    Args:
+        encoder: to write.
+        path: the file.
+        pooling: of its last hidden states.
+        level: write it for :func:`write_int8`: inputs of products on one level.
 
     Raises:
         ConfigError: if its tokens may not look both ways.
@@ -134,7 +163,7 @@ def write_graph(encoder: TransformerEncoder, path: Path, *, pooling: Pooling) ->
     }
     with _quietly(), torch.no_grad():
         program: Any = torch.onnx.export(
-            _Vectors(encoder, pooling).eval(),
+            _Vectors(encoder, pooling, level=level).eval(),
             (ids, mask, torch.zeros_like(ids)),
             input_names=INPUTS,
             output_names=[OUTPUT],
@@ -149,11 +178,10 @@ def write_graph(encoder: TransformerEncoder, path: Path, *, pooling: Pooling) ->
 def write_int8(path: Path, output: Path, *, kept: int = 0) -> None:
     """Write a graph of :func:`write_graph` with weights and products in 8 bits.
 
-    Weights have a scale for each output: one for a whole matrix loses too much. Activations are
-    scaled anew for each batch.
+    Weights have a scale for each output: one for a whole matrix loses too much. So has each token.
 
     Args:
-        path: the graph in float32.
+        path: the graph in float32, on one level.
         output: to write.
         kept: layers, from the first up, whose feed-forward output stays in float32. Its inputs
             have the largest outliers, and an early error is carried on by every layer above.
@@ -172,7 +200,7 @@ def write_int8(path: Path, output: Path, *, kept: int = 0) -> None:
             output,
             per_channel=True,
             weight_type=QuantType.QInt8,
-            # A product with a bias is split in two and renamed before it is looked for.
+            # A product is renamed before it is looked for.
             nodes_to_exclude=[name for n in spared for name in (n, f"{n}_MatMul")],
         )
 
