@@ -127,8 +127,8 @@ def export(
         if found.min() < LEAST[precision]:
             raise DataError(
                 f"the {precision} graph does not agree with the model: cosine {found.min():.4f} "
-                f"for {given[int(found.min(axis=0).argmin())]!r:.80}; {LEAST[precision]} is the least. Nothing "
-                "was written.",
+                f"for {given[int(found.min(axis=0).argmin())]!r:.80}; {LEAST[precision]} is the "
+                "least. Nothing was written.",
                 hint="Export in float32." if precision == "int8" else "",
             )
         result = ExportResult(
