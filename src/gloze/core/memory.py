@@ -10,10 +10,11 @@ _LARGE = 1 << 30
 
 
 def keep_freed_memory() -> bool:
-    """Keep what is freed for the next step instead of handing it back to the system.
+    """Keep what is freed for the next step or text instead of handing it back to the system.
 
     By default glibc returns blocks of some megabytes at once, and every step pays for its
     activations' pages anew: a tenth of the time of a small model. The peak stays what it was.
+    It is a setting of the whole process.
 
     Returns:
         Whether the C library knows these settings; elsewhere nothing is changed.

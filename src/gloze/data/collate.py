@@ -27,8 +27,7 @@ def collate(samples: Samples) -> Batch:
 
 def end_to_end(input_ids: Ints, token_type_ids: Ints, lengths: Ints) -> Batch:
     """Return a batch of sequences that lie end to end, and of nothing else."""
-    ends = np.zeros(len(lengths) + 1, dtype=np.int32)
-    np.cumsum(lengths, out=ends[1:])
+    ends = np.array([0, *np.cumsum(lengths).tolist()], dtype=np.int32)
     return Batch(
         input_ids=torch.from_numpy(input_ids),
         position_ids=torch.from_numpy(places(lengths)),

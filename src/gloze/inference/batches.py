@@ -26,6 +26,9 @@ def batches(
             the lengths in a batch, and the less a rectangle of them wastes.
     """
     lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
+    if len(sequences) == 1:
+        yield np.zeros(1, dtype=np.int64), _batch([0], sequences, token_types, lengths)
+        return
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
     first = 0
@@ -38,10 +41,13 @@ def batches(
 
 
 def _batch(
-    chosen: Ints, sequences: Sequence[Ints], token_types: Sequence[Ints] | None, lengths: Ints
+    chosen: Ints | list[int],
+    sequences: Sequence[Ints],
+    token_types: Sequence[Ints] | None,
+    lengths: Ints,
 ) -> Batch:
-    ids = np.concatenate([sequences[i] for i in chosen]).astype(np.int64)
+    ids = np.concatenate([sequences[i] for i in chosen], dtype=np.int64)
     types = np.zeros_like(ids)
     if token_types is not None:
-        types = np.concatenate([token_types[i] for i in chosen]).astype(np.int64)
+        types = np.concatenate([token_types[i] for i in chosen], dtype=np.int64)
     return end_to_end(ids, types, lengths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import torch
 
 from gloze.core.devices import float32_products, uses_bfloat16
 from gloze.core.errors import ConfigError, DataError
+from gloze.core.memory import keep_freed_memory
 from gloze.inference.batches import batches
 from gloze.nn.packed import pack
 from gloze.nn.pooling import Pooling, first_of_sequence, mean_of_sequence
@@ -46,7 +48,8 @@ class Filling:
 class Model:
     """An encoder with its tokenizer, and the heads it was pre-trained with.
 
-    Computes on the encoder's device, without dropout.
+    Computes on the encoder's device, without dropout. On a CPU memory once taken is kept for the
+    next texts, see :func:`gloze.core.memory.keep_freed_memory`.
 
     Args:
         encoder: with its weights; it is the model's from now on, which changes them for its ends.
@@ -64,11 +67,12 @@ class Model:
         precision: Precision = "float32",
     ) -> None:
         self.device = next(encoder.parameters()).device
-        dtype = torch.bfloat16 if uses_bfloat16(self.device, precision) else torch.float32
-        self.encoder, self.tokenizer = encoder.eval().to(dtype), tokenizer
+        self.dtype = torch.bfloat16 if uses_bfloat16(self.device, precision) else torch.float32
+        self.encoder, self.tokenizer = encoder.eval().to(self.dtype), tokenizer
         if self.device.type == "cpu":
+            keep_freed_memory()
             pack(self.encoder)
-        self.heads = {name: head.eval().to(dtype) for name, head in heads.items()}
+        self.heads = {name: head.eval().to(self.dtype) for name, head in heads.items()}
 
     @property
     def max_length(self) -> int:
@@ -100,24 +104,30 @@ class Model:
     def sequences(self, texts: Sequence[str]) -> list[Ints]:
         """Return the token ids of each text between [CLS] and [SEP], cut at the longest length."""
         ids, lengths = self.tokenizer.encode(texts)
-        ends = np.cumsum(lengths)
-        cls, sep = [self.tokenizer.cls_id], [self.tokenizer.sep_id]
         room = self.max_length - 2
-        if cut := int(np.count_nonzero(lengths > room)):
+        sequences, start = [], 0
+        for size in lengths.tolist():
+            kept = min(size, room)
+            sequence = np.empty(kept + 2, dtype=np.int64)
+            sequence[0], sequence[-1] = self.tokenizer.cls_id, self.tokenizer.sep_id
+            sequence[1:-1] = ids[start : start + kept]
+            sequences.append(sequence)
+            start += size
+        if cut := sum(size > room for size in lengths.tolist()):
             warnings.warn(
                 f"{cut:,} of {len(texts):,} texts were cut at {self.max_length} tokens, the most "
                 "this model has positions for.",
                 stacklevel=3,
             )
-        return [
-            np.concatenate([cls, ids[end - size : end][:room], sep])
-            for end, size in zip(ends, lengths, strict=True)
-        ]
+        return sequences
 
     @torch.inference_mode()
     def hidden_states(self, batch: Batch) -> list[Tensor]:
         """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
-        with float32_products(self.device):
+        # In bf16 what is left in float32 are the small products of short texts, which PyTorch's
+        # own kernels start sooner.
+        in_float32 = self.dtype == torch.float32
+        with float32_products(self.device) if in_float32 else nullcontext():
             states: list[Tensor] = self.encoder(batch.to(self.device))
         return states
 

@@ -14,6 +14,7 @@ from gloze.nn.layout import Layout
 from gloze.nn.rectangle import to_rectangle, to_tokens
 from gloze.nn.remade import use_remade
 from gloze.nn.rows import round_up_rows
+from gloze.nn.softmax import softmax
 
 # Tokens up to which the CPU's fused kernel is the slower one in float32, and up to which a single
 # text's products in half precision take longer to start than those in float32 to compute.
@@ -134,7 +135,7 @@ def _attend_spelled_out(
             beta=0 if bias is None else 1,
             alpha=query.shape[-1] ** -0.5,
         )
-        weights = scores.softmax(-1)
+        weights = softmax(scores)
         if not dropout_rate:
             return torch.bmm(weights, value).unflatten(0, sizes)
         drop = Drawn(weights, dropout_rate)

@@ -61,10 +61,12 @@ class Layout:
     @cached_property
     def mask(self) -> Bool[Tensor, "sequences 1 queries keys"] | None:
         """Which keys each query may see in a rectangle of the sequences; None if all of them."""
+        if self.direction == "bidirectional" and self.is_even:
+            return None
         places = torch.arange(self.max_seqlen, device=self.position_ids.device)
         visible = places < self.lengths[:, None]
         if self.direction == "bidirectional":
-            return None if self.is_even else visible[:, None, None, :]
+            return visible[:, None, None, :]
         order = places[:, None] - places[None, :]
         seen = order >= 0 if self.direction == "left_to_right" else order <= 0
         # A padded query sees itself, or its softmax over nothing would be NaN.

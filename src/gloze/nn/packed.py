@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gloze.nn.attention import attend
 from gloze.nn.layout import Layout
 from gloze.nn.rows import round_up_rows
 from gloze.nn.transformer_layer import TransformerLayer
@@ -52,27 +53,33 @@ class PackedLinear(nn.Module):
 
 
 class PackedLayer(nn.Module):
-    """A :class:`TransformerLayer` of packed parts, without dropout."""
+    """A :class:`TransformerLayer` of packed parts, without dropout.
+
+    For a single short text calling modules takes as long as a product, so it calls functions.
+    """
 
     def __init__(self, layer: TransformerLayer) -> None:
         super().__init__()
         attention = layer.attention
-        self.num_attention_heads, self.mixing = attention.num_attention_heads, attention.mixing
-        self.query_key_value = PackedLinear(attention.query_key_value)
-        self.mixed = PackedLinear(attention.output)
-        self.attention_norm, self.output_norm = layer.attention_norm, layer.output_norm
-        self.intermediate = PackedLinear(layer.intermediate)
-        self.output = PackedLinear(layer.output)
+        self._heads = (3, attention.num_attention_heads, attention.head_size)
+        dense = (attention.query_key_value, attention.output, layer.intermediate, layer.output)
+        self._dense = [PackedLinear(linear) for linear in dense]
+        self._norms = [
+            (norm.normalized_shape, norm.weight.detach(), norm.bias.detach(), norm.eps)
+            for norm in (layer.attention_norm, layer.output_norm)
+        ]
 
     def forward(
         self, hidden: Float[Tensor, "rows hidden"], layout: Layout
     ) -> Float[Tensor, "rows hidden"]:
         """Return the hidden states one layer up."""
-        joined = self.query_key_value(hidden).unflatten(-1, (3, self.num_attention_heads, -1))
-        mixed = self.mixing(joined[: layout.num_tokens], layout).flatten(1)
-        hidden = self.attention_norm(self.mixed.add(round_up_rows(mixed, len(hidden)), hidden))
-        inner = self.intermediate.gelu(hidden)
-        return self.output_norm(self.output.add(inner, hidden))
+        query_key_value, output, up, down = self._dense
+        after_attention, after_all = self._norms
+        joined = query_key_value.forward(hidden).view(-1, *self._heads)
+        mixed = attend(joined[: layout.num_tokens], layout, 0.0).flatten(1)
+        hidden = output.add(round_up_rows(mixed, len(hidden)), hidden)
+        hidden = F.layer_norm(hidden, *after_attention)
+        return F.layer_norm(down.add(up.gelu(hidden), hidden), *after_all)
 
 
 def pack(module: nn.Module) -> None:

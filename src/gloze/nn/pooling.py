@@ -25,5 +25,7 @@ def mean_of_sequence(
     hidden: Float[Tensor, "tokens hidden"], batch: Batch
 ) -> Float[Tensor, "sequences hidden"]:
     """Return the mean of each sequence's token vectors, [CLS] and [SEP] counted in."""
+    if batch.num_sequences == 1:
+        return hidden.float().mean(0, keepdim=True)
     lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
     return torch.segment_reduce(hidden.float(), "mean", lengths=lengths, axis=0)

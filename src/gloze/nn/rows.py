@@ -19,4 +19,4 @@ def round_up_rows(x: Shaped[Tensor, "rows ..."], rows: int | None = None) -> Ten
     """
     multiple = MULTIPLE if len(x) > MULTIPLE else MULTIPLE_OF_FEW
     spare = -len(x) % multiple if rows is None else rows - len(x)
-    return F.pad(x, (0, 0) * (x.dim() - 1) + (0, spare))
+    return x if spare == 0 else F.pad(x, (0, 0) * (x.dim() - 1) + (0, spare))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BREAK = "\0"  # stands between texts; the normalizer removes it, so no word is equal to it
 MAX_CACHED_WORDS = 1 << 17
+FEW_WORDS = 64
 
 
 class _CharacterTable(dict[int, str]):
@@ -122,6 +123,8 @@ class WordEncoder:
             self._index = _WordIndex(self._model, self._unk_id, self._max)
         index = self._index
         words = self._words.split(texts)
+        if len(words) <= FEW_WORDS and len(texts) == 1:
+            return self._one_by_one(words)
         numbers = np.fromiter(map(index.__getitem__, words), np.int64, len(words))
         counts = np.frombuffer(index.counts, np.int64)[numbers]
         ends = np.cumsum(counts)
@@ -130,3 +133,12 @@ class WordEncoder:
         where = np.repeat(first, counts) + np.arange(total)
         ids = np.frombuffer(index.ids, np.int32)[where]
         return ids, np.diff(ends[numbers == 0], prepend=0)
+
+    def _one_by_one(self, words: list[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Return the same for the words of one text, sooner if they are few."""
+        index = self._index
+        ids: list[int] = []
+        for number in map(index.__getitem__, words[:-1]):
+            start = index.starts[number]
+            ids.extend(index.ids[start : start + index.counts[number]])
+        return np.array(ids, dtype=np.int32), np.array([len(ids)])
