@@ -17,7 +17,7 @@ Needs torch and transformers only. Without a GPU it makes a trial at a tiny size
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,9 @@ def batches(work: Work) -> list[Batch]:
                 label_positions={"mlm": torch.from_numpy(asked)},
             )
         )
-    return found
+    # As a stream does for compiled layers: one shape for all.
+    most = max(batch.num_tokens for batch in found)
+    return [replace(batch, rows=most + -most % 64) for batch in found]
 
 
 def gloze_side(work: dict[str, Any]) -> Callable[[], int]:

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from gloze.core.errors import ConfigError
 from gloze.training import compiled
@@ -23,16 +25,26 @@ def shards(tmp_path_factory):
 
 
 def compare(shards):
-    """Compare gradients of steps of different sizes, layers compiled and not."""
-    found = []
+    """Compare gradients of steps of different sizes, layers compiled and not.
+
+    The compiled ones see one number of rows, so that nothing is compiled anew after the first.
+    """
+    found, graphs = [], []
     for is_compiled in (False, True):
         updater, data = prepared(shards, "training.batch_tokens=300")
         if is_compiled:
             compile_layers(updater.learner)
         found.append([])
         for _ in range(3):
-            updater.gradients(next(data), 0)
+            step = next(data)
+            if is_compiled:
+                batches = [replace(batch, rows=512) for batch in step.micro_batches]
+                step = replace(step, micro_batches=batches)
+            updater.gradients(step, 0)
             found[-1].append(gradients(updater))
+            graphs.append(counters["stats"]["unique_graphs"])
+    assert graphs[:3] == [0, 0, 0]
+    assert 0 < graphs[3] == graphs[4] == graphs[5], graphs
     for plain, fast in zip(*found, strict=True):
         for name, gradient in plain.items():
             assert torch.allclose(gradient, fast[name], atol=1e-6), name
@@ -53,6 +65,32 @@ def test_compiled_layers_give_the_same_gradients_for_batches_of_any_size(shards)
         check=False,
     )
     assert done.stdout == "the same\n", done.stderr
+
+
+def test_compiled_layers_see_few_numbers_of_rows(shards, monkeypatch):
+    settings = TrainingConfig(steps=1, batch_tokens=300, micro_batch_tokens=100, compile=True)
+    assert compiled.rows_multiple(settings) is None
+    monkeypatch.setattr(compiled, "pick_device", lambda _: torch.device("cuda"))
+    assert compiled.rows_multiple(settings) == 25
+    assert compiled.rows_multiple(replace(settings, compile=False)) is None
+    _, data = prepared(
+        shards,
+        *("training.batch_tokens=300", "training.micro_batch_tokens=100", "training.compile=true"),
+    )
+    batches = [batch for _ in range(4) for batch in next(data).micro_batches]
+    assert {batch.rows for batch in batches} <= {25, 50, 75, 100}
+    assert all(0 <= batch.rows - batch.num_tokens < 25 for batch in batches)
+
+
+def test_rows_past_the_tokens_change_no_gradient(shards):
+    updater, data = prepared(shards)
+    step = next(data)
+    updater.gradients(step, 0)
+    expected = gradients(updater)
+    more = [replace(batch, rows=batch.num_tokens + 33) for batch in step.micro_batches]
+    updater.gradients(replace(step, micro_batches=more), 0)
+    for name, gradient in gradients(updater).items():
+        assert torch.allclose(gradient, expected[name], atol=1e-6), name
 
 
 def test_names_of_weights_stay_when_layers_are_compiled(shards):

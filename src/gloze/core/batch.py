@@ -86,6 +86,8 @@ class Batch:
         token_type_ids: [tokens] int64.
         cu_seqlens: where each sequence starts, and the end of the last, [sequences + 1] int32.
         max_seqlen: tokens of the longest sequence.
+        rows: of zeros and tokens that dense layers compute; as few as suit their kernels if not
+            set.
         labels: for each objective the answers, [asked].
         label_positions: for objectives that ask about tokens, where, [asked] int64.
         indices: number of each sequence in its epoch, for reports; stays on the CPU.
@@ -96,6 +98,7 @@ class Batch:
     token_type_ids: torch.Tensor
     cu_seqlens: torch.Tensor
     max_seqlen: int
+    rows: int | None = None
     labels: dict[str, torch.Tensor] = field(default_factory=dict)
     label_positions: dict[str, torch.Tensor] = field(default_factory=dict)
     indices: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

@@ -37,10 +37,19 @@ def end_to_end(input_ids: Ints, token_type_ids: Ints, lengths: Ints) -> Batch:
     )
 
 
-def collate_parts(samples: Samples, max_tokens: int) -> Iterator[Batch]:
-    """Return batches of at most ``max_tokens`` each; a longer single sequence stands alone."""
+def collate_parts(
+    samples: Samples, max_tokens: int, rows_multiple: int | None = None
+) -> Iterator[Batch]:
+    """Return batches of at most ``max_tokens`` each; a longer single sequence stands alone.
+
+    With ``rows_multiple`` dense layers compute a multiple of so many rows.
+    """
     for first, last in cut_parts(samples.lengths, max_tokens):
-        yield collate(samples.part(first, last))
+        batch = collate(samples.part(first, last))
+        if rows_multiple:
+            rows = batch.num_tokens + -batch.num_tokens % rows_multiple
+            batch = replace(batch, rows=rows)
+        yield batch
 
 
 def cut_parts(lengths: Ints, max_tokens: int) -> list[tuple[int, int]]:

@@ -130,6 +130,8 @@ class Pooler(nn.Module):
 class TransformerEncoder(nn.Module):
     """Embeddings, then layers; dense layers see the real tokens and at most 63 rows more.
 
+    Unless the batch names a number of rows.
+
     Attributes:
         output_size: numbers in each hidden state.
         pooler: for heads that judge a whole sequence; part of BERT's encoder on disk.
@@ -182,7 +184,7 @@ class TransformerEncoder(nn.Module):
         """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
         layout = Layout.of(batch, self.config.direction)
         inputs = (batch.input_ids, batch.position_ids, batch.token_type_ids)
-        hidden_states = [self.embeddings(*map(round_up_rows, inputs))]
+        hidden_states = [self.embeddings(*(round_up_rows(x, batch.rows) for x in inputs))]
         for layer in self.layers:
             hidden_states.append(layer(hidden_states[-1], layout))
         return [hidden[: batch.num_tokens] for hidden in hidden_states]

@@ -146,7 +146,7 @@ def _attend_spelled_out(
 class Mixing(nn.Module):
     """:func:`attend` as a module without weights, to which hooks can listen."""
 
-    # Its kernels are made already, and it asks for the numbers of tokens.
+    # Its kernels are made already, and tokens, unlike rows, are of another number each time.
     compiles = False
 
     def __init__(self, dropout: float) -> None:
@@ -154,10 +154,12 @@ class Mixing(nn.Module):
         self.dropout = dropout
 
     def forward(
-        self, heads: Float[Tensor, "tokens 3 heads head_size"], layout: Layout
-    ) -> Float[Tensor, "tokens heads head_size"]:
-        """Return each token's mix of values, head by head."""
-        return attend(heads, layout, self.dropout if self.training else 0.0)
+        self, heads: Float[Tensor, "rows 3 heads head_size"], layout: Layout
+    ) -> Float[Tensor, "rows hidden"]:
+        """Return each token's mix of values, head after head; zeros in rows past the tokens."""
+        rate = self.dropout if self.training else 0.0
+        mixed = attend(heads[: layout.num_tokens], layout, rate)
+        return round_up_rows(mixed.flatten(1), len(heads))
 
 
 class SelfAttention(nn.Module):
@@ -188,5 +190,4 @@ class SelfAttention(nn.Module):
     ) -> Float[Tensor, "rows hidden"]:
         """Return each token's mix of the tokens it may see; rows past the tokens stay apart."""
         joined = self.query_key_value(hidden).unflatten(-1, (3, self.num_attention_heads, -1))
-        mixed = self.mixing(joined[: layout.num_tokens], layout)
-        return self.output(round_up_rows(mixed.flatten(1), len(hidden)))
+        return self.output(self.mixing(joined, layout))

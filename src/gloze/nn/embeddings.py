@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gloze.nn.dropout import Dropout
+from gloze.nn.precision import as_products
 
 
 class BertEmbeddings(nn.Module):
@@ -44,9 +44,4 @@ class BertEmbeddings(nn.Module):
             + self.position_embeddings(position_ids)
             + self.token_type_embeddings(token_type_ids)
         )
-        hidden = self.norm(summed)
-        device = hidden.device.type
-        if torch.is_autocast_enabled(device):
-            # All states are of the products' precision: half the memory, and nothing to convert.
-            hidden = hidden.to(torch.get_autocast_dtype(device))
-        return self.dropout(hidden)
+        return self.dropout(as_products(self.norm(summed)))

@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gloze.nn.attention import attend
+from gloze.nn.attention import Mixing
 from gloze.nn.layout import Layout
-from gloze.nn.rows import round_up_rows
 from gloze.nn.transformer_layer import TransformerLayer
 
 
@@ -61,6 +60,7 @@ class PackedLayer(nn.Module):
     def __init__(self, layer: TransformerLayer) -> None:
         super().__init__()
         attention = layer.attention
+        self._mixing = Mixing(0.0).forward
         self._heads = (3, attention.num_attention_heads, attention.head_size)
         dense = (attention.query_key_value, attention.output, layer.intermediate, layer.output)
         self._dense = [PackedLinear(linear) for linear in dense]
@@ -76,8 +76,7 @@ class PackedLayer(nn.Module):
         query_key_value, output, up, down = self._dense
         after_attention, after_all = self._norms
         joined = query_key_value.forward(hidden).view(-1, *self._heads)
-        mixed = attend(joined[: layout.num_tokens], layout, 0.0).flatten(1)
-        hidden = output.add(round_up_rows(mixed, len(hidden)), hidden)
+        hidden = output.add(self._mixing(joined, layout), hidden)
         hidden = F.layer_norm(hidden, *after_attention)
         return F.layer_norm(down.add(up.gelu(hidden), hidden), *after_all)
 

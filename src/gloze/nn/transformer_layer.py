@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gloze.nn.attention import SelfAttention
 from gloze.nn.dropout import Dropout
 from gloze.nn.layout import Layout
+from gloze.nn.precision import as_products
 from gloze.nn.remade import use_remade
 
 
@@ -44,7 +45,8 @@ class TransformerLayer(nn.Module):
         self, hidden: Float[Tensor, "rows hidden"], layout: Layout
     ) -> Float[Tensor, "rows hidden"]:
         """Return the hidden states one layer up."""
-        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, layout)))
+        mixed = self.dropout(self.attention(hidden, layout))
+        hidden = as_products(self.attention_norm(hidden + mixed))
         inner = self.intermediate(hidden)
         changed = use_remade(lambda: F.gelu(inner), self.output)
-        return self.output_norm(hidden + self.dropout(changed))
+        return as_products(self.output_norm(hidden + self.dropout(changed)))
