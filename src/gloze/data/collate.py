@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,13 +28,15 @@ def collate(samples: Samples) -> Batch:
 
 def end_to_end(input_ids: Ints, token_type_ids: Ints, lengths: Ints) -> Batch:
     """Return a batch of sequences that lie end to end, and of nothing else."""
-    ends = np.array([0, *np.cumsum(lengths).tolist()], dtype=np.int32)
+    # A few lengths: lists are sooner done with them than arrays.
+    sizes = lengths.tolist()
+    ends = np.array([0, *accumulate(sizes)], dtype=np.int32)
     return Batch(
         input_ids=torch.from_numpy(input_ids),
         position_ids=torch.from_numpy(places(lengths)),
         token_type_ids=torch.from_numpy(token_type_ids),
         cu_seqlens=torch.from_numpy(ends),
-        max_seqlen=int(lengths.max(initial=0)),
+        max_seqlen=max(sizes, default=0),
     )
 
 
