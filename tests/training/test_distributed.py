@@ -178,7 +178,13 @@ def unbroken(request, shards, tmp_path_factory):
     return output, change
 
 
-@pytest.mark.parametrize(("rank", "row"), [(0, 5), (1, 40), (1, 80)])
+# Fifty times in all with both ways of spreading a model; rows spread evenly over the training.
+HURT = [
+    pytest.param(number % 2, 3 + 110 * number // 25, marks=pytest.mark.soak) for number in range(22)
+]
+
+
+@pytest.mark.parametrize(("rank", "row"), [(0, 5), (1, 40), (1, 80), *HURT])
 def test_a_killed_worker_is_replaced_and_training_ends_the_same(
     shards, unbroken, tmp_path, rank, row
 ):
@@ -196,9 +202,26 @@ def test_a_worker_that_hangs_is_found_and_replaced(shards, unbroken, tmp_path):
     assert time.monotonic() - begun < 150
 
 
-@pytest.mark.parametrize("time_", range(10))
+@pytest.mark.parametrize(
+    "time_", [*range(10), *(pytest.param(n, marks=pytest.mark.soak) for n in range(10, 100))]
+)
 def test_sharded_runs_end_cleanly(shards, tmp_path, time_):
     train(2, shards, tmp_path / "run", "training.steps=2", "training.parallel=sharded")
+
+
+def test_a_port_in_use_is_named(shards, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        nodes = ("--nnodes", "2", "--nproc-per-node", "1", "--node-rank", "0")
+        place = ("--master-addr", "127.0.0.1", "--master-port", str(port))
+        process = start(2, shards, tmp_path / "run", launcher=(*nodes, *place))
+        text, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert f"port: {port}" in text
+    assert "address already in use" in text
+    assert not (tmp_path / "run").exists()
 
 
 def test_only_the_first_process_speaks_and_each_names_itself_in_errors(shards, tmp_path):
