@@ -128,9 +128,9 @@ class Pooler(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """Embeddings, then layers; dense layers see the real tokens and at most 63 rows more.
+    """Embeddings, then layers.
 
-    Unless the batch names a number of rows.
+    Dense layers see the real tokens and at most 63 rows more, or as many rows as the batch names.
 
     Attributes:
         output_size: numbers in each hidden state.
