@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from gloze.core.batch import Batch, Step
 
+    Sides = dict[str, tuple[Callable[..., Callable[[], int]], dict[str, Any]]]
+
 SIZES = {"L4/H256": (4, 256), "L6/H384": (6, 384), "base": (12, 768)}
 VOCAB_SIZE = 30522
 SEQUENCES = 32
@@ -220,19 +222,39 @@ def main() -> None:
 
 
 def compare(size: str, folder: Path, precision: str, options: argparse.Namespace) -> None:
-    """Measure one size in one precision: four models at once are what 24 GB hold of BERT-base."""
+    """Measure one size in one precision against every peer of that precision.
+
+    Of BERT-base 24 GB hold four models in bf16; in float32 they are compared two by two.
+    """
     shared = {"size": size, "folder": folder, "dropout": options.dropout}
     given = {**shared, "precision": precision}
-    sides: dict[str, tuple[Callable[..., Callable[[], int]], dict[str, Any]]] = {
-        f"gloze {precision}": (gloze_side, given)
+    peers: dict[str, dict[str, Any]] = {
+        f"transformers tuned {precision}, {attention}": {
+            **given,
+            "attention": attention,
+            "tuned": True,
+        }
+        for attention in ("sdpa", "eager")
     }
-    for attention in ("sdpa", "eager"):
-        sides[f"transformers tuned {precision}, {attention}"] = (
-            transformers_side,
-            {**given, "attention": attention, "tuned": True},
-        )
-    plain = {**shared, "precision": "float32", "attention": "sdpa", "tuned": False}
-    sides["transformers"] = (transformers_side, plain)
+    groups = [[name] for name in peers]
+    if precision == "bfloat16":
+        peers["transformers"] = {
+            **shared,
+            "precision": "float32",
+            "attention": "sdpa",
+            "tuned": False,
+        }
+        groups = [list(peers)]
+    for group in groups:
+        sides: Sides = {f"gloze {precision}": (gloze_side, given)}
+        sides |= {name: (transformers_side, peers[name]) for name in group}
+        tell(size, folder, precision, options, sides)
+
+
+def tell(
+    size: str, folder: Path, precision: str, options: argparse.Namespace, sides: Sides
+) -> None:
+    """Measure these sides and print what came of it."""
     found = measure(sides, rounds=options.rounds, seconds=options.seconds)
     needed = flops_a_token(*SIZES[size], 0.15, 120)
     rate = found[f"gloze {precision}"].median

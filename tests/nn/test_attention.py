@@ -74,7 +74,7 @@ def test_the_kernel_of_cuda_agrees_with_plain_attention(lengths):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_the_spelled_out_kernel_agrees_when_dropout_keeps_all(lengths, direction, monkeypatch):
-    monkeypatch.setattr(attention, "Drawn", lambda weights, rate: lambda x: x)
+    monkeypatch.setattr(attention, "Drawn", lambda shape, rate: lambda x: x)
     query, key, value = random_heads(lengths)
     mixed = attend(torch.stack((query, key, value), 1), layout_of(lengths, direction), 0.5)
     assert torch.allclose(mixed, plain(query, key, value, lengths, direction), atol=1e-6)
@@ -106,7 +106,7 @@ def test_gradients_with_dropout_agree_with_plain_attention_under_the_same_mask()
     torch.manual_seed(3)
     mixed = attend(torch.stack(heads, 1), layout_of([size]), rate)
     torch.manual_seed(3)
-    factors = Drawn(torch.empty(2, size, size), rate).factors(torch.float32)
+    factors = Drawn(torch.Size([2, size, size]), rate).factors(torch.float32)
     q, k, v = heads
     weights = (torch.einsum("qhd,khd->hqk", q, k) / 8**0.5).softmax(-1) * factors
     expected = torch.einsum("hqk,khd->qhd", weights, v)

@@ -34,7 +34,7 @@ def test_the_gradient_of_dropout_is_its_own_mask():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(), (1,), (3, 7), (8, 8), (0, 4)])
 def test_what_was_drawn_once_drops_the_same_each_time_in_every_type(shape, dtype):
-    drawn = Drawn(torch.empty(shape), 0.25)
+    drawn = Drawn(torch.Size(shape), 0.25)
     first = drawn(torch.ones(shape, dtype=dtype))
     assert first.dtype == dtype
     assert first.shape == shape

@@ -1,5 +1,6 @@
 import weakref
 
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -29,6 +30,15 @@ def test_what_was_made_is_gone_before_the_backward_pass():
     assert [ref() for ref in made] == [None]
     y.sum().backward()
     assert len(made) == 2
+
+
+def test_a_change_in_place_before_the_backward_pass_is_noticed():
+    x, weight = torch.randn(5, 8, requires_grad=True), torch.randn(3, 8, requires_grad=True)
+    y = use_remade(lambda: F.gelu(x), lambda made: F.linear(made, weight))
+    with torch.no_grad():
+        weight.add_(1)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.sum().backward()
 
 
 def test_without_gradients_nothing_is_made_twice():

@@ -10,7 +10,7 @@ from torch._dynamo.utils import counters
 
 from gloze.core.errors import ConfigError
 from gloze.training import compiled
-from gloze.training.compiled import compile_layers
+from gloze.training.compiled import compile_layers, with_static_rows
 from gloze.training.config import TrainingConfig
 from tests.small import train_shards
 from tests.training.test_fast_paths import gradients, prepared
@@ -34,13 +34,10 @@ def compare(shards):
         updater, data = prepared(shards, "training.batch_tokens=300")
         if is_compiled:
             compile_layers(updater.learner)
+            updater.is_compiled = True
         found.append([])
         for _ in range(3):
-            step = next(data)
-            if is_compiled:
-                batches = [replace(batch, rows=512) for batch in step.micro_batches]
-                step = replace(step, micro_batches=batches)
-            updater.gradients(step, 0)
+            updater.gradients(next(data), 0)
             found[-1].append(gradients(updater))
             graphs.append(counters["stats"]["unique_graphs"])
     assert graphs[:3] == [0, 0, 0]
@@ -67,19 +64,34 @@ def test_compiled_layers_give_the_same_gradients_for_batches_of_any_size(shards)
     assert done.stdout == "the same\n", done.stderr
 
 
-def test_compiled_layers_see_few_numbers_of_rows(shards, monkeypatch):
-    settings = TrainingConfig(steps=1, batch_tokens=300, micro_batch_tokens=100, compile=True)
-    assert compiled.rows_multiple(settings) is None
-    monkeypatch.setattr(compiled, "pick_device", lambda _: torch.device("cuda"))
-    assert compiled.rows_multiple(settings) == 25
-    assert compiled.rows_multiple(replace(settings, compile=False)) is None
-    _, data = prepared(
-        shards,
-        *("training.batch_tokens=300", "training.micro_batch_tokens=100", "training.compile=true"),
+def test_static_rows_are_few_and_waste_little(shards):
+    _, data = prepared(shards)
+    batch = next(data).micro_batches[0]
+
+    def rows(tokens):
+        return with_static_rows(replace(batch, input_ids=torch.zeros(tokens))).rows
+
+    found = {tokens: rows(tokens) for tokens in range(1, 2049)}
+    assert all(tokens <= n < 1.25 * tokens + 1 for tokens, n in found.items())
+    assert len({n for tokens, n in found.items() if tokens > 1024}) == 4
+    assert (found[2048], found[2047], found[1900], found[1793], found[1792]) == (2048,) * 4 + (
+        1792,
     )
-    batches = [batch for _ in range(4) for batch in next(data).micro_batches]
-    assert {batch.rows for batch in batches} <= {25, 50, 75, 100}
-    assert all(0 <= batch.rows - batch.num_tokens < 25 for batch in batches)
+
+
+def test_a_training_that_is_compiled_gives_its_batches_static_rows(shards, monkeypatch):
+    updater, data = prepared(shards)
+    seen = []
+    forward = updater.learner.encoder.forward
+    monkeypatch.setattr(
+        updater.learner.encoder, "forward", lambda batch: seen.append(batch.rows) or forward(batch)
+    )
+    step = next(data)
+    updater.gradients(step, 0)
+    updater.is_compiled = True
+    updater.gradients(step, 0)
+    few = [with_static_rows(batch).rows for batch in step.micro_batches]
+    assert seen == [None] * len(few) + few
 
 
 def test_rows_past_the_tokens_change_no_gradient(shards):

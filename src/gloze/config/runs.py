@@ -24,7 +24,6 @@ from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.core.ranks import joined, ranks
 from gloze.data.stream import StepSize
 from gloze.text.sources import STDIN, find_sources
-from gloze.training.compiled import rows_multiple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -249,7 +248,6 @@ def step_size(training: TrainingConfig) -> StepSize:
         tokens=training.batch_tokens,
         sequences=training.batch_size,
         micro_batch_tokens=training.micro_batch_tokens,
-        rows_multiple=rows_multiple(training),
     )
 
 

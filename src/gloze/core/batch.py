@@ -86,8 +86,8 @@ class Batch:
         token_type_ids: [tokens] int64.
         cu_seqlens: where each sequence starts, and the end of the last, [sequences + 1] int32.
         max_seqlen: tokens of the longest sequence.
-        rows: of zeros and tokens that dense layers compute; as few as suit their kernels if not
-            set.
+        rows: that dense layers compute, the tokens and zeros after them; if not set as few as
+            suit their kernels.
         labels: for each objective the answers, [asked].
         label_positions: for objectives that ask about tokens, where, [asked] int64.
         indices: number of each sequence in its epoch, for reports; stays on the CPU.

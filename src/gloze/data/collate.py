@@ -40,19 +40,10 @@ def end_to_end(input_ids: Ints, token_type_ids: Ints, lengths: Ints) -> Batch:
     )
 
 
-def collate_parts(
-    samples: Samples, max_tokens: int, rows_multiple: int | None = None
-) -> Iterator[Batch]:
-    """Return batches of at most ``max_tokens`` each; a longer single sequence stands alone.
-
-    With ``rows_multiple`` dense layers compute a multiple of so many rows.
-    """
+def collate_parts(samples: Samples, max_tokens: int) -> Iterator[Batch]:
+    """Return batches of at most ``max_tokens`` each; a longer single sequence stands alone."""
     for first, last in cut_parts(samples.lengths, max_tokens):
-        batch = collate(samples.part(first, last))
-        if rows_multiple:
-            rows = batch.num_tokens + -batch.num_tokens % rows_multiple
-            batch = replace(batch, rows=rows)
-        yield batch
+        yield collate(samples.part(first, last))
 
 
 def cut_parts(lengths: Ints, max_tokens: int) -> list[tuple[int, int]]:

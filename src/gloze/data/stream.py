@@ -34,14 +34,11 @@ class StepSize:
         sequences: sequences of a step.
         micro_batch_tokens: most tokens computed at once, for memory's sake; changes no result
             but the random draws of dropout.
-        rows_multiple: dense layers compute a multiple of so many rows, so that few shapes need
-            compiling; as many as there are tokens if not set.
     """
 
     tokens: int | None = None
     sequences: int | None = None
     micro_batch_tokens: int = 8192
-    rows_multiple: int | None = None
 
     def __post_init__(self) -> None:
         if (self.tokens is None) == (self.sequences is None):
@@ -119,8 +116,7 @@ class Stream:
         samples = self.source.samples(epoch, indices)
         for label in self.labels:
             samples = label(samples)
-        size = self.size
-        batches = list(collate_parts(samples, size.micro_batch_tokens, size.rows_multiple))
+        batches = list(collate_parts(samples, self.size.micro_batch_tokens))
         return batches, {name: len(labels) for name, labels in samples.labels.items()}
 
     def _positions(self, epoch: int, number: int, epochs: int | None) -> Iterator[tuple[int, int]]:

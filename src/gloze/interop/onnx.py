@@ -71,9 +71,9 @@ class _RectangleAttention(nn.Module):
 class _LevelLinear(nn.Module):
     """A dense layer whose inputs are divided by each token's largest number, its outputs not.
 
-    Runtimes give the inputs of an 8-bit product one scale for a whole batch; divided so, every
-    token makes use of all of it, whatever stands beside it (as LLM.int8() does; Dettmers et al.
-    2022, 3.1).
+    Runtimes give the inputs of an 8-bit product one range for a whole batch. Divided so, every
+    token reaches an end of it, and what else is in the batch moves a token's scale at most
+    twofold (a scale for each row of the inputs is LLM.int8()'s; Dettmers et al. 2022, 3.1).
     """
 
     def __init__(self, own: nn.Linear) -> None:
@@ -178,7 +178,7 @@ def write_graph(
 def write_int8(path: Path, output: Path, *, kept: int = 0) -> None:
     """Write a graph of :func:`write_graph` with weights and products in 8 bits.
 
-    Weights have a scale for each output: one for a whole matrix loses too much. So has each token.
+    Weights have a scale for each output: one for a whole matrix loses too much.
 
     Args:
         path: the graph in float32, on one level.

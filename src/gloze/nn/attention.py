@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gloze.nn.dropout import Drawn
+from gloze.nn.dropout import Drawn, dropout
 from gloze.nn.layout import Layout
 from gloze.nn.rectangle import to_rectangle, to_tokens
 from gloze.nn.remade import use_remade
@@ -136,9 +136,9 @@ def _attend_spelled_out(
             alpha=query.shape[-1] ** -0.5,
         )
         weights = softmax(scores)
-        if not dropout_rate:
-            return torch.bmm(weights, value).unflatten(0, sizes)
-        drop = Drawn(weights, dropout_rate)
+        if not dropout_rate or weights.device.type != "cpu":
+            return torch.bmm(dropout(weights, dropout_rate), value).unflatten(0, sizes)
+        drop = Drawn(weights.shape, dropout_rate)
         mixed = use_remade(lambda: drop(weights), lambda dropped: torch.bmm(dropped, value))
         return mixed.unflatten(0, sizes)
 

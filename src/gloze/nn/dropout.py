@@ -1,4 +1,4 @@
-"""Dropout whose random numbers are cheap on a CPU, and which keeps one bit a number."""
+"""Dropout that on a CPU draws cheaply, and keeps one bit a number."""
 
 from __future__ import annotations
 
@@ -29,29 +29,24 @@ def dropout(x: Tensor, rate: float) -> Tensor:
         return x
     if x.device.type != "cpu":
         return F.dropout(x, rate)
-    return Drawn(x, rate)(x)
+    return Drawn(x.shape, rate)(x)
 
 
 class Drawn:
-    """Which numbers of a tensor to drop: drawn once, the same each time it is called.
+    """Which numbers of a tensor on the CPU to drop: drawn once, the same each time it is called.
 
-    On a CPU the bits come from SFC64, seeded by PyTorch's generator: ``torch.manual_seed``
-    decides, as ever. The rate is then a multiple of 1/65536.
+    The bits come from SFC64, seeded by PyTorch's generator: ``torch.manual_seed`` decides, as
+    ever. The rate is then a multiple of 1/65536.
 
     Args:
-        like: of the shape, and on the device, of what is to be dropped from.
+        shape: of what is to be dropped from.
         rate: share to drop, over 0 and under 1.
     """
 
-    def __init__(self, like: Tensor, rate: float) -> None:
-        self.shape, self.rate = like.shape, rate
-        self._kept: npt.NDArray[np.uint8] | None = None
-        self._on_device: Tensor | None = None
-        if like.device.type == "cpu":
-            self._kept = _draw(self.shape.numel(), rate)
-            self._bits = np.packbits(self._kept)
-        else:
-            self._on_device = torch.rand(self.shape, device=like.device) >= rate
+    def __init__(self, shape: torch.Size, rate: float) -> None:
+        self.shape, self.rate = shape, rate
+        self._kept: npt.NDArray[np.uint8] | None = _draw(shape.numel(), rate)
+        self._bits = np.packbits(self._kept)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with the dropped numbers zeroed and the rest scaled up."""
@@ -60,8 +55,6 @@ class Drawn:
 
     def factors(self, dtype: torch.dtype) -> Tensor:
         """Return 0 or 1 / (1 - rate) at each place."""
-        if self._on_device is not None:
-            return self._on_device.to(dtype) / (1 - self.rate)
         # Eight times as large as the bits, and at hand for the first call alone.
         kept, self._kept = self._kept, None
         if kept is None:

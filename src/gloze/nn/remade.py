@@ -28,11 +28,18 @@ def use_remade(make: Callable[[], Tensor], use: Callable[[Tensor], Tensor]) -> T
     # No reference to the tensor itself: it would be kept by the very hooks.
     place, shape = made.data_ptr(), made.shape
 
-    def pack(saved: Tensor) -> Tensor | None:
-        return None if saved.data_ptr() == place and saved.shape == shape else saved
+    def pack(saved: Tensor) -> tuple[Tensor, int] | None:
+        is_made = saved.data_ptr() == place and saved.shape == shape
+        return None if is_made else (saved, saved._version)
 
-    def unpack(saved: Tensor | None) -> Tensor:
-        return make() if saved is None else saved
+    def unpack(packed: tuple[Tensor, int] | None) -> Tensor:
+        if packed is None:
+            return make()
+        saved, version = packed
+        # Autograd, which looks for this by itself, does not where there are hooks.
+        if saved._version != version:
+            raise RuntimeError("a tensor that the gradient needs was changed in place")
+        return saved
 
     with saved_tensors_hooks(pack, unpack):
         return use(made)

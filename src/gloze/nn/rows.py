@@ -16,7 +16,12 @@ def round_up_rows(x: Shaped[Tensor, "rows ..."], rows: int | None = None) -> Ten
     """Return ``x`` with rows of zeros added, up to ``rows`` or the next multiple of 64.
 
     Under 64 rows it is the next multiple of 4.
+
+    Raises:
+        ValueError: if ``rows`` are fewer than there are.
     """
     multiple = MULTIPLE if len(x) > MULTIPLE else MULTIPLE_OF_FEW
     spare = -len(x) % multiple if rows is None else rows - len(x)
+    if spare < 0:
+        raise ValueError(f"{len(x)} rows cannot be rounded up to {rows}.")
     return x if spare == 0 else F.pad(x, (0, 0) * (x.dim() - 1) + (0, spare))

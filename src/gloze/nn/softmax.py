@@ -16,7 +16,7 @@ _HALVES, _FLOATS = 32, 16
 def softmax(scores: Tensor) -> Tensor:
     """Return the softmax over the last dimension, in the precision of the scores.
 
-    Adds up in float32.
+    Halves add up in float32.
     """
     is_half = scores.dtype in (torch.float16, torch.bfloat16)
     width = scores.shape[-1]

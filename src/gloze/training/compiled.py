@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from gloze.core.devices import pick_device
 from gloze.core.progress import say
 
 if TYPE_CHECKING:
-    from gloze.training.config import TrainingConfig
+    from collections.abc import Callable
+
+    from gloze.core.batch import Batch
     from gloze.training.learner import Learner
 
 
-# Shapes of a budget of tokens, forward and backward, with gradients and without, and some to spare.
-_PARTS, _MOST_COMPILED = 4, 32
+# Numbers of rows between one power of two and the next: at most a fifth of the rows is waste.
+_BETWEEN = 4
+# Graphs of one piece of code, forward, that may be compiled before it runs as it is.
+_MOST_COMPILED = 32
 
 
-def rows_multiple(config: TrainingConfig) -> int | None:
-    """Return of how many rows compiled layers see a multiple; None where none are compiled.
-
-    A full micro-batch then has the rows of its budget, and what is left over at the end of a
-    step one of few other numbers: each is compiled once, and no kernel has to ask for it.
-    """
-    if not config.compile or pick_device(config.device).type != "cuda":
-        return None
-    return -(-config.micro_batch_tokens // _PARTS)
-
-
-def compile_if_possible(learner: Learner, device: torch.device) -> None:
-    """Compile the layers, or say in a line why not and leave them."""
+def compile_if_possible(learner: Learner, device: torch.device) -> bool:
+    """Compile the layers, or say in a line why not and leave them; return whether they are."""
     if reason := _why_not(device):
         say(f"training.compile: {reason} Training goes on without.")
-    else:
-        compile_layers(learner)
+        return False
+    compile_layers(learner)
+    return True
+
+
+def with_static_rows(batch: Batch) -> Batch:
+    """Return the batch filled up to one of few numbers of rows, each of which is compiled once.
+
+    The full micro-batches of a training then have one shape, that of their budget if it is a
+    power of two; what is left over at the end of a step has one of a few others.
+    """
+    unit = max(1, (1 << max(batch.num_tokens - 1, 1).bit_length()) // (2 * _BETWEEN))
+    return replace(batch, rows=batch.num_tokens + -batch.num_tokens % unit)
 
 
 def compile_layers(learner: Learner) -> None:
     """Compile each layer of a list of layers by itself: they share what is compiled.
 
-    Each number of rows is compiled by itself, see :func:`rows_multiple`. A module that says
+    Each number of rows is compiled by itself, see :func:`with_static_rows`, and only for
+    training: held-out data of all sizes runs through the layers as they are. A module that says
     ``compiles = False`` is called as it is, between two parts of its layer.
     """
     limits = torch._dynamo.config
@@ -53,7 +58,16 @@ def compile_layers(learner: Learner) -> None:
             for inner in layer.modules():
                 if not getattr(inner, "compiles", True):
                     inner.forward = torch.compiler.disable(inner.forward)
-            layer.compile(dynamic=False)
+            layer.forward = _while_training(layer, layer.forward)
+
+
+def _while_training(layer: nn.Module, plain: Callable[..., Any]) -> Callable[..., Any]:
+    compiled = torch.compile(plain, dynamic=False)
+
+    def forward(*args: Any) -> Any:
+        return (compiled if layer.training else plain)(*args)
+
+    return forward
 
 
 def _why_not(device: torch.device) -> str | None:

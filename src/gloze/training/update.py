@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from gloze.core.contracts import Mark
 from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.memory import keep_freed_memory
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
-from gloze.training.compiled import compile_if_possible
+from gloze.training.compiled import compile_if_possible, with_static_rows
 from gloze.training.distributed import exchanging, is_sharded, replicate, shard, whole
 from gloze.training.figures import Figures
 from gloze.training.optim import (
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gloze.core.batch import Batch, Step
-    from gloze.core.contracts import Mark
     from gloze.training.config import TrainingConfig
     from gloze.training.learner import Learner
 
@@ -51,8 +51,7 @@ class Updater:
             keep_freed_memory()
         self.ranks = ranks()
         self.learner = learner.to(self.device)
-        if config.compile:
-            compile_if_possible(self.learner, self.device)
+        self.is_compiled = config.compile and compile_if_possible(self.learner, self.device)
         self.module: nn.Module = self.learner
         self._is_spread = self.ranks.size == 1
         if is_sharded(config):
@@ -88,7 +87,7 @@ class Updater:
         with float32_products(self.device):
             for number, (batch, counts) in enumerate(batches, start=1):
                 marks = self._backward(
-                    batch.to(self.device),
+                    (with_static_rows(batch) if self.is_compiled else batch).to(self.device),
                     {name: max(n, 1) for name, n in num_labels.items()},
                     counts=counts,
                     is_last=number == len(batches),
@@ -98,7 +97,7 @@ class Updater:
                         (f"{name}_loss", mark.loss),
                         (f"{name}_correct", mark.correct),
                     ):
-                        totals[key] = totals[key] + value.detach()
+                        totals[key] = totals[key] + value
         return totals
 
     def _backward(
@@ -115,7 +114,10 @@ class Updater:
                 for name, mark in marks.items()
             )
             (loss if scale == 1 else loss * scale).backward()
-        return marks if counts else {}
+        if not counts:
+            return {}
+        # Not a thread of the graph may outlive it: what it keeps is gone with it.
+        return {name: Mark(m.loss.detach(), m.correct.detach()) for name, m in marks.items()}
 
     def update(self, data: Step, step: int, rate: float) -> Figures:
         """Make one update, unless loss or gradient is not finite; return what it came to.

@@ -124,7 +124,7 @@ def export(
 
     with new_folder(output, force=force, ours=_FILES) as folder:
         found, kept = _write(parts.encoder, folder / GRAPH, precision, pooling, compare)
-        if found.min() < LEAST[precision]:
+        if not found.min() >= LEAST[precision]:  # a NaN is no agreement
             raise DataError(
                 f"the {precision} graph does not agree with the model: cosine {found.min():.4f} "
                 f"for {given[int(found.min(axis=0).argmin())]!r:.80}; {LEAST[precision]} is the "
