@@ -255,10 +255,13 @@ def tell(
     size: str, folder: Path, precision: str, options: argparse.Namespace, sides: Sides
 ) -> None:
     """Measure these sides and print what came of it."""
+    from gloze.core.devices import float32_products
+
     found = measure(sides, rounds=options.rounds, seconds=options.seconds)
     needed = flops_a_token(*SIZES[size], 0.15, 120)
     rate = found[f"gloze {precision}"].median
-    possible = product_rate(precision)
+    with float32_products(torch.device("cpu")):
+        possible = product_rate(precision)
     making = rate / making_rate(size, folder, options.dropout)
     notes = {
         "threads": torch.get_num_threads(),
