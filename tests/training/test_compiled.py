@@ -71,6 +71,7 @@ def test_static_rows_are_few_and_waste_little(shards):
     def rows(tokens):
         return with_static_rows(replace(batch, input_ids=torch.zeros(tokens))).rows
 
+    assert with_static_rows(replace(batch, rows=12345)).rows == 12345
     found = {tokens: rows(tokens) for tokens in range(1, 2049)}
     assert all(tokens <= n < 1.25 * tokens + 1 for tokens, n in found.items())
     assert len({n for tokens, n in found.items() if tokens > 1024}) == 4

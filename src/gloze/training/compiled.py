@@ -36,8 +36,11 @@ def with_static_rows(batch: Batch) -> Batch:
     """Return the batch filled up to one of few numbers of rows, each of which is compiled once.
 
     The full micro-batches of a training then have one shape, that of their budget if it is a
-    power of two; what is left over at the end of a step has one of a few others.
+    power of two; what is left over at the end of a step has one of a few others. A batch that
+    names its rows keeps them.
     """
+    if batch.rows is not None:
+        return batch
     unit = max(1, (1 << max(batch.num_tokens - 1, 1).bit_length()) // (2 * _BETWEEN))
     return replace(batch, rows=batch.num_tokens + -batch.num_tokens % unit)
 
