@@ -35,6 +35,16 @@ def test_right_to_left_never_sees_the_left():
     assert moved("right_to_left") == {0, 1, 2}
 
 
+def test_under_autocast_all_states_are_of_its_precision_and_near_those_in_float32():
+    model, batch = encoder(), batch_of([5, 6, 7, 8, 9])
+    exact = model(batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = model(batch)
+    assert {states.dtype for states in rounded} == {torch.bfloat16}
+    for one, other in zip(exact, rounded, strict=True):
+        assert torch.allclose(one, other.float(), atol=0.1)
+
+
 def test_bidirectional_sees_everything():
     assert moved("bidirectional") == {0, 1, 2, 3, 4}
 
