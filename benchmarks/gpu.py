@@ -78,7 +78,7 @@ def batches(work: Work) -> list[Batch]:
                 label_positions={"mlm": torch.from_numpy(asked)},
             )
         )
-    # As a stream does for compiled layers: one shape for all.
+    # One shape for all, as the full micro-batches of a compiled training have.
     most = max(batch.num_tokens for batch in found)
     return [replace(batch, rows=most + -most % 64) for batch in found]
 

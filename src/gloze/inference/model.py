@@ -104,16 +104,16 @@ class Model:
     def sequences(self, texts: Sequence[str]) -> list[Ints]:
         """Return the token ids of each text between [CLS] and [SEP], cut at the longest length."""
         ids, lengths = self.tokenizer.encode(texts)
-        room = self.max_length - 2
+        sizes, room = lengths.tolist(), self.max_length - 2
         sequences, start = [], 0
-        for size in lengths.tolist():
+        for size in sizes:
             kept = min(size, room)
             sequence = np.empty(kept + 2, dtype=np.int64)
             sequence[0], sequence[-1] = self.tokenizer.cls_id, self.tokenizer.sep_id
             sequence[1:-1] = ids[start : start + kept]
             sequences.append(sequence)
             start += size
-        if cut := sum(size > room for size in lengths.tolist()):
+        if cut := sum(size > room for size in sizes):
             warnings.warn(
                 f"{cut:,} of {len(texts):,} texts were cut at {self.max_length} tokens, the most "
                 "this model has positions for.",

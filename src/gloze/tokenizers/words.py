@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BREAK = "\0"  # stands between texts; the normalizer removes it, so no word is equal to it
 MAX_CACHED_WORDS = 1 << 17
+# Up to so many words of a single text a loop is sooner done than a dozen calls of NumPy.
 FEW_WORDS = 64
 
 
@@ -135,7 +136,7 @@ class WordEncoder:
         return ids, np.diff(ends[numbers == 0], prepend=0)
 
     def _one_by_one(self, words: list[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Return the same for the words of one text, sooner if they are few."""
+        """Return the ids of one text's words, and their number, as :meth:`encode` does."""
         index = self._index
         ids: list[int] = []
         for number in map(index.__getitem__, words[:-1]):

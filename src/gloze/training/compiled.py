@@ -41,7 +41,7 @@ def with_static_rows(batch: Batch) -> Batch:
     """
     if batch.rows is not None:
         return batch
-    unit = max(1, (1 << max(batch.num_tokens - 1, 1).bit_length()) // (2 * _BETWEEN))
+    unit = max(1, (1 << (batch.num_tokens - 1).bit_length()) // (2 * _BETWEEN))
     return replace(batch, rows=batch.num_tokens + -batch.num_tokens % unit)
 
 

@@ -40,6 +40,7 @@ class Updater:
     Attributes:
         device: where it computes.
         learner: what is trained.
+        is_compiled: whether its layers are, which want batches of few shapes.
         trained: its weights that train.
         optimizer: over these.
     """
