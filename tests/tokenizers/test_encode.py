@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -160,3 +161,93 @@ def test_readable_text_comes_back():
     tokenizer = small_tokenizer()
     ids, _ = tokenizer.encode(["the cat, a dog"])
     assert tokenizer.decode(ids) == "the cat, a dog"
+
+
+def bare(tokenizer, text):
+    """What a text is made of once normalized, spaces left out."""
+    return "".join(tokenizer._library.normalizer.normalize_str(text).split())
+
+
+@pytest.mark.parametrize("cased", [False, True])
+@settings(max_examples=300, deadline=None)
+@given(texts=TEXTS)
+def test_offsets_index_the_given_text_and_its_slice_makes_the_token(cased, texts):
+    tokenizer = small_tokenizer(cased=cased)
+    ids, lengths, offsets = tokenizer.encode_with_offsets(texts)
+    again, sizes = tokenizer.encode(texts)
+    assert (ids.tolist(), lengths.tolist()) == (again.tolist(), sizes.tolist())
+    assert offsets.shape == (len(ids), 2)
+    owners = np.repeat(np.arange(len(texts)), lengths)
+    for token, owner, (start, end) in zip(tokenizer.tokens(ids), owners, offsets, strict=True):
+        assert 0 <= start < end <= len(texts[owner])
+        if token != "[UNK]":
+            assert token.removeprefix("##") in bare(tokenizer, texts[owner][start:end])
+
+
+def test_offsets_on_accents_chinese_emoji_marks_and_control_characters():
+    texts = ["Caf\u00e9 cafe\u0301 \u4e2d\u6587 \U0001f600 a\u200bb c\x07d", "", "\u00c9t\u00e9"]
+    tokenizer = small_tokenizer()
+    ids, lengths, offsets = tokenizer.encode_with_offsets(texts)
+    starts = tokenizer.word_starts(ids, lengths)
+    firsts, lasts = np.flatnonzero(starts), np.append(np.flatnonzero(starts)[1:], len(ids)) - 1
+    owners = np.repeat(np.arange(3), lengths)
+    words = [
+        texts[owners[a]][offsets[a, 0] : offsets[b, 1]] for a, b in zip(firsts, lasts, strict=True)
+    ]
+    # The accent that stood apart is behind the last letter: nothing the token was made of.
+    assert words[:4] == ["Caf\u00e9", "cafe", "\u4e2d", "\u6587"]
+    assert words[4:] == ["\U0001f600", "a\u200bb", "c\x07d", "\u00c9t\u00e9"]
+
+
+def test_offsets_of_real_text_give_back_its_words(shared_data, minilm):
+    tokenizer = load_tokenizer(minilm)
+    for text in filter(None, corpora(shared_data)[::40]):
+        ids, lengths, offsets = tokenizer.encode_with_offsets([text])
+        starts = np.flatnonzero(tokenizer.word_starts(ids, lengths))
+        spans = zip(
+            offsets[starts, 0], offsets[np.append(starts[1:], len(ids)) - 1, 1], strict=True
+        )
+        found = "".join(bare(tokenizer, text[a:b]) for a, b in spans)
+        assert found == bare(tokenizer, text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts=st.lists(st.lists(st.text(max_size=8), max_size=5), max_size=4))
+def test_words_given_as_such_are_encoded_one_by_one(texts):
+    tokenizer = small_tokenizer()
+    ids, lengths, word = tokenizer.encode_words(texts)
+    expected = [
+        (number, i)
+        for text in texts
+        for number, each in enumerate(text)
+        for i in tokenizer._library.encode(each, add_special_tokens=False).ids
+    ]
+    assert list(zip(word.tolist(), ids.tolist(), strict=True)) == expected
+    assert len(lengths) == len(texts)
+    assert lengths.sum() == len(ids)
+
+
+def test_a_word_of_which_nothing_is_left_has_no_token():
+    ids, lengths, word = small_tokenizer().encode_words([["the", "\u200b", "cat"], ["\x07"], []])
+    assert small_tokenizer().tokens(ids) == ["the", "cat"]
+    assert (lengths.tolist(), word.tolist()) == ([2, 0, 0], [0, 2])
+
+
+def test_words_of_a_tokenizer_that_marks_spaces_are_those_of_the_joined_text(tmp_path):
+    library = tokenizers.Tokenizer(tokenizers.models.BPE())
+    library.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, show_progress=False,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    library.train_from_iterator(["the cat saw the dog"] * 3, trainer=trainer)
+    library.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path / "tokenizer.json")
+    words = ["the", "cat", "saw", "the", "dog"]
+    ids, _, word = tokenizer.encode_words([words])
+    assert ids.tolist() == tokenizer.encode([" ".join(words)])[0].tolist()
+    assert word[-1] == 4
+    text = "the  cat saw"
+    _, _, offsets = tokenizer.encode_with_offsets([text])
+    assert "".join(text[a:b] for a, b in offsets) == "thecatsaw"

@@ -16,6 +16,8 @@ from tokenizers import pre_tokenizers
 
 from gloze.core.errors import DataError, GlozeError
 from gloze.core.files import write_json, write_text
+from gloze.core.ranges import places
+from gloze.tokenizers.marks import word_marks
 from gloze.tokenizers.words import BertWords, WordEncoder
 
 if TYPE_CHECKING:
@@ -85,7 +87,9 @@ class Tokenizer:
         others = (self._ids[token["content"]] for token in added if token["special"])
         self.special_ids: tuple[int, ...] = tuple(sorted({*ids, *others}))
         self.fingerprint = _fingerprint(self._definition, self.special_tokens)
-        self._starts_word, self._ends_word = _word_tables(self)
+        self._starts_word, self._ends_word = word_marks(
+            self._definition["model"], self._tokens, self.special_ids
+        )
         self._fast = _word_encoder(self)
         self._lock = Lock()
 
@@ -129,6 +133,55 @@ class Tokenizer:
             each = [encoding.ids for encoding in encodings]
         lengths = np.fromiter(map(len, each), np.int64, len(each))
         return np.concatenate([np.asarray(ids, np.int32) for ids in each]), lengths
+
+    def encode_with_offsets(
+        self, texts: Sequence[str]
+    ) -> tuple[Ids, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return ids and lengths as :meth:`encode` does, and where each token stands.
+
+        Returns:
+            Ids of all texts end to end, the number of ids of each text, and the first character
+            of each token in its text and the one after its last, [tokens, 2]: ``text[a:b]`` is
+            what the token was made of, accents and other signs it lost included where they stand
+            inside it, spaces around it left out. Pieces of one character that came apart, such
+            as a Korean syllable, share its place.
+
+        Raises:
+            DataError: if a text cannot be encoded.
+        """
+        ids, lengths = self.encode(texts)
+        offsets = np.zeros((len(ids), 2), dtype=np.int64)
+        end = 0
+        for batch in _batches(texts):
+            with library_errors("cannot encode the text"):
+                found = self._library.encode_batch(list(batch), add_special_tokens=False)
+            for text, encoding in zip(batch, found, strict=True):
+                start, end = end, end + len(encoding)
+                if start < end:
+                    offsets[start:end] = [_without_spaces(text, *at) for at in encoding.offsets]
+        return ids, lengths, offsets
+
+    def encode_words(
+        self, texts: Sequence[Sequence[str]]
+    ) -> tuple[Ids, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the ids of texts that are cut into words already.
+
+        Returns:
+            Ids of all texts end to end, the number of ids of each text, and for each token the
+            number of its word in its text, [tokens]. A word of which nothing is left, such as a
+            lone control character, has no token, so its number does not occur.
+
+        Raises:
+            DataError: if a word cannot be encoded.
+        """
+        # Words are marked by the space before them where BERT's way is not taken.
+        space = "" if self._fast else " "
+        words = [space * (i > 0) + word for text in texts for i, word in enumerate(text)]
+        ids, pieces = self.encode(words)
+        sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+        ends = np.cumsum(np.append(0, pieces))
+        lengths = np.diff(ends[np.cumsum(np.append(0, sizes))])
+        return ids, lengths, np.repeat(places(sizes), pieces)
 
     def encode_with_specials(self, text: str) -> Ids:
         """Return the ids of ``text``, where a special token written out is that token."""
@@ -199,6 +252,15 @@ def _build(definition: dict[str, Any]) -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_str(json.dumps(bare))
 
 
+def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return where a token stands without the spaces that some tokenizers count in."""
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
 def _batches(sentences: Sequence[str]) -> Iterator[Sequence[str]]:
     start = size = 0
     for i, sentence in enumerate(sentences):
@@ -215,25 +277,6 @@ def _fingerprint(definition: dict[str, Any], special_tokens: SpecialTokens) -> s
     content = {part: definition.get(part) for part in parts} | asdict(special_tokens)
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _word_tables(
-    tokenizer: Tokenizer,
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
-    """Return, for each id, whether it begins a word, and whether the next token does."""
-    model, tokens = tokenizer._definition["model"], tokenizer._tokens
-    prefix, suffix = model.get("continuing_subword_prefix"), model.get("end_of_word_suffix")
-    special = np.zeros(len(tokens), bool)
-    special[list(tokenizer.special_ids)] = True
-    if prefix:
-        return np.array([not token.startswith(prefix) for token in tokens]) | special, None
-    if suffix:
-        return special, np.array([token.endswith(suffix) for token in tokens]) | special
-    for mark in ("\u0120", "\u2581"):  # ByteLevel and Metaspace write a space so
-        starts = np.array([token.startswith(mark) for token in tokens])
-        if starts.any():
-            return starts | special, special
-    return np.ones(len(tokens), bool), None
 
 
 def _word_encoder(tokenizer: Tokenizer) -> WordEncoder | None:
