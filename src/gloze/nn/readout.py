@@ -1,0 +1,133 @@
+"""What a head reads of an encoder: which layers, put together how, and a BiLSTM over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gloze.core.batch import Batch
+from gloze.core.errors import ConfigError
+from gloze.core.settings import Settings
+from gloze.nn.lstm import BiLSTM
+from gloze.nn.scalar_mix import ScalarMix
+
+Combine = Literal["concatenate", "sum", "mean", "mix"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadoutConfig(Settings):
+    """Which hidden states a head reads; as it stands the last layer's.
+
+    Attributes:
+        layers: 0 is the embeddings, -1 the last layer; ``all`` of them with the embeddings.
+        combine: of several layers, one after the other (``concatenate``), their ``sum``, their
+            ``mean``, or a ``mix``: a weighted mean whose weights are learned with the head, times
+            a learned factor (Peters et al. 2018, equation 1).
+        mix_norm: of ``mix``: each layer is normed before, without learned weights.
+        lstm_layers: of a BiLSTM over the features of each sequence, trained with the head
+            (Devlin et al. 2019, 5.3, has two); 0 for none.
+        lstm_size: its units each way.
+        lstm_dropout: before each of its layers.
+    """
+
+    layers: tuple[int, ...] | Literal["all"] = (-1,)
+    combine: Combine = "concatenate"
+    mix_norm: bool = False
+    lstm_layers: int = 0
+    lstm_size: int = 256
+    lstm_dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ConfigError("readout.layers is empty; name at least one, like [-1].")
+        if self.mix_norm and self.combine != "mix":
+            raise ConfigError(
+                "readout.mix_norm does nothing here: set readout.combine=mix, or leave it out."
+            )
+        if self.lstm_layers < 0:
+            raise ConfigError(
+                f"readout.lstm_layers is {self.lstm_layers}; it must not be negative."
+            )
+        if self.lstm_size < 1:
+            raise ConfigError(f"readout.lstm_size is {self.lstm_size}; it must be at least 1.")
+        if not 0 <= self.lstm_dropout < 1:
+            raise ConfigError(
+                f"readout.lstm_dropout is {self.lstm_dropout}; it must be at least 0, under 1."
+            )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a head reads the last layer as it is."""
+        return self.layers == (-1,) and self.combine != "mix" and not self.lstm_layers
+
+    def numbers(self, num_states: int) -> tuple[int, ...]:
+        """Return which of an encoder's hidden states are read, counted from 0.
+
+        Raises:
+            ConfigError: if it has not all of them, or one is named twice.
+        """
+        if self.layers == "all":
+            return tuple(range(num_states))
+        for layer in self.layers:
+            if not -num_states <= layer < num_states:
+                raise ConfigError(
+                    f"readout.layers names {layer}; the model has hidden states 0 (the "
+                    f"embeddings) to {num_states - 1}, or {-num_states} to -1 from the end."
+                )
+        numbers = tuple(layer % num_states for layer in self.layers)
+        if len(set(numbers)) < len(numbers):
+            raise ConfigError(f"readout.layers {list(self.layers)} names a layer twice.")
+        return numbers
+
+
+class Readout(nn.Module):
+    """Hidden states to the features of each token.
+
+    Args:
+        encoder_output_size: numbers in each hidden state.
+        num_states: hidden states of the encoder, with the embeddings.
+        config: what is read of them.
+
+    Attributes:
+        layers: the hidden states it reads, counted from 0.
+        output_size: numbers in the features of a token.
+        mix: the learned shares of the layers, if there are any.
+
+    Raises:
+        ConfigError: if the encoder has not the layers asked for.
+    """
+
+    def __init__(self, encoder_output_size: int, num_states: int, config: ReadoutConfig) -> None:
+        super().__init__()
+        self.layers, self.combine = config.numbers(num_states), config.combine
+        count = len(self.layers)
+        size = encoder_output_size * (count if config.combine == "concatenate" else 1)
+        self.mix = ScalarMix(count, norm=config.mix_norm) if config.combine == "mix" else None
+        self.lstm = None
+        if config.lstm_layers:
+            self.lstm = BiLSTM(
+                input_size=size,
+                size=config.lstm_size,
+                num_layers=config.lstm_layers,
+                dropout=config.lstm_dropout,
+            )
+        self.output_size = size if self.lstm is None else self.lstm.output_size
+
+    def forward(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "tokens size"]:
+        """Return the features of each token."""
+        features = self._combine([hidden_states[layer] for layer in self.layers])
+        return features if self.lstm is None else self.lstm(features, batch)
+
+    def _combine(self, states: list[Tensor]) -> Tensor:
+        if self.mix is not None:
+            return self.mix(states)
+        if len(states) == 1:
+            return states[0]
+        if self.combine == "concatenate":
+            return torch.cat(states, -1)
+        total = torch.stack(states).sum(0)
+        return total / len(states) if self.combine == "mean" else total
