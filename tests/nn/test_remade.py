@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gloze.nn.remade import use_remade
+from gloze.nn.dropout import dropout
+from gloze.nn.remade import call_remade, use_remade
 
 
 def test_gradients_are_those_of_what_is_kept():
@@ -47,3 +48,47 @@ def test_without_gradients_nothing_is_made_twice():
         y = use_remade(lambda: calls.append(1) or torch.ones(2), lambda it: it + 1)
     assert y.tolist() == [2, 2]
     assert calls == [1]
+
+
+class Layer(torch.nn.Module):
+    """A layer with dropout, of which a part is made again by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = torch.nn.Linear(8, 16), torch.nn.Linear(16, 8)
+        self.made = []
+
+    def forward(self, x):
+        inner = self.up(x)
+
+        def make():
+            self.made.append(weakref.ref(inner))
+            return F.gelu(inner)
+
+        return x + dropout(use_remade(make, self.down), 0.5)
+
+
+def test_a_layer_made_again_draws_the_same_and_has_the_same_gradients():
+    torch.manual_seed(0)
+    layers, x = [Layer() for _ in range(3)], torch.randn(5, 8, requires_grad=True)
+    weights = [x, *(weight for layer in layers for weight in layer.parameters())]
+    sides = []
+    for call in (call_remade, lambda layer, hidden: layer(hidden)):
+        torch.manual_seed(1)
+        hidden = x
+        for layer in layers:
+            hidden = call(layer, hidden)
+        sides.append([hidden, torch.rand(1), *torch.autograd.grad(hidden.square().sum(), weights)])
+    for one, other in zip(*sides, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_of_a_layer_made_again_nothing_is_kept_inside():
+    layer, x = Layer(), torch.randn(5, 8, requires_grad=True)
+    kept = layer(x)
+    assert layer.made.pop()() is not None
+    remade = call_remade(layer, x)
+    assert [ref() for ref in layer.made] == [None]
+    (kept + remade).sum().backward()
+    # Once more each: the part by itself, and the layer as a whole.
+    assert len(layer.made) == 3

@@ -24,14 +24,14 @@ def shards(tmp_path_factory):
     return train_shards(tmp_path_factory.mktemp("data"))
 
 
-def compare(shards):
+def compare(shards, change):
     """Compare gradients of steps of different sizes, layers compiled and not.
 
     The compiled ones see one number of rows, so that nothing is compiled anew after the first.
     """
     found, graphs = [], []
     for is_compiled in (False, True):
-        updater, data = prepared(shards, "training.batch_tokens=300")
+        updater, data = prepared(shards, "training.batch_tokens=300", change)
         if is_compiled:
             compile_layers(updater.learner)
             updater.is_compiled = True
@@ -48,15 +48,17 @@ def compare(shards):
     print("the same")
 
 
-def test_compiled_layers_give_the_same_gradients_for_batches_of_any_size(shards):
+@pytest.mark.parametrize("remade", ["false", "true"])
+def test_compiled_layers_give_the_same_gradients_for_batches_of_any_size(shards, remade):
     """In a process of its own: here the shapes of all calls are checked, which is compiled too."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom gloze.data.shards import Shards\n"
         "from tests.training.test_compiled import compare\n"
-        "compare(Shards.open(Path(sys.argv[1]), 'train'))\n"
+        "compare(Shards.open(Path(sys.argv[1]), 'train'), sys.argv[2])\n"
     )
+    change = f"training.gradient_checkpointing={remade}"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(shards.folder)],
+        [sys.executable, "-c", code, str(shards.folder), change],
         capture_output=True,
         text=True,
         check=False,

@@ -109,6 +109,23 @@ def test_several_processes_train_as_one_does(shards, alone, tmp_path, processes,
     assert text.count("Model: ") == 1
 
 
+@pytest.mark.parametrize("parallel", ["replicated", "sharded"])
+def test_several_processes_compute_layers_again_as_one_does(shards, alone, tmp_path, parallel):
+    changes = (f"training.parallel={parallel}", "training.gradient_checkpointing=true")
+    train(2, shards, tmp_path / "run", *EXACT, "training.steps=50", *changes)
+    agree(alone, tmp_path / "run", 50)
+
+
+def test_several_processes_unfreeze_as_one_does(shards, tmp_path):
+    changes = (*EXACT, "training.steps=50", "training.unfreeze_epochs=0.4")
+    runs = []
+    for processes in (1, 2):
+        runs.append(tmp_path / str(processes))
+        text = train(processes, shards, runs[-1], *changes)
+        assert [f"{depth} of 3 parts" in text for depth in range(4)] == [True] * 4
+    agree(*runs, 50)
+
+
 def test_a_training_goes_on_with_other_numbers_of_processes(shards, alone, tmp_path):
     sittings = [
         *((2, "sharded", 10), (1, "replicated", 20), (3, "sharded", 30), (2, "replicated", 40)),

@@ -40,8 +40,21 @@ class Checkpoints:
         if folder.exists() and ranks().is_first:
             sweep(folder)
 
-    def save(self, step: int, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> Path:
+    def save(
+        self,
+        step: int,
+        tensors: dict[str, dict[str, Tensor]],
+        state: dict[str, Any],
+        *,
+        spare: int | None = None,
+    ) -> Path:
         """Save one checkpoint and then remove the oldest over the number kept.
+
+        Args:
+            step: where training stands.
+            tensors: by group and name.
+            state: as JSON can hold it.
+            spare: step of a checkpoint that stays however old it is.
 
         Raises:
             WriteError: if the disk is full or the folder cannot be written to; older
@@ -52,6 +65,8 @@ class Checkpoints:
             self._save_parts(path, tensors, state)
         else:
             ranks().once(lambda: self._save_whole(path, tensors, state))
+        if ranks().is_first:
+            self._remove_oldest(spare)
         return path
 
     def _save_whole(
@@ -62,7 +77,6 @@ class Checkpoints:
             for name, group in tensors.items():
                 save_tensors(group, temporary / f"{name}.safetensors")
             _finish(temporary, state)
-        self._remove_oldest()
 
     def _save_parts(
         self, path: Path, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]
@@ -72,14 +86,26 @@ class Checkpoints:
             with new_folder(path, force=True) as temporary:
                 save_parts(tensors, Path(ranks().tell(str(temporary))))
                 _finish(temporary, state)
-            self._remove_oldest()
         else:
             save_parts(tensors, Path(ranks().tell("")))
         ranks().tell("saved")
 
-    def _remove_oldest(self) -> None:
+    def _remove_oldest(self, spare: int | None) -> None:
         for old in self.paths()[self.keep :]:
-            shutil.rmtree(old, ignore_errors=True)
+            if spare is None or old != self._path(spare):
+                shutil.rmtree(old, ignore_errors=True)
+
+    def at(self, step: int) -> Path:
+        """Return the checkpoint of that step.
+
+        Raises:
+            DataError: if it is not there, or damaged.
+        """
+        path = self._path(step)
+        if not path.exists():
+            raise DataError("this checkpoint is gone, whose weights were the best.", path=path)
+        verify_manifest(path)
+        return path
 
     def _path(self, step: int) -> Path:
         return self.folder / f"step-{step:07d}"

@@ -46,9 +46,15 @@ class Objective:
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Ids to hidden states: what objectives and tasks are built on."""
+    """Ids to hidden states: what objectives and tasks are built on.
+
+    Attributes:
+        output_size: numbers in each hidden state.
+        gradient_checkpointing: set to keep for the gradient the inputs of layers alone.
+    """
 
     output_size: int
+    gradient_checkpointing: bool
 
     @property
     def token_embeddings(self) -> nn.Embedding:

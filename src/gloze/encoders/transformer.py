@@ -15,6 +15,7 @@ from gloze.core.settings import Settings
 from gloze.nn.embeddings import BertEmbeddings
 from gloze.nn.init import initialize, start_local
 from gloze.nn.layout import Layout
+from gloze.nn.remade import call_remade
 from gloze.nn.rows import round_up_rows
 from gloze.nn.transformer_layer import TransformerLayer
 
@@ -135,6 +136,7 @@ class TransformerEncoder(nn.Module):
     Attributes:
         output_size: numbers in each hidden state.
         pooler: for heads that judge a whole sequence; part of BERT's encoder on disk.
+        gradient_checkpointing: whether training keeps of each layer its input alone.
     """
 
     def __init__(self, config: TransformerConfig, vocab_size: int) -> None:
@@ -142,6 +144,7 @@ class TransformerEncoder(nn.Module):
         self.config = config
         self.vocab_size = vocab_size
         self.output_size = config.hidden_size
+        self.gradient_checkpointing = False
         self.embeddings = BertEmbeddings(
             vocab_size=vocab_size,
             max_position_embeddings=config.max_position_embeddings,
@@ -185,6 +188,9 @@ class TransformerEncoder(nn.Module):
         layout = Layout.of(batch, self.config.direction)
         inputs = (batch.input_ids, batch.position_ids, batch.token_type_ids)
         hidden_states = [self.embeddings(*(round_up_rows(x, batch.rows) for x in inputs))]
+        is_remade = self.gradient_checkpointing and self.training
         for layer in self.layers:
-            hidden_states.append(layer(hidden_states[-1], layout))
+            below = hidden_states[-1]
+            above = call_remade(layer, below, layout) if is_remade else layer(below, layout)
+            hidden_states.append(above)
         return [hidden[: batch.num_tokens] for hidden in hidden_states]

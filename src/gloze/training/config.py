@@ -7,6 +7,7 @@ from typing import Literal
 
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings
+from gloze.training.schedules import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,18 @@ class TrainingConfig(Settings):
         layerwise_lr_decay: the encoder's last layer learns at this share of the rate, each part
             under it at this share of the one above (Howard and Ruder 2018, 3.2); 1 for all alike.
         warmup_rate: share of the budget over which the rate rises from 0; then it falls to 0.
+        schedule: ``slanted_triangular`` begins and ends at 1/32 of the rate instead of at 0
+            (Howard and Ruder 2018, 3.2, where ``warmup_rate`` is 0.1).
+        unfreeze_epochs: the encoder begins frozen, and each time as many epochs have passed one
+            more part of it trains, the last layer first (Howard and Ruder 2018, 3.3); all of it
+            from the start if not set.
         weight_decay: of AdamW, not applied to norms and biases.
         adam_beta1, adam_beta2, adam_epsilon: of AdamW.
         max_grad_norm: longer gradients are shortened to it.
         precision: ``auto`` computes in bf16 where the hardware is fast at it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        gradient_checkpointing: keep of every layer its input alone, and compute the rest again
+            for the gradient: a third more time, a fraction of the memory, the same numbers.
         compile: the layers by ``torch.compile``, on CUDA; takes a minute at the start.
         parallel: of several processes (``torchrun``): ``replicated`` keeps the whole model in
             each (DDP), ``sharded`` a part of it (FSDP2).
@@ -37,6 +45,9 @@ class TrainingConfig(Settings):
         log_every: steps between log rows.
         evaluations: how many times to evaluate, evenly over the budget; the last at the end.
         evaluation_tokens: most held-out tokens looked at each time.
+        patience: evaluations in a row without a better figure after which training ends early; 0
+            goes to the end of the budget.
+        keep_best: end with the weights of the best evaluation instead of the last ones.
         save_every: steps between checkpoints; 0 for none by steps.
         save_minutes: minutes between checkpoints; 0 for none by time.
         keep_checkpoints: the newest ones kept.
@@ -54,6 +65,8 @@ class TrainingConfig(Settings):
     learning_rate: float = 1e-4
     layerwise_lr_decay: float = 1.0
     warmup_rate: float = 0.01
+    schedule: Schedule = "linear"
+    unfreeze_epochs: float | None = None
     weight_decay: float = 0.01
     adam_beta1: float = 0.9
     adam_beta2: float = 0.999
@@ -61,6 +74,7 @@ class TrainingConfig(Settings):
     max_grad_norm: float = 1.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
+    gradient_checkpointing: bool = False
     compile: bool = False
     parallel: Literal["replicated", "sharded"] = "replicated"
     timeout_seconds: float = 120.0
@@ -68,6 +82,8 @@ class TrainingConfig(Settings):
     log_every: int = 10
     evaluations: int = 10
     evaluation_tokens: int = 1 << 18
+    patience: int = 0
+    keep_best: bool = False
     save_every: int = 0
     save_minutes: float = 10.0
     keep_checkpoints: int = 2
@@ -96,7 +112,7 @@ class TrainingConfig(Settings):
                 raise ConfigError(f"training.{name} is {value}; it must be at least 1.")
         for name in (
             *("evaluations", "save_every", "save_minutes", "loader_workers", "max_rollbacks"),
-            "weight_decay",
+            *("weight_decay", "patience"),
         ):
             if getattr(self, name) < 0:
                 value = getattr(self, name)
@@ -106,6 +122,17 @@ class TrainingConfig(Settings):
                 "training.compile needs layers that are whole: set training.parallel=replicated, "
                 "or training.compile=false."
             )
+        if self.unfreeze_epochs is not None and not self.unfreeze_epochs > 0:
+            raise ConfigError(
+                f"training.unfreeze_epochs is {self.unfreeze_epochs}; it must be over 0."
+            )
+        if self.unfreeze_epochs is not None and self.parallel == "sharded":
+            raise ConfigError(
+                "training.unfreeze_epochs needs weights that are whole: set "
+                "training.parallel=replicated, or leave it out."
+            )
+        if self.patience and not self.evaluations:
+            raise ConfigError("training.patience counts evaluations, and training.evaluations=0.")
         if self.keep_checkpoints < 1:
             raise ConfigError("training.keep_checkpoints must be at least 1: resuming needs one.")
         if not 0 < self.layerwise_lr_decay <= 1:

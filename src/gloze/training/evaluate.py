@@ -9,7 +9,7 @@ import torch
 
 from gloze.core.devices import computing, float32_products
 from gloze.core.ranks import ranks
-from gloze.training.loop import means
+from gloze.training.figures import means
 
 if TYPE_CHECKING:
     from gloze.core.contracts import StepStream

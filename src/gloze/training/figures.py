@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from torch import Tensor
 
@@ -38,3 +38,13 @@ class Figures:
             self._event.synchronize()
         numbers = [] if self._numbers is None else self._numbers.tolist()
         return self._known | dict(zip(self._names, numbers, strict=True))
+
+
+def means(names: Iterable[str], sums: dict[str, float]) -> dict[str, float]:
+    """Return each objective's loss and accuracy per label from summed marks."""
+    result = {}
+    for name in names:
+        if labels := sums.get(f"{name}_labels"):
+            result[f"{name}_loss"] = sums[f"{name}_loss"] / labels
+            result[f"{name}_accuracy"] = sums[f"{name}_correct"] / labels
+    return result

@@ -7,22 +7,21 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
-from gloze.core.errors import DivergedError, StoppedError
+from gloze.core.errors import ConfigError, DivergedError, StoppedError
 from gloze.core.progress import say
 from gloze.training.budget import Budget
+from gloze.training.figures import means
 from gloze.training.guard import judge
 from gloze.training.interrupt import Interruption
-from gloze.training.schedules import warmup_then_decay
+from gloze.training.schedules import share_of_rate
 from gloze.training.state import TrainingState
 from gloze.training.update import Updater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
-
-    from torch import Tensor
 
     from gloze.core.batch import Step
     from gloze.core.contracts import StepStream
@@ -30,25 +29,7 @@ if TYPE_CHECKING:
     from gloze.training.figures import Figures
     from gloze.training.learner import Learner
     from gloze.training.log import MetricsLog
-
-
-Tensors = dict[str, dict[str, "Tensor"]]
-
-
-class CheckpointStore(Protocol):
-    """Where a training is saved: whole checkpoints, the newest good one on demand."""
-
-    def save(self, step: int, tensors: Tensors, state: dict[str, Any]) -> Path:
-        """Save one checkpoint, whole or not at all."""
-        ...
-
-    def latest(self) -> Path | None:
-        """Return the newest checkpoint that is intact."""
-        ...
-
-    def read(self, path: Path, like: Tensors | None = None) -> tuple[Tensors, dict[str, Any]]:
-        """Read a checkpoint's tensors, as parts if ``like`` is of parts, and its state."""
-        ...
+    from gloze.training.store import CheckpointStore
 
 
 @dataclass(frozen=True)
@@ -70,6 +51,10 @@ class Trainer:
     Args:
         seed: of dropout; data steps carry their own.
         evaluate: returns figures of the held-out data, called evenly over the budget.
+        score: of these figures, the higher the better; what early stopping goes by.
+
+    Raises:
+        ConfigError: if early stopping is asked for and nothing is held out.
     """
 
     def __init__(
@@ -82,9 +67,17 @@ class Trainer:
         log: MetricsLog,
         checkpoints: CheckpointStore,
         evaluate: Callable[[], dict[str, float]] | None = None,
+        score: Callable[[dict[str, float]], float] | None = None,
     ) -> None:
+        if (config.patience or config.keep_best) and (evaluate is None or score is None):
+            name = "patience" if config.patience else "keep_best"
+            raise ConfigError(
+                f"training.{name} goes by held-out figures, and there are none: hold out some data "
+                "(--dev FILE in fine-tuning), or leave it out."
+            )
         self.config, self.stream = config, stream
-        self.log, self.checkpoints, self.evaluate = log, checkpoints, evaluate
+        self.log, self.checkpoints = log, checkpoints
+        self.evaluate, self.score = evaluate, score
         self.weights = learner.weights
         self.updater = Updater(learner, config, seed)
         self.budget = Budget(config, stream)
@@ -107,22 +100,24 @@ class Trainer:
             if not self.load():
                 self.save()
             self.log.rewind(self.state.step)
-            while self.progress() < 1:
+            while not self.is_done():
                 with suppress(_WentBackError):
                     self._train(interruption)
         self._refuse_broken()
         self.save()
+        if self.config.keep_best:
+            self._take_best()
         return self.state
 
     def _train(self, interruption: Interruption) -> None:
-        """Make one update after the other until the budget is used up or training goes back."""
+        """Make one update after the other until training is done or goes back."""
         for data in self.stream.read(self.state.epoch, self.state.number):
             self.step(data)
             self._agree(interruption.exit_code or 0)
             self._look_and_save()
             if self._exit_code:
                 raise StoppedError(self._stop(), self._exit_code)
-            if self.progress() >= 1:
+            if self.is_done():
                 self._settle()
                 return
 
@@ -141,8 +136,10 @@ class Trainer:
     def step(self, data: Step) -> None:
         """Make one update, unless its data is excluded."""
         if [data.epoch, data.number] not in self.state.excluded:
-            progress = self.progress()
-            rate = self.config.learning_rate * warmup_then_decay(progress, self.config.warmup_rate)
+            config = self.config
+            share = share_of_rate(config.schedule, self.progress(), config.warmup_rate)
+            rate = config.learning_rate * share
+            self.updater.unfreeze(data.epoch + data.number / self.stream.num_steps(data.epoch))
             found = self.updater.update(data, self.state.step, rate)
             self._unread.append(_Made(self.state.step, data, found))
             self.state.step += 1
@@ -197,22 +194,38 @@ class Trainer:
             self.log.row(row, self.progress())
 
     def _look_and_save(self) -> None:
-        due = int(min(self.progress(), 1.0) * self.config.evaluations + 1e-9)
-        if self.evaluate is not None and due > self.state.evaluations:
-            self._settle()
-            self.state.evaluations = due
-            begun_at = time.monotonic()
-            figures = self.evaluate()
-            if not all(map(math.isfinite, figures.values())):
-                self._diverged(f"Held-out figures are not finite at step {self.state.step}. ")
-            row = {"step": self.state.step, "tokens": self.state.tokens, "split": "valid"}
-            self.log.row({**row, **figures, "seconds": self.seconds()}, self.progress())
-            # Looking is no training: it must not count in tokens a second.
-            self._logged_at += time.monotonic() - begun_at
+        # The best is saved at once: no checkpoint knows of a best one that is not there.
+        is_best = self._look() and self.config.keep_best
         by_steps = self.config.save_every and self.state.step % self.config.save_every == 0
         minutes = (self._seconds - self._saved_seconds) / 60
-        if by_steps or (self.config.save_minutes and minutes >= self.config.save_minutes):
+        by_time = self.config.save_minutes and minutes >= self.config.save_minutes
+        if is_best or by_steps or by_time:
             self.save()
+
+    def _look(self) -> bool:
+        """Look at the held-out data if it is time; return whether it was never better."""
+        due = int(min(self.progress(), 1.0) * self.config.evaluations + 1e-9)
+        if self.evaluate is None or due <= self.state.evaluations:
+            return False
+        self._settle()
+        self.state.evaluations = due
+        begun_at = time.monotonic()
+        figures = self.evaluate()
+        if not all(map(math.isfinite, figures.values())):
+            self._diverged(f"Held-out figures are not finite at step {self.state.step}. ")
+        row = {"step": self.state.step, "tokens": self.state.tokens, "split": "valid"}
+        self.log.row({**row, **figures, "seconds": self.seconds()}, self.progress())
+        # Looking is no training: it must not count in tokens a second.
+        self._logged_at += time.monotonic() - begun_at
+        return self.score is not None and self.state.is_best(self.score(figures))
+
+    def _take_best(self) -> None:
+        """Take the weights of the best evaluation."""
+        best = self.state.best_step
+        if best not in (0, self.state.step):
+            say(f"The weights are those of step {best}, the best of the evaluations.")
+            tensors, _ = self.checkpoints.read(self.checkpoints.at(best), self.updater.parts())
+            self.updater.load(tensors)
 
     def _go_back(self, made: _Made, loss: float) -> None:
         """Return to the last good checkpoint and leave out the data that led here."""
@@ -248,6 +261,11 @@ class Trainer:
         """Return the seconds spent on this training, over all sittings."""
         return self.state.seconds + time.monotonic() - self._started_at
 
+    def is_done(self) -> bool:
+        """Return whether the budget is used up, or patience."""
+        patience = self.config.patience
+        return self.progress() >= 1 or 0 < patience <= self.state.worse
+
     def progress(self) -> float:
         """Return the share of the budget used up."""
         return self.budget.progress(self.state, self._seconds)
@@ -258,7 +276,9 @@ class Trainer:
         now = time.monotonic()
         self.state.seconds, self._started_at = self.seconds(), now
         self._saved_seconds = self._seconds
-        return self.checkpoints.save(self.state.step, self.updater.tensors(), self.state.to_dict())
+        tensors, state = self.updater.tensors(), self.state.to_dict()
+        spare = self.state.best_step if self.config.keep_best else None
+        return self.checkpoints.save(self.state.step, tensors, state, spare=spare)
 
     def load(self) -> bool:
         """Go on from the newest intact checkpoint; return False if there is none."""
@@ -272,13 +292,3 @@ class Trainer:
         self._seconds = self._saved_seconds = self.state.seconds
         self._started_at = self._logged_at = time.monotonic()
         return True
-
-
-def means(names: Iterable[str], sums: dict[str, float]) -> dict[str, float]:
-    """Return each objective's loss and accuracy per label from summed marks."""
-    result = {}
-    for name in names:
-        if labels := sums.get(f"{name}_labels"):
-            result[f"{name}_loss"] = sums[f"{name}_loss"] / labels
-            result[f"{name}_accuracy"] = sums[f"{name}_correct"] / labels
-    return result

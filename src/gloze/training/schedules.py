@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+Schedule = Literal["linear", "slanted_triangular"]
+_LEAST = 1 / 32
+
+
+def share_of_rate(schedule: Schedule, progress: float, warmup_rate: float) -> float:
+    """Return the share of the highest learning rate at ``progress`` (0 start, 1 end).
+
+    ``linear`` begins and ends at 0, ``slanted_triangular`` (Howard and Ruder 2018, 3.2) at 1/32.
+    """
+    share = warmup_then_decay(progress, warmup_rate)
+    return share if schedule == "linear" else _LEAST + (1 - _LEAST) * share
+
 
 def warmup_then_decay(progress: float, warmup_rate: float) -> float:
     """Return the share of the highest learning rate at ``progress`` (0 start, 1 end).

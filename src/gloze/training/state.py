@@ -20,6 +20,8 @@ class TrainingState:
         seconds: time spent, over all sittings.
         epoch, number: the next step's place in the data.
         evaluations: how many evaluations are done.
+        best_score, best_step: the best of them, and where it was; none if nobody judges them.
+        worse: evaluations since then.
         sums: losses and counts since the last log row.
         excluded: data steps [epoch, number] never to be used again.
         refused: [step, epoch, number] of updates skipped for numbers that were not finite.
@@ -34,6 +36,9 @@ class TrainingState:
     epoch: int = 0
     number: int = 0
     evaluations: int = 0
+    best_score: float | None = None
+    best_step: int = 0
+    worse: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     excluded: list[list[int]] = field(default_factory=list)
     refused: list[list[int]] = field(default_factory=list)
@@ -42,6 +47,14 @@ class TrainingState:
     loss_mean: float = 0.0
     loss_square: float = 0.0
     loss_count: int = 0
+
+    def is_best(self, score: float) -> bool:
+        """Note the score of an evaluation; return whether it is better than all before."""
+        if self.best_score is not None and score <= self.best_score:
+            self.worse += 1
+            return False
+        self.best_score, self.best_step, self.worse = score, self.step, 0
+        return True
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON can hold it."""

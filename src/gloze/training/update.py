@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gc
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from gloze.core.contracts import Mark
 from gloze.core.devices import computing, float32_products, pick_device
+from gloze.core.errors import ConfigError
 from gloze.core.memory import keep_freed_memory
+from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.training.compiled import compile_if_possible, with_static_rows
@@ -52,6 +55,7 @@ class Updater:
             keep_freed_memory()
         self.ranks = ranks()
         self.learner = learner.to(self.device)
+        cast("Any", learner.encoder).gradient_checkpointing = config.gradient_checkpointing
         self.is_compiled = config.compile and compile_if_possible(self.learner, self.device)
         self.module: nn.Module = self.learner
         self._is_spread = self.ranks.size == 1
@@ -60,6 +64,32 @@ class Updater:
             self._is_spread = True
         self.trained = [p for p in learner.parameters() if p.requires_grad]
         self.optimizer = build_optimizer(learner, config)
+        self._unfrozen: int | None = None
+
+    def unfreeze(self, epochs: float) -> None:
+        """Let those parts of the encoder train whose turn has come; they had no gradient before.
+
+        Args:
+            epochs: passed so far, with what is done of the current one.
+        """
+        if self.config.unfreeze_epochs is None:
+            return
+        depths = self.learner.depths()
+        by_weight = {weight: depths[name] for name, weight in self.learner.named_parameters()}
+        deepest = max(by_weight.values())
+        depth = min(deepest, int(epochs / self.config.unfreeze_epochs + 1e-9))
+        if depth == self._unfrozen:
+            return
+        self._unfrozen = depth
+        for weight in self.trained:
+            weight.requires_grad_(by_weight[weight] <= depth)
+        if not any(weight.requires_grad for weight in self.trained):
+            raise ConfigError("training.unfreeze_epochs begins with the head, which is frozen.")
+        say(f"{depth} of {deepest} parts of the encoder train, from the top.")
+        if self.module is not self.learner:
+            # The engine that lets gradients meet knows those that were there when it was made.
+            self.module, self._is_spread = self.learner, False
+            gc.collect()
 
     def gradients(self, data: Step, step: int) -> dict[str, Tensor | float]:
         """Put the gradients of a step in place; return the summed marks of each objective.

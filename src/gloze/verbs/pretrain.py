@@ -219,6 +219,7 @@ def _train(
         log=log,
         checkpoints=store,
         evaluate=look,
+        score=lambda figures: -figures["loss"],
     ).run()
     by_frequency = unigram_loss(train, valid)
     return _finish(config, learner, own, state, sampling, by_frequency, output)
@@ -241,6 +242,8 @@ def _finish(
 ) -> PretrainResult:
     log = output / "metrics.jsonl"
     rows = [r for r in read_metrics(log) if r.get("split") == "valid"] if ranks().is_first else []
+    if config.training.keep_best:
+        rows = [row for row in rows if row["step"] == state.best_step]
     last = rows[-1] if rows else {}
     figures = {k: v for k, v in last.items() if k.endswith(("loss", "accuracy", "perplexity"))}
     result = PretrainResult(
