@@ -36,7 +36,7 @@ class TrainingConfig(Settings):
         precision: ``auto`` computes in bf16 where the hardware is fast at it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         gradient_checkpointing: keep of every layer its input alone, and compute the rest again
-            for the gradient: a third more time, a fraction of the memory, the same numbers.
+            for the gradient: less memory, a third to a half more time, the same numbers.
         compile: the layers by ``torch.compile``, on CUDA; takes a minute at the start.
         parallel: of several processes (``torchrun``): ``replicated`` keeps the whole model in
             each (DDP), ``sharded`` a part of it (FSDP2).
