@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gloze import cli
-from gloze.checkpoint import load_classifier, load_parts, load_tensors
+from gloze.checkpoint import load_parts, load_task, load_tensors
 from gloze.core.errors import ConfigError, DataError, StoppedError
 from gloze.data.collate import collate
 from gloze.recipes.finetuning import finetuning
@@ -75,7 +75,7 @@ def test_the_result_predicts_and_evaluates(tuned, data):
     animal, person = tuned.predict(["the cat sees warm bread.", "my sister sees warm bread."])
     assert (animal.label, person.label) == ("animal", "person")
     figures = tuned.evaluate(data / "dev.tsv")
-    assert figures.to_dict() == tuned.best.figures["dev"]
+    assert figures == tuned.best.figures["dev"]
 
 
 def test_pairs_are_learned_and_answered_and_nothing_else_then(data, tmp_path):
@@ -87,7 +87,7 @@ def test_pairs_are_learned_and_answered_and_nothing_else_then(data, tmp_path):
     assert set(answer.probabilities) == {"yes", "no"}
     with pytest.raises(ConfigError, match="trained on pairs of texts; these are single texts"):
         result.predict(["the cat"])
-    again = load_classifier(result.model)
+    again = load_task(result.model)
     with pytest.raises(ConfigError, match=r"line 2 has single texts.*text_a=NAME,text_b=NAME"):
         again.encode(read_examples(data / "train.tsv"))
     with pytest.raises(
@@ -168,8 +168,8 @@ def test_frozen_leaves_the_encoder_as_it_was(data, tmp_path):
 
 
 def test_frozen_can_read_several_layers(data, tmp_path):
-    result = run(data, tmp_path / "run", transfer="frozen", settings=["task.layers=[-1, -2]"])
-    assert load_classifier(result.model).head.output.in_features == 64
+    result = run(data, tmp_path / "run", transfer="frozen", settings=["readout.layers=[-1, -2]"])
+    assert load_task(result.model).head.output.in_features == 64
 
 
 def test_dropout_is_the_models_own_unless_it_is_set(data, tmp_path):
@@ -251,7 +251,7 @@ def test_an_existing_run_is_not_overwritten_without_force(data, tmp_path):
 def test_a_saved_classifier_gives_the_same_answers(data, tmp_path, settings):
     result = run(data, tmp_path / "run", settings=settings)
     texts = ["the cat sees warm bread.", "my sister paints a long river."]
-    loaded = load_classifier(result.model)
+    loaded = load_task(result.model)
     assert loaded.predict(texts) == result.predict(texts)
     assert loaded.figures([Example(text, None, label) for text, label in labelled.rows(9)], data)
 
@@ -284,12 +284,12 @@ def test_minilm_fine_tuned_agrees_with_transformers(minilm, shared_data, tmp_pat
     theirs = transformers.BertForSequenceClassification.from_pretrained(result.model).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(result.model)
     texts = ["a charming and affecting journey .", "bleak and desperate .", "so-so"]
-    ours = result.classifier
+    ours = result.loaded
     source = ours.encode([Example(text) for text in texts])
     batch = collate(source.samples(0, np.arange(3)))
     with torch.no_grad():
         expected = theirs(**tokenizer(texts, padding=True, return_tensors="pt")).logits
-        logits = ours.head.logits(ours.encoder(batch), batch)
+        logits = ours.head.scores(ours.encoder(batch), batch)
     assert (logits - expected).abs().max() < 1e-4
 
 
@@ -382,7 +382,7 @@ def test_the_recipe_of_a_run_gives_the_same_run_again(data, tmp_path):
     [("full", 768, 5e-5), ("none", 256, 1e-4), ("full", 128, 3e-4), ("frozen", 768, 3e-3)],
 )
 def test_the_default_rate_follows_the_size_and_the_way_of_transfer(transfer, hidden_size, rate):
-    assert finetuning(transfer, hidden_size).training.learning_rate == rate
+    assert finetuning("classification", transfer, hidden_size).training.learning_rate == rate
 
 
 def test_labels_that_do_not_fit_the_weights_are_refused(tuned, tmp_path):
@@ -392,8 +392,8 @@ def test_labels_that_do_not_fit_the_weights_are_refused(tuned, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["id2label"] = {str(number): f"label {number}" for number in range(1000)}
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match="1000 labels, and weights for 2"):
-        load_classifier(folder)
+    with pytest.raises(DataError, match="1000 scores, and weights for 2"):
+        load_task(folder)
 
 
 def test_an_altered_model_is_refused(tuned, tmp_path):
@@ -404,4 +404,4 @@ def test_an_altered_model_is_refused(tuned, tmp_path):
     content[-5] ^= 1
     weights.write_bytes(content)
     with pytest.raises(DataError, match=r"model\.safetensors: altered"):
-        load_classifier(folder)
+        load_task(folder)

@@ -96,7 +96,7 @@ def test_a_folder_without_a_classifier_is_refused(tuned, texts, tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         predict(tmp_path / "none", texts[0], output=tmp_path / "out.tsv")
     base = tuned.path.parent / "model"
-    with pytest.raises(DataError, match="not a classifier"):
+    with pytest.raises(DataError, match="not a model of a task"):
         predict(base, texts[0], output=tmp_path / "out.tsv")
 
 

@@ -4,8 +4,8 @@ from gloze.checkpoint.model import (
     Parts,
     find_model,
     load,
-    load_classifier,
     load_parts,
+    load_task,
     save_model,
 )
 from gloze.checkpoint.start import start_from, with_dropout
@@ -16,8 +16,8 @@ __all__ = [
     "Parts",
     "find_model",
     "load",
-    "load_classifier",
     "load_parts",
+    "load_task",
     "load_tensors",
     "save_model",
     "save_tensors",

@@ -18,8 +18,7 @@ from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
 from gloze.inference.model import Model
 from gloze.interop.huggingface import from_their_config, to_ours, to_their_config, to_theirs
 from gloze.objectives import OBJECTIVES
-from gloze.tasks.classification import NAME
-from gloze.tasks.classifier import TextClassifier
+from gloze.tasks.model import TaskModel, build_head, read_task
 from gloze.tasks.results import saved_best_seed
 from gloze.tokenizers import load_tokenizer
 from gloze.training.distributed import whole_weights
@@ -152,24 +151,29 @@ def load(path: str | Path, *, precision: Precision = "float32") -> Model:
     return Model(parts.encoder, parts.tokenizer, heads, precision)
 
 
-def load_classifier(path: str | Path) -> TextClassifier:
-    """Load a fine-tuned classifier: ours, or one in Hugging Face layout.
+def load_task(path: str | Path) -> TaskModel:
+    """Load a fine-tuned model with its task: ours, or one in Hugging Face layout.
 
     Raises:
         ConfigError: if there is no such folder, and no hub model of that name can be had.
-        DataError: if it is no classifier, or a file is missing, broken, or does not fit.
+        DataError: if it is of no task we know, or a file is missing, broken, or does not fit.
     """
     parts = load_parts(path)
     where = find_model(path) / "config.json"
-    weights, labels = parts.tensors.get(f"heads.{NAME}.output.weight"), parts.config.get("id2label")
+    most = min(512, parts.encoder.config.max_position_embeddings)
+    task, learned, readout = read_task(parts.config, most, where)
+    weights = parts.tensors.get(f"heads.{task.kind}.output.weight")
     if weights is None:
-        raise DataError("not a classifier: it has no weights of a classifier.", path=where.parent)
+        raise DataError(f"no weights of a head for {task.kind}.", path=where.parent)
     # Compared before memory is taken for as many labels as config.json claims.
-    if isinstance(labels, dict) and len(labels) != len(weights):
-        raise DataError(f"{len(labels)} labels, and weights for {len(weights)}.", path=where)
-    classifier = TextClassifier.from_config(parts.encoder, parts.tokenizer, parts.config, where)
-    parts.load_head(NAME, classifier.head)
-    return classifier
+    if len(weights) != (width := task.width(learned)):
+        raise DataError(f"{width} scores, and weights for {len(weights)}.", path=where)
+    try:
+        head = build_head(parts.encoder, task, learned, readout).head
+    except ConfigError as error:
+        raise DataError(str(error), path=where) from None
+    parts.load_head(task.kind, head)
+    return TaskModel(parts.encoder, head, parts.tokenizer, task, learned, readout)
 
 
 def find_model(path: str | Path) -> Path:

@@ -18,6 +18,7 @@ def predict(
     output: Annotated[Path, Parameter(alias="-o")],
     format: str | None = None,
     columns: str | None = None,
+    to: str | None = None,
     device: str = "auto",
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> PredictSummary:
@@ -31,11 +32,20 @@ def predict(
         output: the file to write: .tsv, .csv, .jsonl or .parquet.
         format: layout of the data: tsv, csv, jsonl, parquet, or one of GLUE's own.
         columns: names of your columns, like text_a=sentence,text_b=reply.
+        to: layout of the answers: table (columns of the input and the answer), glue (as the
+            benchmark takes them), or another that the task knows.
         device: auto, cpu, cuda or cuda:N.
         force: replace the output if it exists.
     """
     from gloze.verbs.predict import predict as answer
 
     return answer(
-        run, data, output=output, format=format, columns=columns, device=device, force=force
+        run,
+        data,
+        output=output,
+        format=format,
+        columns=columns,
+        to=to,
+        device=device,
+        force=force,
     )

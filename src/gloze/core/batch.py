@@ -27,8 +27,10 @@ class Samples:
         is_special: true at [CLS] and [SEP], [tokens].
         word_starts: true at the first token of a word, [tokens].
         keys: 64 random bits for each sequence, from (seed, epoch, index), [sequences].
-        indices: the number of each sequence in its epoch, [sequences].
-        labels: for each objective the answers asked for.
+        indices: the number of each sample in its epoch, [samples].
+        sizes: sequences of each sample, which stay in one batch, [samples]; None if a sample is
+            a sequence.
+        labels: for each objective the answers asked for, one for each sample or position.
         label_positions: for objectives that ask about tokens, where: positions in [tokens],
             in ascending order.
     """
@@ -40,8 +42,16 @@ class Samples:
     word_starts: Bools
     keys: npt.NDArray[np.uint64]
     indices: Ints
+    sizes: Ints | None = None
     labels: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     label_positions: dict[str, Ints] = field(default_factory=dict)
+
+    @property
+    def sample_lengths(self) -> Ints:
+        """Tokens of each sample."""
+        if self.sizes is None or not len(self.sizes):
+            return self.lengths
+        return np.add.reduceat(self.lengths, np.cumsum(self.sizes) - self.sizes)
 
     def with_labels(
         self, name: str, labels: npt.NDArray[np.generic], positions: Ints | None = None
@@ -53,8 +63,12 @@ class Samples:
         return replace(self, labels={**self.labels, name: labels}, label_positions=where)
 
     def part(self, first: int, last: int) -> Samples:
-        """Return the sequences from number ``first`` up to, not including, ``last``."""
-        begin, end = int(self.lengths[:first].sum()), int(self.lengths[:last].sum())
+        """Return the samples from number ``first`` up to, not including, ``last``."""
+        one, other, sizes = first, last, None
+        if self.sizes is not None:
+            one, other = int(self.sizes[:first].sum()), int(self.sizes[:last].sum())
+            sizes = self.sizes[first:last]
+        begin, end = int(self.lengths[:one].sum()), int(self.lengths[:other].sum())
         labels, positions = {}, {}
         for name, values in self.labels.items():
             if name in self.label_positions:
@@ -66,11 +80,12 @@ class Samples:
         return Samples(
             input_ids=self.input_ids[begin:end],
             token_type_ids=self.token_type_ids[begin:end],
-            lengths=self.lengths[first:last],
+            lengths=self.lengths[one:other],
             is_special=self.is_special[begin:end],
             word_starts=self.word_starts[begin:end],
-            keys=self.keys[first:last],
+            keys=self.keys[one:other],
             indices=self.indices[first:last],
+            sizes=sizes,
             labels=labels,
             label_positions=positions,
         )
@@ -88,9 +103,10 @@ class Batch:
         max_seqlen: tokens of the longest sequence.
         rows: that dense layers compute, the tokens and zeros after them; if not set as few as
             suit their kernels.
+        sizes: sequences of each sample, [samples] int64; None if a sample is a sequence.
         labels: for each objective the answers, [asked].
         label_positions: for objectives that ask about tokens, where, [asked] int64.
-        indices: number of each sequence in its epoch, for reports; stays on the CPU.
+        indices: number of each sample in its epoch, for reports; stays on the CPU.
     """
 
     input_ids: torch.Tensor
@@ -99,6 +115,7 @@ class Batch:
     cu_seqlens: torch.Tensor
     max_seqlen: int
     rows: int | None = None
+    sizes: torch.Tensor | None = None
     labels: dict[str, torch.Tensor] = field(default_factory=dict)
     label_positions: dict[str, torch.Tensor] = field(default_factory=dict)
     indices: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -128,6 +145,7 @@ class Batch:
             position_ids=moved(self.position_ids),
             token_type_ids=moved(self.token_type_ids),
             cu_seqlens=moved(self.cu_seqlens),
+            sizes=None if self.sizes is None else moved(self.sizes),
             labels={name: moved(x) for name, x in self.labels.items()},
             label_positions={name: moved(x) for name, x in self.label_positions.items()},
         )

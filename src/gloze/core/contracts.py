@@ -44,6 +44,11 @@ class Objective:
     head: nn.Module
 
 
+def keep_labels(samples: Samples) -> Samples:
+    """Return the samples as they are: the ``label`` of a question that their source answers."""
+    return samples
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """Ids to hidden states: what objectives and tasks are built on.

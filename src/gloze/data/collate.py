@@ -20,6 +20,7 @@ def collate(samples: Samples) -> Batch:
     """Return the batch of some samples: the same sequences end to end, no padding added."""
     return replace(
         end_to_end(samples.input_ids, samples.token_type_ids, samples.lengths),
+        sizes=None if samples.sizes is None else torch.from_numpy(samples.sizes),
         labels={name: torch.from_numpy(x) for name, x in samples.labels.items()},
         label_positions={name: torch.from_numpy(x) for name, x in samples.label_positions.items()},
         indices=samples.indices,
@@ -41,13 +42,13 @@ def end_to_end(input_ids: Ints, token_type_ids: Ints, lengths: Ints) -> Batch:
 
 
 def collate_parts(samples: Samples, max_tokens: int) -> Iterator[Batch]:
-    """Return batches of at most ``max_tokens`` each; a longer single sequence stands alone."""
-    for first, last in cut_parts(samples.lengths, max_tokens):
+    """Return batches of at most ``max_tokens`` each; a longer single sample stands alone."""
+    for first, last in cut_parts(samples.sample_lengths, max_tokens):
         yield collate(samples.part(first, last))
 
 
 def cut_parts(lengths: Ints, max_tokens: int) -> list[tuple[int, int]]:
-    """Return first and end of each run of sequences that have at most ``max_tokens`` together."""
+    """Return first and end of each run of samples that have at most ``max_tokens`` together."""
     ends = np.cumsum(lengths)
     parts, first = [], 0
     while first < len(ends):

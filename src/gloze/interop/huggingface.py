@@ -38,6 +38,8 @@ _REST = [
     ("heads.nsp.output", "cls.seq_relationship"),
     ("heads.classification.output", "classifier"),
 ]
+# What stands before the name of a weight they have no place for, such as those of a readout.
+_OWN = "gloze."
 _OURS, _THEIRS = dict(_REST), {theirs: ours for ours, theirs in _REST}
 _LAYER_OURS, _LAYER_THEIRS = dict(_LAYER), {theirs: ours for ours, theirs in _LAYER}
 # Written by older versions, or copies of weights stored elsewhere.
@@ -71,11 +73,13 @@ def their_names(name: str) -> list[str]:
     if layer := re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", stem):
         theirs = _APART if layer[2] == _JOINED else (_LAYER_OURS[layer[2]],)
         return [f"bert.encoder.layer.{layer[1]}.{each}.{last}" for each in theirs]
-    return [f"{_OURS[stem]}.{last}"]
+    return [f"{_OURS[stem]}.{last}" if stem in _OURS else _OWN + name]
 
 
 def our_name(name: str) -> str | None:
     """Return our name of a weight of theirs; None if we have no such weight."""
+    if name.startswith(_OWN):
+        return name.removeprefix(_OWN)
     stem, _, last = name.rpartition(".")
     if layer := re.fullmatch(r"bert\.encoder\.layer\.(\d+)\.(.+)", stem):
         own = _JOINED if layer[2] in _APART else _LAYER_THEIRS.get(layer[2])
@@ -102,7 +106,7 @@ def to_ours(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     prefix = "" if any(name.startswith("bert.") for name in tensors) else "bert."
     named: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        full = name if name.startswith(("cls.", "classifier.")) else prefix + name
+        full = name if name.startswith(("cls.", "classifier.", _OWN)) else prefix + name
         for pattern, new in _OLD:
             full = pattern.sub(new, full)
         if full not in _COPIES:

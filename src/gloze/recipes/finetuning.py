@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings
-from gloze.tasks.classification import ClassificationConfig
+from gloze.nn.readout import ReadoutConfig
+from gloze.tasks import TASKS
+from gloze.tasks.classification import Classification
 from gloze.training.config import TrainingConfig
 from gloze.training.transfer import Transfer
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOTES = ("versions",)
+# The settings of each task; pydantic tells them apart by their kind.
+TaskConfig = Classification
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +52,8 @@ class FinetuneConfig(Settings):
         encoder: its dropout.
         freeze: weights that stay as they are, by the names of parts (``encoder.embeddings``,
             ``encoder.layers.0``) or patterns with ``*``.
-        task: how texts are read off the encoder.
+        readout: what the task's head reads of the encoder.
+        task: which, and its settings.
         training: optimizer, schedule, budget.
     """
 
@@ -56,7 +61,8 @@ class FinetuneConfig(Settings):
     seed: int = 0
     encoder: EncoderDropout = field(default_factory=EncoderDropout)
     freeze: tuple[str, ...] = ()
-    task: ClassificationConfig = field(default_factory=ClassificationConfig)
+    readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+    task: TaskConfig = field(default_factory=Classification)
     training: TrainingConfig
 
     def __post_init__(self) -> None:
@@ -73,8 +79,8 @@ class FinetuneConfig(Settings):
             )
 
 
-def finetuning(transfer: Transfer, hidden_size: int) -> FinetuneConfig:
-    """Return the default recipe for an encoder of this size.
+def finetuning(task: str, transfer: Transfer, hidden_size: int) -> FinetuneConfig:
+    """Return the default recipe of a task for an encoder of this size.
 
     All weights: 3 epochs of 32 sequences (Devlin et al. 2019, A.3). The rate is the paper's
     5e-5 for hidden sizes of 512 and more; small encoders need longer steps, up to 3e-4 for
@@ -84,8 +90,10 @@ def finetuning(transfer: Transfer, hidden_size: int) -> FinetuneConfig:
     """
     rate = 5e-5 if hidden_size >= 512 else 1e-4 if hidden_size >= 256 else 3e-4
     is_frozen = transfer == "frozen"
+    settings: Any = TASKS[task]()
     return FinetuneConfig(
         transfer=transfer,
+        task=settings,
         training=TrainingConfig(
             epochs=10 if is_frozen else 3,
             batch_size=32,
@@ -101,11 +109,20 @@ def load_finetuning(
     recipe: str | Path | FinetuneConfig | None,
     changes: Sequence[str] = (),
     *,
+    task: str,
     transfer: Transfer | None = None,
     hidden_size: int,
     seed: int | None = None,
 ) -> FinetuneConfig:
     """Return the default recipe, or one from a TOML file, with ``path=value`` changes applied.
+
+    Args:
+        recipe: a TOML file or a FinetuneConfig; the default of task and size if not given.
+        changes: each ``path=value``.
+        task: what is to be learned; a recipe of another is refused.
+        transfer: the way; ``full`` if neither this nor the recipe says.
+        hidden_size: of the encoder.
+        seed: replaces the recipe's.
 
     Raises:
         ConfigError: for an unknown setting (the nearest is named), file or value.
@@ -115,13 +132,16 @@ def load_finetuning(
         way = asked[-1].partition("=")[2].strip()
         raise ConfigError(f"Give --transfer {way} instead of --set: the defaults follow from it.")
     if recipe is None:
-        values = to_dict(finetuning(transfer or "full", hidden_size))
+        values = to_dict(finetuning(task, transfer or "full", hidden_size))
     elif isinstance(recipe, FinetuneConfig):
         values = to_dict(recipe)
     else:
         where = str(recipe)
         values = {k: v for k, v in read_toml(Path(recipe)).items() if k not in _NOTES}
-    config = from_dict(FinetuneConfig, override(values, changes), where)
+    kind = values.setdefault("task", {}).setdefault("kind", task)
+    if kind != task:
+        raise ConfigError(f"{where or 'The recipe'} is of the task {kind!r}, not {task!r}.")
+    config = from_dict(FinetuneConfig, override(values, changes, FinetuneConfig), where)
     if transfer is not None and config.transfer != transfer:
         raise ConfigError(
             f"The recipe's transfer is {config.transfer!r} and --transfer is {transfer!r}. "

@@ -8,7 +8,7 @@ from gloze.config.run import RunConfig
 from gloze.objectives.mlm import MaskedLMConfig
 from gloze.recipes.finetuning import FinetuneConfig
 from gloze.recipes.transformer import bert_tiny
-from gloze.tasks.classification import ClassificationConfig
+from gloze.tasks.classification import Classification
 from gloze.tokenizers import TokenizerConfig
 from gloze.training.config import TrainingConfig
 from gloze.training.transfer import Transfer
@@ -55,7 +55,7 @@ def classification(transfer: Transfer) -> FinetuneConfig:
     """
     return FinetuneConfig(
         transfer=transfer,
-        task=ClassificationConfig(max_length=96, pooling="mean"),
+        task=Classification(max_length=96, pooling="mean"),
         training=TrainingConfig(
             epochs=8,
             batch_size=32,

@@ -28,7 +28,7 @@ def write_finetune_report(result: FinetuneResult) -> None:
     sections: list[Section] = [Text(text="\n\n".join([*result.notes(), best + "."]))]
     for split in result.best.figures:
         sections.append(_figures(result, split))
-        if len(result.labels) <= _MOST_LABELS:
+        if "confusion" in result.best.figures[split] and len(result.labels) <= _MOST_LABELS:
             sections.append(_confusion(result, split))
     sections += curves_from_metrics(result.best.path / "metrics.jsonl")
     write_report(result.report, f"gloze finetune {result.task}", sections)

@@ -19,6 +19,8 @@ _CHARTS = (
     ("grad_norm", "Gradient norm, before clipping", ""),
     ("tokens_per_second", "Speed", "tokens a second"),
 )
+# What says where a row belongs.
+_PLACES = ("step", "tokens", "seconds", "split")
 
 
 def curves_from_metrics(path: Path, *, x: str = "step", log_x: bool = False) -> list[Curves]:
@@ -42,6 +44,12 @@ def curves_from_metrics(path: Path, *, x: str = "step", log_x: bool = False) -> 
             charts.append(
                 Curves(series=series, heading=heading, x_label=x, y_label=y_label, log_x=log_x)
             )
+    known = (*_PLACES, *(ending for ending, *_ in _CHARTS))
+    others = dict.fromkeys(name for row in rows for name in row if not name.endswith(known))
+    for name in others:
+        series = _series(rows, x, name)
+        if series:
+            charts.append(Curves(series=series, heading=name, x_label=x, y_label="", log_x=log_x))
     return charts
 
 

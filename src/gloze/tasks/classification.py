@@ -2,218 +2,237 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from gloze.core.batch import Batch, Ints, Samples
-from gloze.core.contracts import Encoder, Mark, Objective
-from gloze.core.errors import ConfigError, DataError, nearest
-from gloze.core.settings import Settings
+from gloze.core.contracts import Mark, Objective, keep_labels
+from gloze.core.errors import ConfigError, nearest
+from gloze.core.progress import say
+from gloze.metrics.classification import classification_figures, shown_metrics
 from gloze.nn.init import initialize
-from gloze.nn.pooling import first_of_sequence, mean_of_sequence
+from gloze.tasks.examples import Example, TableReader
+from gloze.tasks.labels import learn_labels, number_labels
+from gloze.tasks.learned import Judged, Learned, id2label
+from gloze.tasks.texts import TextHead, TextTask
+from gloze.tasks.writing import GlueAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from gloze.core.batch import Batch, Ints
     from gloze.encoders.transformer import TransformerEncoder
-    from gloze.tasks.examples import Example
+    from gloze.nn.readout import Readout
+    from gloze.tasks.writing import AnswerWriter
 
-NAME = "classification"
-Pooling = Literal["auto", "pooler", "cls", "mean"]
-Metric = Literal["auto", "accuracy", "f1", "macro_f1", "matthews"]
+NAME: Final = "classification"
+_RARE = 2
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer.
+
+    Attributes:
+        label: the most probable one.
+        probabilities: of every label, in the order of their numbers; they add up to 1.
+    """
+
+    label: str
+    probabilities: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationConfig(Settings):
-    """How texts become a vector, and by which figure the answers are judged.
+class Classification(TextTask):
+    """How texts get a label, and by which figure the answers are judged.
 
     Attributes:
-        max_length: tokens of a sequence with [CLS] and [SEP]; longer examples are cut.
-        pooling: ``pooler`` is BERT's dense layer with tanh on [CLS] (Devlin et al. 2019, 4.1),
-            ``cls`` the state of [CLS] itself, ``mean`` the mean over the tokens; ``auto`` is
-            ``mean`` for frozen transfer, else ``pooler``.
-        layers: whose hidden states are used, one after the other; 0 is the embeddings, -1 the
-            last layer.
-        dropout: before the scores.
+        label_smoothing: share of each example that counts for all labels alike.
+        class_weights: of each label in the loss: ``balanced`` is one over its frequency; or
+            numbers by label, 1 for those not named. They are scaled to a mean of 1 over the
+            examples.
         metric: by which seeds are compared; ``auto`` is what the file format is judged by,
             accuracy if it says nothing.
         positive_label: whose F1 is meant when there are two labels; the second one if not set.
     """
 
-    max_length: int = 128
-    pooling: Pooling = "auto"
-    layers: tuple[int, ...] = (-1,)
-    dropout: float = 0.1
-    metric: Metric = "auto"
+    WRITES: ClassVar[tuple[str, ...]] = ("table", "glue")
+
+    kind: Literal["classification"] = NAME
+    label_smoothing: float = 0.0
+    class_weights: Literal["none", "balanced"] | dict[str, float] = "none"
+    metric: Literal["auto", "accuracy", "f1", "macro_f1", "matthews"] = "auto"
     positive_label: str | None = None
 
     def __post_init__(self) -> None:
-        if self.max_length < 5:
-            raise ConfigError(f"task.max_length is {self.max_length}; it must be at least 5.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"task.dropout is {self.dropout}; it must be at least 0, under 1.")
-        if not self.layers:
-            raise ConfigError("task.layers is empty; name at least one, like [-1].")
-        if self.pooling == "pooler" and self.layers != (-1,):
+        super().__post_init__()
+        if not 0 <= self.label_smoothing < 1:
             raise ConfigError(
-                f"task.layers is {list(self.layers)}, and the pooler was trained on the last layer "
-                "alone. Set task.layers=[-1], or task.pooling to cls or mean."
+                f"task.label_smoothing is {self.label_smoothing}; it must be at least 0, under 1."
+            )
+        if isinstance(self.class_weights, dict) and min(self.class_weights.values(), default=1) < 0:
+            raise ConfigError("task.class_weights: a weight cannot be negative.")
+
+    def reader(
+        self, format: str | None = None, columns: str | dict[str, str] | None = None
+    ) -> TableReader:
+        """Return how files of this layout are read; see :meth:`Task.reader`."""
+        found = super().reader(format, columns)
+        if found.layout.has_scores:
+            raise ConfigError(
+                "The labels of this format are numbers on a scale, not classes: that is the "
+                "regression task."
+            )
+        return found
+
+    def resolve(self, *, is_plain: bool, metric: str | None = None) -> Classification:
+        """Return the settings with every ``auto`` decided; see :meth:`Task.resolve`."""
+        chosen: Any = (metric or "accuracy") if self.metric == "auto" else self.metric
+        return replace(super().resolve(is_plain=is_plain), metric=chosen)
+
+    def learn(self, examples: Sequence[Example], path: Path) -> Learned:
+        """Return labels, class weights, and whether examples are pairs; see :meth:`Task.learn`."""
+        labels = learn_labels(examples, path)
+        self._check_named("positive_label", self.positive_label, labels)
+        pairs = examples[0].text_b is not None
+        counts = Counter(example.label for example in examples)
+        rare = [label for label in labels if counts[label] < _RARE]
+        if rare:
+            say(f"{path}: {len(rare)} of {len(labels)} labels have one example: {rare[0]!r}, ...")
+        learned = Learned(labels=tuple(labels), pairs=pairs)
+        if self.class_weights == "none":
+            return learned
+        weights = self._weights(labels, [counts[label] for label in labels])
+        return learned.with_values(class_weights=weights)
+
+    def _weights(self, labels: list[str], counts: list[int]) -> list[float]:
+        given = self.class_weights
+        if isinstance(given, dict):
+            for label in given:
+                self._check_named("class_weights", label, labels)
+            weights = [given.get(label, 1.0) for label in labels]
+        else:
+            weights = [1.0 / count for count in counts]
+        total = sum(weight * count for weight, count in zip(weights, counts, strict=True))
+        if not total:
+            raise ConfigError("task.class_weights leaves no example with a weight.")
+        return [weight * sum(counts) / total for weight in weights]
+
+    def _check_named(self, setting: str, label: str | None, labels: Sequence[str]) -> None:
+        if label is not None and label not in labels:
+            raise ConfigError(
+                f"task.{setting} names {label!r}. {nearest(label, labels)}"
+                f"The labels are {', '.join(labels)}."
             )
 
-    def resolve(self, *, is_frozen: bool, metric: Metric) -> ClassificationConfig:
-        """Return the settings with every ``auto`` decided.
-
-        Args:
-            is_frozen: whether the encoder is used as it is.
-            metric: what the file format is judged by.
-        """
-        pooling = self.pooling
-        if pooling == "auto":
-            pooling = "mean" if is_frozen or self.layers != (-1,) else "pooler"
-        return replace(
-            self, pooling=pooling, metric=metric if self.metric == "auto" else self.metric
-        )
-
-    def check(self, encoder: TransformerEncoder, examples: Sequence[Example]) -> None:
-        """Check that the encoder can take such examples.
-
-        Raises:
-            ConfigError: if sequences could be longer than the table of positions, or a second
-                segment has no type of its own.
-        """
-        config = encoder.config
-        if self.max_length > config.max_position_embeddings:
-            raise ConfigError(
-                f"task.max_length is {self.max_length}, and the model has positions for "
-                f"{config.max_position_embeddings} tokens. "
-                f"Set task.max_length={config.max_position_embeddings} or less."
-            )
-        if config.type_vocab_size < 2 and any(e.text_b is not None for e in examples):
-            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
-
-    def check_labels(self, labels: Sequence[str]) -> None:
-        """Check that the positive label is one of the labels.
-
-        Raises:
-            ConfigError: if it is not.
-        """
-        if self.positive_label is not None and self.positive_label not in labels:
-            raise ConfigError(
-                f"task.positive_label is {self.positive_label!r}. "
-                f"{nearest(self.positive_label, labels)}The labels are {', '.join(labels)}."
-            )
+    def targets(self, examples: Sequence[Example], learned: Learned, path: Path) -> Ints:
+        """Return the number of each example's label."""
+        return number_labels(examples, learned.labels, path)
 
     def build(
-        self, encoder: Encoder, num_labels: int, initializer_range: float = 0.02
+        self,
+        encoder: TransformerEncoder,
+        readout: Readout,
+        learned: Learned,
+        initializer_range: float = 0.02,
     ) -> Objective:
         """Return the task as an objective, with a head of random weights."""
-        head = Classifier(encoder, self, num_labels, initializer_range)
+        head = Classifier(encoder.pooler, readout, self, learned)
+        initialize(head.output, initializer_range)
         return Objective(NAME, 1.0, keep_labels, head)
 
+    def answers(self, judged: Judged[Example]) -> list[Prediction]:
+        """Return the most probable label of each example, and the probability of each."""
+        labels = judged.learned.labels
+        shares = probabilities(judged.rows)
+        return [
+            Prediction(labels[int(best)], dict(zip(labels, row, strict=True)))
+            for best, row in zip(shares.argmax(-1), shares.tolist(), strict=True)
+        ]
 
-def keep_labels(samples: Samples) -> Samples:
-    """Return the samples as they are: the labels come from the file."""
-    return samples
+    def figures(self, judged: Judged[Example], path: Path) -> dict[str, Any]:
+        """Return accuracy, F1, Matthews and the confusions; see :meth:`Task.figures`."""
+        names = judged.learned.labels
+        labels = number_labels(judged.examples, names, path)
+        shares = probabilities(judged.rows)
+        right = shares[np.arange(len(labels)), labels]
+        return classification_figures(
+            labels,
+            shares.argmax(-1),
+            num_labels=len(names),
+            positive=1 if self.positive_label is None else names.index(self.positive_label),
+            loss=float(-np.log(np.maximum(right, 1e-45)).mean()),
+        ).to_dict()
+
+    def shown(self, learned: Learned) -> list[str]:
+        """Return the task's own metric, accuracy and F1."""
+        return shown_metrics(self.metric, len(learned.labels))
+
+    def row(self, example: Example, answer: Prediction) -> dict[str, Any]:
+        """Return the columns ``predicted_label`` and ``probability_LABEL`` of each label."""
+        shares = {f"probability_{label}": p for label, p in answer.probabilities.items()}
+        return {"predicted_label": answer.label, **shares}
+
+    def tally(self, answer: Prediction) -> Iterable[str]:
+        """Return the label."""
+        return (answer.label,)
+
+    def writer(
+        self, path: Path, layout: str | None = None, *, source: Path, force: bool = False
+    ) -> AbstractContextManager[AnswerWriter]:
+        """Return the writer of a table, or of a submission to GLUE; see :meth:`Task.writer`."""
+        if layout == "glue":
+            return GlueAnswers.open(path, lambda answer: answer.label, force=force)
+        return super().writer(path, layout, source=source, force=force)
+
+    def their_config(self, learned: Learned) -> dict[str, Any]:
+        """Return labels and head as ``transformers`` names them."""
+        return {
+            **id2label(learned.labels),
+            "problem_type": "single_label_classification",
+            **self.their_architecture(),
+        }
 
 
-class Classifier(nn.Module):
-    """One vector for each sequence, dropout, one score for each label."""
+def probabilities(rows: np.ndarray) -> np.ndarray:
+    """Return the softmax of each row, in float64."""
+    scores = rows.astype(np.float64)
+    shares = np.exp(scores - scores.max(-1, keepdims=True))
+    return np.asarray(shares / shares.sum(-1, keepdims=True))
+
+
+class Classifier(TextHead):
+    """One score for each label, of one vector for each text."""
+
+    class_weights: Tensor | None
 
     def __init__(
-        self,
-        encoder: Encoder,
-        config: ClassificationConfig,
-        num_labels: int,
-        initializer_range: float = 0.02,
+        self, pooler: nn.Module, readout: Readout, task: Classification, learned: Learned
     ) -> None:
-        super().__init__()
-        self.pooling, self.layers = config.pooling, config.layers
-        # Not registered here: the pooler belongs to the encoder and is saved with it.
-        self._pooler = (encoder.pooler,)
-        self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(encoder.output_size * len(config.layers), num_labels)
-        initialize(self.output, initializer_range)
+        super().__init__(pooler, readout, task, len(learned.labels))
+        self.label_smoothing = task.label_smoothing
+        weights = learned.values.get("class_weights")
+        # Of the training alone, so not among the weights of the model.
+        self.register_buffer(
+            "class_weights", None if weights is None else torch.tensor(weights), persistent=False
+        )
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
         """Return the summed loss and the number of right answers."""
         labels = batch.labels[NAME]
-        logits = self.logits(hidden_states, batch).float()
-        loss = F.cross_entropy(logits, labels, reduction="sum")
+        logits = self.scores(hidden_states, batch).float()
+        loss = F.cross_entropy(
+            logits,
+            labels,
+            weight=self.class_weights,
+            label_smoothing=self.label_smoothing,
+            reduction="sum",
+        )
         return Mark(loss, (logits.detach().argmax(-1) == labels).sum())
-
-    def logits(
-        self, hidden_states: list[Tensor], batch: Batch
-    ) -> Float[Tensor, "sequences labels"]:
-        """Return one score for each label."""
-        result: Tensor = self.output(self.dropout(self._pool(hidden_states, batch)))
-        return result
-
-    def _pool(self, hidden_states: list[Tensor], batch: Batch) -> Tensor:
-        count = len(hidden_states)
-        for layer in self.layers:
-            if not -count <= layer < count:
-                raise ConfigError(
-                    f"task.layers names {layer}; the model has hidden states 0 (the embeddings) "
-                    f"to {count - 1}, or {-count} to -1 from the end."
-                )
-        if self.pooling == "pooler":
-            pooled: Tensor = self._pooler[0](hidden_states[-1], batch)
-            return pooled
-        pool = first_of_sequence if self.pooling == "cls" else mean_of_sequence
-        return torch.cat([pool(hidden_states[layer], batch) for layer in self.layers], dim=-1)
-
-
-def sorted_labels(labels: Sequence[str | None]) -> list[str]:
-    """Return the distinct labels in the order of their numbers: by value if all are numbers."""
-    distinct = {label for label in labels if label is not None}
-    if all(label.isascii() and label.removeprefix("-").isdigit() for label in distinct):
-        return sorted(distinct, key=lambda label: (int(label), label))
-    return sorted(distinct)
-
-
-def learn_labels(examples: Sequence[Example], path: Path) -> list[str]:
-    """Return the labels of the training data, in the order of their numbers.
-
-    Raises:
-        DataError: if there is nothing to tell apart, or the labels look like measurements.
-    """
-    labels = sorted_labels([example.label for example in examples])
-    if len(labels) < 2:
-        raise DataError(
-            f"every example has the label {labels[0]!r}, so there is nothing to learn.", path=path
-        )
-    if len(labels) > 1000 and len(labels) > len(examples) / 2:
-        raise DataError(
-            f"{len(labels)} different labels in {len(examples)} examples: that is no "
-            "classification.",
-            path=path,
-            hint="Name the right column with --columns label=NAME.",
-        )
-    return labels
-
-
-def number_labels(examples: Sequence[Example], labels: Sequence[str], path: Path) -> Ints:
-    """Return the number of each example's label.
-
-    Raises:
-        DataError: at the first label that training did not have.
-    """
-    numbers = {label: number for number, label in enumerate(labels)}
-    for example in examples:
-        if example.label not in numbers:
-            known = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
-            raise DataError(
-                f"unknown label {example.label!r}. "
-                f"{nearest(example.label or '', labels)}Known from training: {known}.",
-                path=path,
-                line=example.line,
-                column="label",
-            )
-    return np.array([numbers[e.label] for e in examples if e.label is not None], dtype=np.int64)

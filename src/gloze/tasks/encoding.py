@@ -1,113 +1,46 @@
-"""Examples as sequences of ids: [CLS] a [SEP], or [CLS] a [SEP] b [SEP]."""
+"""Texts to sequences of ids: [CLS] a [SEP], or [CLS] a [SEP] b [SEP]; long ones cut."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from gloze.core.batch import Ints, Samples
-from gloze.core.ranges import ranges
-from gloze.core.rng import sample_keys
+from gloze.core.batch import Ints
+from gloze.core.ranges import places, ranges
+from gloze.data.windows import Windows, token_numbers, windows
+from gloze.tasks.encoded import EncodedExamples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from gloze.tasks.examples import Example
     from gloze.tokenizers.tokenizer import Tokenizer
 
-_UNKNOWN_WORTH_A_WORD = 0.01
+# What is kept of a text that is too long: its beginning, or that and its end.
+Keep = Literal["head", "head_tail"]
+# Of a text cut in its middle 128 of 510 tokens are its beginning (Sun et al. 2019, How to
+# fine-tune BERT for text classification, 5.3.1).
+_HEAD_SHARE = 128 / 510
 
 
 @dataclass(frozen=True)
-class EncodedExamples:
-    """Examples laid end to end: a source of samples for training, and for prediction.
+class Segments:
+    """A part of each of many sequences: which tokens of some texts it is made of.
 
     Attributes:
-        name: of the task, under which ``labels`` travel with the samples.
-        input_ids: of all examples, [tokens] int32.
-        is_special: true at [CLS] and [SEP], [tokens].
+        ids: of all texts end to end, [tokens].
         word_starts: true at the first token of a word, [tokens].
-        starts: where each example begins, [examples].
-        first_lengths: tokens of the first segment with its specials, [examples].
-        all_lengths: tokens of each example, [examples].
-        labels: one for each example; None if they are not known.
-        seed: of the random bits that each sample carries.
-        truncated: how many examples were cut to the length limit.
-        unknown: how many tokens are not in the vocabulary.
+        where: the tokens taken, sequence after sequence.
+        lengths: how many are taken for each sequence, [sequences].
     """
 
-    name: str
-    input_ids: npt.NDArray[np.int32]
-    is_special: npt.NDArray[np.bool_]
+    ids: npt.NDArray[np.int32]
     word_starts: npt.NDArray[np.bool_]
-    starts: Ints
-    first_lengths: Ints
-    all_lengths: Ints
-    labels: npt.NDArray[np.generic] | None
-    seed: int
-    truncated: int
-    unknown: int
-
-    def lengths(self, epoch: int) -> Ints:
-        """Return the tokens of every example, the same in each epoch, [examples]."""
-        return self.all_lengths
-
-    def samples(self, epoch: int, indices: Ints) -> Samples:
-        """Return these examples."""
-        lengths = self.all_lengths[indices]
-        where = ranges(self.starts[indices], lengths)
-        begins = np.cumsum(lengths) - lengths
-        first = self.first_lengths[indices]
-        token_type_ids = np.zeros(len(where), dtype=np.int64)
-        token_type_ids[ranges(begins + first, lengths - first)] = 1
-        samples = Samples(
-            self.input_ids[where].astype(np.int64),
-            token_type_ids,
-            lengths,
-            self.is_special[where],
-            self.word_starts[where],
-            sample_keys(self.seed, epoch, indices),
-            indices,
-        )
-        if self.labels is None:
-            return samples
-        return samples.with_labels(self.name, self.labels[indices])
-
-    def counts(self) -> dict[str, int]:
-        """Return how much there is, and how much of it is cut or unknown."""
-        return {
-            "examples": len(self.all_lengths),
-            "tokens": int(self.all_lengths.sum()),
-            "truncated": self.truncated,
-            "unknown": self.unknown,
-        }
-
-    def summary(self) -> dict[str, float]:
-        """Return counts and true shares, for reports."""
-        return shares(self.counts())
-
-
-def shares(counts: Mapping[str, int]) -> dict[str, float]:
-    """Return the shares of examples cut and of tokens unknown, beside the counts they are of."""
-    return {
-        "examples": counts["examples"],
-        "tokens": counts["tokens"],
-        "truncated_share": counts["truncated"] / max(counts["examples"], 1),
-        "unknown_share": counts["unknown"] / max(counts["tokens"], 1),
-    }
-
-
-def lines_of_loss(name: str, summary: Mapping[str, float]) -> list[str]:
-    """Return a line for each thing of the texts that a model did not get to see."""
-    lines = []
-    if summary["truncated_share"]:
-        lines.append(f"  {name}: {summary['truncated_share']:.2%} of examples were cut.")
-    if summary["unknown_share"] > _UNKNOWN_WORTH_A_WORD:
-        lines.append(f"  {name}: {summary['unknown_share']:.2%} of tokens are unknown.")
-    return lines
+    where: Ints
+    lengths: Ints
 
 
 def encode_examples(
@@ -117,40 +50,134 @@ def encode_examples(
     *,
     max_length: int,
     labels: npt.NDArray[np.generic] | None = None,
-    seed: int = 0,
+    keep: Keep = "head",
 ) -> EncodedExamples:
-    """Encode examples, each cut to ``max_length`` tokens from the end of its longer segment."""
+    """Encode examples, each cut to ``max_length`` tokens in its longer segment.
+
+    Args:
+        name: of the task.
+        examples: of one text or two.
+        tokenizer: of the encoder.
+        max_length: of a sequence with [CLS] and [SEP].
+        labels: one for each example.
+        keep: what is left of a segment that is cut.
+    """
     a_ids, a_lengths = tokenizer.encode([example.text_a for example in examples])
     b_ids, b_lengths = tokenizer.encode([example.text_b or "" for example in examples])
-    has_b = np.array([example.text_b is not None for example in examples], dtype=np.int64)
+    has_b = np.array([example.text_b is not None for example in examples], dtype=bool)
     a_kept, b_kept = longest_first(a_lengths, b_lengths, max_length - 2 - has_b)
-    first = a_kept + 2
-    lengths = first + b_kept + has_b
+    return lay_out(
+        name,
+        tokenizer,
+        _cut(tokenizer, a_ids, a_lengths, a_kept, keep),
+        _cut(tokenizer, b_ids, b_lengths, b_kept, keep),
+        has_second=has_b,
+        labels=labels,
+        truncated=int(np.count_nonzero((a_kept < a_lengths) | (b_kept < b_lengths))),
+    )
+
+
+def encode_windows(
+    name: str,
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    *,
+    max_length: int,
+    stride: int,
+    most: int,
+    labels: npt.NDArray[np.generic] | None = None,
+) -> EncodedExamples:
+    """Encode texts as overlapping windows, a sequence each; a sample is a text with all of them.
+
+    Args:
+        name: of the task.
+        texts: of any length.
+        tokenizer: of the encoder.
+        max_length: of a sequence with [CLS] and [SEP].
+        stride: tokens from the start of one window to that of the next.
+        most: windows of a text; what is past them is cut.
+        labels: one for each text.
+    """
+    ids, lengths = tokenizer.encode(texts)
+    cut = windows(lengths, max_length - 2, stride)
+    counts = np.bincount(cut.owner, minlength=len(texts))
+    is_kept = places(counts) < most
+    kept = Windows(*(part[is_kept] for part in cut))
+    segments = Segments(
+        ids, tokenizer.word_starts(ids, lengths), token_numbers(lengths, kept), kept.lengths
+    )
+    return replace(
+        lay_out(name, tokenizer, segments),
+        sizes=np.minimum(counts, most),
+        labels=labels,
+        truncated=int(np.count_nonzero(counts > most)),
+    )
+
+
+def _cut(
+    tokenizer: Tokenizer, ids: npt.NDArray[np.int32], lengths: Ints, kept: Ints, keep: Keep
+) -> Segments:
+    """Return the tokens that are kept of each text."""
+    where = ranges(np.cumsum(lengths) - lengths, kept)
+    if keep == "head_tail":
+        head = np.where(kept < lengths, np.rint(kept * _HEAD_SHARE).astype(np.int64), kept)
+        is_tail = places(kept) >= np.repeat(head, kept)
+        where = where + is_tail * np.repeat(lengths - kept, kept)
+    return Segments(ids, tokenizer.word_starts(ids, lengths), where, kept)
+
+
+def lay_out(
+    name: str,
+    tokenizer: Tokenizer,
+    first: Segments,
+    second: Segments | None = None,
+    *,
+    has_second: npt.NDArray[np.bool_] | None = None,
+    labels: npt.NDArray[np.generic] | None = None,
+    truncated: int = 0,
+) -> EncodedExamples:
+    """Lay sequences end to end: [CLS] first [SEP], or [CLS] first [SEP] second [SEP].
+
+    Args:
+        name: of the task.
+        tokenizer: knows the special tokens.
+        first: of each sequence.
+        second: of each sequence, if any has one.
+        has_second: which sequences have; all if ``second`` is given and this is not.
+        labels: one for each sequence.
+        truncated: how many examples lost tokens on the way.
+    """
+    count = len(first.lengths)
+    if has_second is None:
+        has_second = np.full(count, second is not None)
+    ends = first.lengths + 2
+    lengths = ends + has_second
+    if second is not None:
+        lengths = lengths + second.lengths
     starts = np.cumsum(lengths) - lengths
-    target = np.r_[ranges(starts + 1, a_kept), ranges(starts + first, b_kept)]
-    a_from = ranges(np.cumsum(a_lengths) - a_lengths, a_kept)
-    b_from = ranges(np.cumsum(b_lengths) - b_lengths, b_kept)
     total = int(lengths.sum())
     input_ids = np.full(total, tokenizer.sep_id, dtype=np.int32)
     input_ids[starts] = tokenizer.cls_id
-    input_ids[target] = np.r_[a_ids[a_from], b_ids[b_from]]
     is_special = np.ones(total, dtype=bool)
-    is_special[target] = False
     word_starts = np.zeros(total, dtype=bool)
-    a_words = tokenizer.word_starts(a_ids, a_lengths)
-    word_starts[target] = np.r_[a_words[a_from], tokenizer.word_starts(b_ids, b_lengths)[b_from]]
+    segments = [(first, starts + 1)] + ([] if second is None else [(second, starts + ends)])
+    for segment, begins in segments:
+        target = ranges(begins, segment.lengths)
+        input_ids[target] = segment.ids[segment.where]
+        is_special[target] = False
+        word_starts[target] = segment.word_starts[segment.where]
+    token_type_ids = np.zeros(total, dtype=np.uint8)
+    token_type_ids[ranges(starts + ends, lengths - ends)] = 1
     return EncodedExamples(
-        name,
-        input_ids,
-        is_special,
-        word_starts,
-        starts,
-        first,
-        lengths,
-        labels,
-        seed,
-        truncated=int(np.count_nonzero((a_kept < a_lengths) | (b_kept < b_lengths))),
-        unknown=int(np.count_nonzero(input_ids == tokenizer.unk_id)),
+        name=name,
+        input_ids=input_ids,
+        token_type_ids=token_type_ids,
+        is_special=is_special,
+        word_starts=word_starts,
+        sequence_lengths=lengths,
+        labels=labels,
+        truncated=truncated,
+        unk_id=tokenizer.unk_id,
     )
 
 

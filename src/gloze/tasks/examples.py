@@ -94,6 +94,51 @@ def iterate_examples(
     _report_broken(broken, count)
 
 
+@dataclass(frozen=True)
+class TableReader:
+    """Reads texts and labels from tables of one layout.
+
+    Attributes:
+        layout: where they are.
+    """
+
+    layout: Format
+
+    @property
+    def metric(self) -> str | None:
+        """What files of this layout are judged by; None if it does not say."""
+        return self.layout.metric
+
+    def read(
+        self, path: Path, *, needs_labels: bool = True, keep_rows: bool = False
+    ) -> Iterator[Example]:
+        """Yield the examples of a file; see :func:`read_examples`."""
+        yield from iterate_examples(
+            path, self.layout, needs_labels=needs_labels, keep_rows=keep_rows
+        )
+
+
+def as_examples(inputs: Sequence[Any]) -> list[Example]:
+    """Return examples of texts, or of pairs of texts.
+
+    Raises:
+        ConfigError: if they are something else.
+    """
+    if isinstance(inputs, str):
+        raise ConfigError("predict takes a list of texts; put the text into a list.")
+    examples = []
+    for text in inputs:
+        parts = [text] if isinstance(text, str) else text
+        if (
+            not isinstance(parts, list | tuple)
+            or not 1 <= len(parts) <= 2
+            or not all(isinstance(part, str) for part in parts)
+        ):
+            raise ConfigError(f"predict takes texts, or pairs of texts, not {text!r:.80}.")
+        examples.append(Example(*parts))
+    return examples
+
+
 def check_pairs(examples: Iterable[Example], pairs: bool, who: str) -> None:
     """Check that all examples are pairs of texts, or that none is.
 

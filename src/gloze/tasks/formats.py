@@ -25,7 +25,7 @@ class Format:
         is_label_named: whether a person named the label's column, so it must be there.
         skips_broken: whether the published files hold a few rows cut in two, which are left
             out and counted.
-        metric: the figure by which the task is judged.
+        metric: the figure by which the task is judged; None if the layout does not say.
         has_scores: whether labels are numbers on a scale, not classes.
     """
 
@@ -36,7 +36,7 @@ class Format:
     headerless: tuple[str, ...] = ()
     is_label_named: bool = False
     skips_broken: bool = False
-    metric: Literal["accuracy", "f1", "matthews"] = "accuracy"
+    metric: Literal["accuracy", "f1", "matthews"] | None = None
     has_scores: bool = False
 
     def names(self, first: list[str]) -> Sequence[str] | None:

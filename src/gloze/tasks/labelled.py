@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gloze.core.errors import ConfigError
 from gloze.core.progress import say
-from gloze.tasks.classification import NAME, learn_labels, number_labels
-from gloze.tasks.encoding import EncodedExamples, encode_examples
-from gloze.tasks.examples import Example, check_pairs, read_examples
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gloze.encoders.transformer import TransformerEncoder
-    from gloze.tasks.classification import ClassificationConfig
-    from gloze.tasks.formats import Format
+    from gloze.tasks.encoded import EncodedExamples
+    from gloze.tasks.learned import Learned
+    from gloze.tasks.task import Reader, Task
     from gloze.tokenizers import Tokenizer
 
 
@@ -31,7 +29,7 @@ class Split:
     """
 
     path: Path
-    examples: list[Example]
+    examples: Sequence[Any]
     encoded: EncodedExamples
 
 
@@ -40,56 +38,42 @@ class LabelledData:
     """What a task is learned from and judged on.
 
     Attributes:
-        labels: in the order of their numbers.
-        pairs: whether examples are of two texts.
+        learned: from the examples to train on.
         splits: by name: ``train``, and ``dev`` and ``test`` if given.
     """
 
-    labels: list[str]
-    pairs: bool
+    learned: Learned
     splits: dict[str, Split]
 
 
-def read_splits(paths: dict[str, Path], layout: Format) -> dict[str, list[Example]]:
+def read_splits(reader: Reader[Any], paths: dict[str, Path]) -> dict[str, list[Any]]:
     """Read the files.
 
     Raises:
-        ConfigError: if labels of this layout are no classes.
         DataError: for a file that cannot be used.
     """
-    if layout.has_scores:
-        raise ConfigError("The labels of this format are numbers on a scale, not classes.")
-    return {name: read_examples(path, layout) for name, path in paths.items()}
+    return {name: list(reader.read(path)) for name, path in paths.items()}
 
 
 def encode_splits(
-    task: ClassificationConfig,
+    task: Task[Any],
     encoder: TransformerEncoder,
     tokenizer: Tokenizer,
     paths: dict[str, Path],
-    examples: dict[str, list[Example]],
+    examples: dict[str, list[Any]],
 ) -> LabelledData:
-    """Check and encode every split; labels are those of ``train``.
+    """Check and encode every split; what is learned is that of ``train``.
 
     Raises:
         ConfigError: if task or encoder cannot take these examples.
         DataError: if splits do not fit each other.
     """
-    labels = learn_labels(examples["train"], paths["train"])
-    task.check_labels(labels)
-    pairs = examples["train"][0].text_b is not None
+    learned = task.learn(examples["train"], paths["train"])
     splits = {}
     for name, path in paths.items():
-        check_pairs(examples[name], pairs, f"{paths['train']} has")
-        task.check(encoder, examples[name])
-        encoded = encode_examples(
-            NAME,
-            examples[name],
-            tokenizer,
-            max_length=task.max_length,
-            labels=number_labels(examples[name], labels, path),
-        )
+        task.check(encoder.config, examples[name], learned, trained=f"{paths['train']} has")
+        encoded = task.encode(examples[name], tokenizer, learned, path=path)
         splits[name] = Split(path, examples[name], encoded)
     if "dev" not in splits:
         say("No --dev file: there are no figures of unseen examples to go by while training.")
-    return LabelledData(labels, pairs, splits)
+    return LabelledData(learned, splits)

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Any
 from gloze.core.errors import DataError
 from gloze.core.files import read_json
 from gloze.core.progress import duration
-from gloze.metrics.classification import METRICS, shown_metrics
 from gloze.metrics.statistics import spread
 from gloze.metrics.table import seeds_table
-from gloze.tasks.encoding import lines_of_loss
-from gloze.tasks.examples import read_examples
-from gloze.tasks.formats import find_format
+from gloze.tasks.encoded import lines_of_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gloze.metrics.classification import ClassificationFigures
-    from gloze.tasks.classifier import Prediction, TextClassifier
+    from gloze.tasks.model import TaskModel
 
 # A run's folder holds the one; each seed's folder holds the other once it is finished.
 RESULTS, FIGURES = "results.json", "figures.json"
+# What hubs call the tasks that they know.
+_PIPELINES = {
+    "classification": "text-classification",
+    "multilabel": "text-classification",
+    "tagging": "token-classification",
+    "span": "question-answering",
+    "choice": "multiple-choice",
+    "ranking": "text-ranking",
+}
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ class FinetuneResult:
     Attributes:
         path: the run folder.
         task, transfer: what was asked for.
-        labels: in the order of their numbers.
-        metric: by which seeds are compared.
+        labels: in the order of their numbers; none if the task has none.
+        metrics: the figures worth a column; by the first one seeds are compared.
         best_seed: the best on dev; the first if there is no dev file.
         seeds: the result of each.
         encoding: of each split: examples, tokens, and the true shares of truncated examples
@@ -82,11 +87,11 @@ class FinetuneResult:
     task: str
     transfer: str
     labels: list[str]
-    metric: str
+    metrics: list[str]
     best_seed: int
     seeds: tuple[SeedResult, ...]
     encoding: dict[str, dict[str, float]]
-    load: Callable[[Path], TextClassifier] = field(repr=False, compare=False)
+    load: Callable[[Path], TaskModel] = field(repr=False, compare=False)
 
     @property
     def best(self) -> SeedResult:
@@ -98,21 +103,26 @@ class FinetuneResult:
         """The model folder of the best seed."""
         return self.best.path / "model"
 
+    @property
+    def metric(self) -> str:
+        """The figure by which seeds are compared."""
+        return self.metrics[0]
+
     @cached_property
-    def classifier(self) -> TextClassifier:
+    def loaded(self) -> TaskModel:
         """The model of the best seed, loaded when first used."""
         return self.load(self.model)
 
-    def predict(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> list[Prediction]:
-        """Return label and probabilities for each text, or pair of texts, in their order."""
-        return self.classifier.predict(texts)
+    def predict(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return an answer for each input, in their order: texts, or pairs, as the task has it."""
+        return self.loaded.predict(inputs)
 
     def evaluate(
         self, path: str | Path, *, format: str | None = None, columns: str | None = None
-    ) -> ClassificationFigures:
-        """Return the figures of the best seed on a labelled file."""
-        examples = read_examples(Path(path), find_format(format, columns))
-        return self.classifier.figures(examples, Path(path))
+    ) -> dict[str, Any]:
+        """Return the figures of the best seed on a labelled file, by name."""
+        examples = list(self.loaded.task.reader(format, columns).read(Path(path)))
+        return self.loaded.figures(examples, Path(path))
 
     @property
     def report(self) -> Path:
@@ -121,9 +131,8 @@ class FinetuneResult:
 
     def shown(self, split: str) -> dict[str, dict[str, float]]:
         """Return for each seed the figures of a split that are worth a column."""
-        names = shown_metrics(self.metric, len(self.labels))
         return {
-            str(result.seed): {name: result.figures[split][name] for name in names}
+            str(result.seed): {name: result.figures[split][name] for name in self.metrics}
             for result in self.seeds
         }
 
@@ -156,9 +165,10 @@ class FinetuneResult:
         splits = {
             split: {
                 name: spread([result.figures[split][name] for result in self.seeds]).to_dict()
-                for name in ("loss", *METRICS)
+                for name, value in figures.items()
+                if isinstance(value, float)
             }
-            for split in self.best.figures
+            for split, figures in self.best.figures.items()
         }
         return {
             "path": str(self.path),
@@ -188,31 +198,31 @@ def saved_best_seed(run: Path) -> str | None:
 
 
 def model_card(
-    result: SeedResult, *, labels: Sequence[str], transfer: str, base: str, trained_on: int
+    result: SeedResult, *, task: str, labels: Sequence[str], transfer: str, base: str
 ) -> str:
     """Return the text of a model card: what is known of the run, nothing invented."""
     figures = [
-        f"| {split} {name} ({values['examples']:,} examples) | {values[name]:.4f} |"
+        f"| {split} {name} ({values['examples']:,} examples) | {value:.4f} |"
         for split, values in result.figures.items()
-        for name in ("loss", *METRICS)
+        for name, value in values.items()
+        if isinstance(value, float)
     ]
+    names = f"{', '.join(labels[:50])}{', ...' if len(labels) > 50 else ''}"
     lines = [
         "---",
         "library_name: transformers",
-        "pipeline_tag: text-classification",
+        *([f"pipeline_tag: {_PIPELINES[task]}"] if task in _PIPELINES else []),
         "---",
-        f"# A classifier of {len(labels)} labels",
+        f"# A model of the task {task}",
         "",
         f"An encoder fine-tuned with gloze (transfer {transfer}, seed {result.seed}) from {base}.",
         "",
         "| | |",
         "|---|---|",
-        f"| labels | {', '.join(labels[:50])}{', ...' if len(labels) > 50 else ''} |",
-        f"| examples trained on | {trained_on:,} |",
+        *([f"| labels ({len(labels)}) | {names} |"] if labels else []),
         f"| steps | {result.steps:,} |",
+        f"| tokens trained on | {result.tokens:,} |",
         *figures,
-        "",
-        "F1 is of the second label where there are two, else the mean over the labels.",
         "",
     ]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from gloze.core.output import refuse_existing
 from gloze.tasks.tables import Kind, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow.parquet as pq
@@ -60,6 +60,90 @@ def write_table(path: Path, *, force: bool) -> Iterator[TableWriter]:
         else:
             with temporary.open("w", encoding="utf-8", newline="") as file:
                 yield _TextWriter(path, kind, file)
+
+
+class AnswerWriter(Protocol):
+    """Takes examples with their answers in blocks."""
+
+    def write(self, examples: Sequence[Any], answers: Sequence[Any]) -> None:
+        """Append them."""
+        ...
+
+
+class TableAnswers:
+    """Writes the columns of the input, and those of the answer after them."""
+
+    def __init__(
+        self, table: TableWriter, row: Callable[[Any, Any], dict[str, Any]], source: Path
+    ) -> None:
+        self.table, self.row, self.source = table, row, source
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(
+        cls, path: Path, row: Callable[[Any, Any], dict[str, Any]], *, source: Path, force: bool
+    ) -> Iterator[TableAnswers]:
+        """Yield a writer; the file appears when the block ends without an error.
+
+        Args:
+            path: its name tells the kind of table.
+            row: example and answer to the columns that are added.
+            source: the file of the examples, for messages.
+            force: replace ``path`` if it exists.
+        """
+        with write_table(path, force=force) as table:
+            yield cls(table, row, source)
+
+    def write(self, examples: Sequence[Any], answers: Sequence[Any]) -> None:
+        """Append them.
+
+        Raises:
+            DataError: if the input has a column of an answer's name.
+        """
+        rows = []
+        for example, answer in zip(examples, answers, strict=True):
+            added, own = self.row(example, answer), example.row or {}
+            if taken := [name for name in added if name in own]:
+                raise DataError(
+                    "the input has this column already.",
+                    path=self.source,
+                    line=example.line,
+                    column=taken[0],
+                    hint="Rename it or take it out.",
+                )
+            rows.append({**own, **added})
+        self.table.write(rows)
+
+
+class GlueAnswers:
+    """Writes what the GLUE benchmark takes: the number of each example from 0, and its answer."""
+
+    def __init__(self, table: TableWriter, say: Callable[[Any], str]) -> None:
+        self.table, self.say, self.count = table, say, 0
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, path: Path, say: Callable[[Any], str], *, force: bool) -> Iterator[GlueAnswers]:
+        """Yield a writer; ``say`` gives an answer as GLUE writes it.
+
+        Raises:
+            ConfigError: if the name is not that of a TSV file.
+        """
+        if path.suffix != ".tsv":
+            raise ConfigError(f"-o {path}: a submission to GLUE is a .tsv file.")
+        with write_table(path, force=force) as table:
+            yield cls(table, say)
+
+    def write(self, examples: Sequence[Any], answers: Sequence[Any]) -> None:
+        """Append the answers."""
+        numbers = range(self.count, self.count + len(answers))
+        self.table.write(
+            [
+                {"index": number, "prediction": self.say(answer)}
+                for number, answer in zip(numbers, answers, strict=True)
+            ]
+        )
+        self.count += len(answers)
 
 
 class _TextWriter:

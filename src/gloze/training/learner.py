@@ -9,8 +9,10 @@ from torch import nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import Tensor
+
     from gloze.core.batch import Batch
-    from gloze.core.contracts import Mark, Objective
+    from gloze.core.contracts import Objective
 
 
 class Learner(nn.Module):
@@ -35,7 +37,15 @@ class Learner(nn.Module):
         found = {p: depth for depth, stage in enumerate(stages, 1) for p in stage.parameters()}
         return {name: found.get(p, 0) for name, p in self.named_parameters()}
 
-    def forward(self, batch: Batch) -> dict[str, Mark]:
-        """Return each objective's mark on this batch."""
-        hidden_states = self.encoder(batch)
-        return {name: head(hidden_states, batch) for name, head in self.heads.items()}
+    def hidden_states(self, batch: Batch) -> list[Tensor]:
+        """Return what the heads read."""
+        states: list[Tensor] = self.encoder(batch)
+        return states
+
+    def forward(self, batch: Batch, *, scores: bool = False) -> dict[str, Any]:
+        """Return each objective's mark on this batch, or the scores of its head."""
+        states = self.hidden_states(batch)
+        return {
+            name: cast("Any", head).scores(states, batch) if scores else head(states, batch)
+            for name, head in self.heads.items()
+        }

@@ -74,7 +74,9 @@ class MetricsLog:
 
     def _text(self, row: dict[str, Any], progress: float) -> str:
         shown = [f"{min(progress, 1):.1%}", f"step {row['step']}"]
-        names = [name for name in row if name.endswith(("loss", "accuracy", "perplexity"))]
+        endings = ("loss", "accuracy", "perplexity")
+        names = [name for name in row if "split" in row or name.endswith(endings)]
+        names = [name for name in names if name not in ("step", "tokens", "seconds", "split")]
         shown += [f"{name} {row[name]:.3f}" for name in names]
         if row.get("tokens_per_second"):
             shown.append(f"{row['tokens_per_second']:,.0f} tokens/s")

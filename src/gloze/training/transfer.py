@@ -14,8 +14,10 @@ from gloze.training.learner import Learner
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import Tensor
+
     from gloze.core.batch import Batch
-    from gloze.core.contracts import Mark, Objective
+    from gloze.core.contracts import Objective
 
 Transfer = Literal["full", "frozen", "none"]
 
@@ -33,11 +35,10 @@ class FrozenLearner(Learner):
         self.encoder.eval()
         return self
 
-    def forward(self, batch: Batch) -> dict[str, Mark]:
-        """Return each objective's mark on this batch."""
+    def hidden_states(self, batch: Batch) -> list[Tensor]:
+        """Return what the heads read, cut off from the encoder's gradients."""
         with torch.no_grad():
-            hidden_states = self.encoder(batch)
-        return {name: head(hidden_states, batch) for name, head in self.heads.items()}
+            return super().hidden_states(batch)
 
 
 def build_learner(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import load_classifier, load_parts
+from gloze.checkpoint import load_parts, load_task
 from gloze.config.runs import RECIPE, models_of, step_size
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
@@ -17,13 +17,11 @@ from gloze.data.encoding import ChunkEncoder, encode_documents
 from gloze.data.shard_writer import ShardWriter
 from gloze.data.shards import Shards
 from gloze.data.stream import Stream
-from gloze.metrics.classification import shown_metrics
 from gloze.metrics.statistics import spread
 from gloze.metrics.table import seeds_table, text_table
 from gloze.recipes import load_recipe
-from gloze.tasks.encoding import lines_of_loss
-from gloze.tasks.examples import read_examples
-from gloze.tasks.formats import find_format
+from gloze.tasks.encoded import lines_of_loss
+from gloze.tasks.model import kind_of_model
 from gloze.text.read import ReadOptions, read_documents
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.learner import Learner
@@ -42,7 +40,7 @@ class EvaluateResult:
     Attributes:
         path: the run or model folder.
         data: what it was judged on.
-        kind: ``classification`` or ``pretraining``.
+        kind: the task, or ``pretraining``.
         figures: of each seed (``-`` if there is one model), by name.
         shown: the names that are worth a column.
         encoding: of labelled examples: the true shares of truncated ones and unknown tokens.
@@ -110,22 +108,19 @@ def evaluate(
     run, data = Path(run), Path(data)
     models = models_of(run)
     first = next(iter(models.values()))
-    if "id2label" not in read_json(first / "config.json"):
+    kind = kind_of_model(read_json(first / "config.json"))
+    if kind is None:
         if format is not None or columns is not None:
             raise ConfigError(f"{run} is not fine-tuned: --format and --columns say nothing here.")
         return _evaluate_pretraining(run, first, data, device)
-    examples = read_examples(data, find_format(format, columns))
-    figures, shown, encoding = {}, ["accuracy"], None
-    for seed, model in models.items():
-        classifier = load_classifier(model)
-        classifier.encoder.to(pick_device(device))
-        classifier.head.to(pick_device(device))
-        encoded = classifier.encode(examples)
-        figures[seed] = classifier.figures(examples, data, encoded).to_dict()
-        encoding = encoded.summary()
-        metric = classifier.config.metric
-        shown = shown_metrics("accuracy" if metric == "auto" else metric, len(classifier.labels))
-    return EvaluateResult(run, data, "classification", figures, shown, encoding)
+    figures: dict[str, dict[str, Any]] = {}
+    for seed, folder in models.items():
+        model = load_task(folder).to(pick_device(device))
+        examples = list(model.task.reader(format, columns).read(data))
+        encoded = model.encode(examples)
+        figures[seed] = model.figures(examples, data, encoded)
+    shown = model.task.shown(model.learned)
+    return EvaluateResult(run, data, kind, figures, shown, encoded.summary())
 
 
 def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> EvaluateResult:

@@ -6,26 +6,16 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gloze.checkpoint import load_classifier
+from gloze.checkpoint import load_task
 from gloze.config.runs import models_of
 from gloze.core.devices import pick_device
-from gloze.core.errors import DataError
+from gloze.core.output import refuse_existing
 from gloze.core.progress import Progress, duration
-from gloze.tasks.encoding import lines_of_loss, shares
-from gloze.tasks.examples import iterate_examples
-from gloze.tasks.formats import find_format
+from gloze.tasks.encoded import lines_of_loss, shares
 from gloze.tasks.results import saved_best_seed
-from gloze.tasks.writing import check_table_path, write_table
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gloze.tasks.classifier import Prediction
-    from gloze.tasks.examples import Example
-
-ANSWER, PROBABILITY = "predicted_label", "probability_"
 _AT_ONCE = 1 << 14
 
 
@@ -37,7 +27,7 @@ class PredictSummary:
         path: the file of answers.
         model: the model folder used.
         examples: how many were answered.
-        answers: how often each label was.
+        answers: how often each label was said; empty where answers are no labels.
         encoding: tokens, and the true shares of truncated examples and unknown tokens.
         seconds: duration.
     """
@@ -77,13 +67,15 @@ def predict(
     output: str | Path,
     format: str | None = None,
     columns: str | dict[str, str] | None = None,
+    to: str | None = None,
     device: str = "auto",
     force: bool = False,
 ) -> PredictSummary:
     """Answer every example of a file.
 
-    The answers keep the order and the columns of the input and add ``predicted_label`` and,
-    for each label, ``probability_LABEL``. Labels in the input are not looked at.
+    A table of answers keeps the order and the columns of the input and adds those of the task:
+    for classification ``predicted_label`` and, for each label, ``probability_LABEL``. Labels in
+    the input are not looked at.
 
     Args:
         run: a fine-tuned run (its best seed answers), a model folder, or one in Hugging Face
@@ -92,57 +84,40 @@ def predict(
         output: the file to write: .tsv, .csv, .jsonl or .parquet.
         format: layout of ``data``: a name of GLUE, or tsv, csv, jsonl, parquet.
         columns: names of your columns, like ``text_a=sentence,text_b=reply``.
+        to: layout of ``output``: ``table``, or another that the task writes, such as ``glue``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         force: replace ``output`` if it exists.
 
     Raises:
-        ConfigError: if ``run`` holds no model, or ``output`` exists or has another suffix.
+        ConfigError: if ``run`` holds no model, ``output`` exists or has another suffix, or the
+            task does not write ``to``.
         DataError: naming file, line and column of the first thing that is wrong.
         WriteError: if ``output`` cannot be written.
     """
     output, data = Path(output), Path(data)
-    check_table_path(output, force=force)
-    layout = find_format(format, columns)
-    model = _best_model(Path(run))
-    classifier = load_classifier(model)
-    classifier.encoder.to(pick_device(device))
-    classifier.head.to(pick_device(device))
+    refuse_existing(output, force=force)
+    folder = _best_model(Path(run))
+    model = load_task(folder).to(pick_device(device))
+    task = model.task
     counts: Counter[str] = Counter()
-    answers = Counter(dict.fromkeys(classifier.labels, 0))
-    examples = iterate_examples(data, layout, needs_labels=False, keep_rows=True)
-    with Progress("predict") as progress, write_table(output, force=force) as table:
+    tally = Counter(dict.fromkeys(model.labels, 0))
+    examples = task.reader(format, columns).read(data, needs_labels=False, keep_rows=True)
+    writer = task.writer(output, to, source=data, force=force)
+    done = 0
+    with Progress("predict") as progress, writer as file:
         while block := list(islice(examples, _AT_ONCE)):
-            encoded = classifier.encode(block)
-            rows = _answered(block, classifier.answers(classifier.judge(encoded)), data)
-            counts.update(encoded.counts())
-            answers.update(row[ANSWER] for row in rows)
-            table.write(rows)
-            progress.show(f"{answers.total():,} examples")
+            judged = model.judge(block)
+            answers = task.answers(judged)
+            file.write(block, answers)
+            counts.update(judged.encoded.counts())
+            tally.update(said for answer in answers for said in task.tally(answer))
+            done += len(block)
+            progress.show(f"{done:,} examples")
         seconds = progress.seconds
     encoding = shares(counts)
-    return PredictSummary(output, model, answers.total(), dict(answers), encoding, seconds)
+    return PredictSummary(output, folder, done, dict(tally), encoding, seconds)
 
 
 def _best_model(run: Path) -> Path:
     models = models_of(run)
     return models.get(saved_best_seed(run) or "", next(iter(models.values())))
-
-
-def _answered(
-    examples: Sequence[Example], answers: Sequence[Prediction], path: Path
-) -> list[dict[str, Any]]:
-    rows = []
-    for example, answer in zip(examples, answers, strict=True):
-        added: dict[str, str | float] = {ANSWER: answer.label}
-        added |= {f"{PROBABILITY}{label}": p for label, p in answer.probabilities.items()}
-        row = example.row or {}
-        if taken := [name for name in added if name in row]:
-            raise DataError(
-                "the input has this column already.",
-                path=path,
-                line=example.line,
-                column=taken[0],
-                hint="Rename it or take it out.",
-            )
-        rows.append({**row, **added})
-    return rows

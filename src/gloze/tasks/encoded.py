@@ -1,0 +1,142 @@
+"""Examples as ids: what a task trains on and answers from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from gloze.core.batch import Ints, Samples
+from gloze.core.ranges import ranges
+from gloze.core.rng import sample_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_UNKNOWN_WORTH_A_WORD = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedExamples:
+    """Examples laid end to end: a source of samples for training, and for prediction.
+
+    A sample is a sequence, or several that are judged together: the options of a question, the
+    windows of a long text.
+
+    Attributes:
+        name: of the task, under which ``labels`` travel with the samples.
+        input_ids: of all sequences, [tokens] int32.
+        token_type_ids: 0 in the first segment, 1 in the second, [tokens].
+        is_special: true at [CLS] and [SEP], [tokens].
+        word_starts: true at the first token of a word, [tokens].
+        sequence_lengths: tokens of each sequence, [sequences].
+        sizes: sequences of each sample, [samples]; None if a sample is a sequence.
+        labels: one for each sample, or for each of ``positions``; None if they are not known.
+        positions: the tokens that are asked about, ascending; None if whole samples are.
+        seed: of the random bits that each sequence carries.
+        truncated: how many examples were cut to the length limit.
+    """
+
+    name: str
+    input_ids: npt.NDArray[np.int32]
+    token_type_ids: npt.NDArray[np.uint8]
+    is_special: npt.NDArray[np.bool_]
+    word_starts: npt.NDArray[np.bool_]
+    sequence_lengths: Ints
+    sizes: Ints | None = None
+    labels: npt.NDArray[np.generic] | None = None
+    positions: Ints | None = None
+    seed: int = 0
+    truncated: int = 0
+    unk_id: int = -1
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.all_lengths)
+
+    @cached_property
+    def all_lengths(self) -> Ints:
+        """Tokens of each sample, [samples]."""
+        if self.sizes is None or not len(self.sizes):
+            return self.sequence_lengths
+        return np.add.reduceat(self.sequence_lengths, self.first_sequences)
+
+    @cached_property
+    def first_sequences(self) -> Ints:
+        """The number of each sample's first sequence, [samples]."""
+        if self.sizes is None:
+            return np.arange(len(self.sequence_lengths))
+        return np.cumsum(self.sizes) - self.sizes
+
+    @cached_property
+    def starts(self) -> Ints:
+        """Where each sample begins, [samples]."""
+        return np.cumsum(self.all_lengths) - self.all_lengths
+
+    def lengths(self, epoch: int) -> Ints:
+        """Return the tokens of every sample, the same in each epoch, [samples]."""
+        return self.all_lengths
+
+    def samples(self, epoch: int, indices: Ints) -> Samples:
+        """Return these samples."""
+        starts, lengths = self.starts[indices], self.all_lengths[indices]
+        where = ranges(starts, lengths)
+        sequences, sizes = indices, None
+        if self.sizes is not None:
+            sizes = self.sizes[indices]
+            sequences = ranges(self.first_sequences[indices], sizes)
+        samples = Samples(
+            self.input_ids[where].astype(np.int64),
+            self.token_type_ids[where].astype(np.int64),
+            self.sequence_lengths[sequences],
+            self.is_special[where],
+            self.word_starts[where],
+            sample_keys(self.seed, epoch, sequences),
+            indices,
+            sizes,
+        )
+        if self.labels is None:
+            return samples
+        if self.positions is None:
+            return samples.with_labels(self.name, self.labels[indices])
+        first = np.searchsorted(self.positions, starts)
+        counts = np.searchsorted(self.positions, starts + lengths) - first
+        asked = ranges(first, counts)
+        moved = np.repeat(np.cumsum(lengths) - lengths - starts, counts)
+        return samples.with_labels(self.name, self.labels[asked], self.positions[asked] + moved)
+
+    def counts(self) -> dict[str, int]:
+        """Return how much there is, and how much of it is cut or unknown."""
+        return {
+            "examples": len(self),
+            "tokens": len(self.input_ids),
+            "truncated": self.truncated,
+            "unknown": int(np.count_nonzero(self.input_ids == self.unk_id)),
+        }
+
+    def summary(self) -> dict[str, float]:
+        """Return counts and true shares, for reports."""
+        return shares(self.counts())
+
+
+def shares(counts: Mapping[str, int]) -> dict[str, float]:
+    """Return the shares of examples cut and of tokens unknown, beside the counts they are of."""
+    return {
+        "examples": counts["examples"],
+        "tokens": counts["tokens"],
+        "truncated_share": counts["truncated"] / max(counts["examples"], 1),
+        "unknown_share": counts["unknown"] / max(counts["tokens"], 1),
+    }
+
+
+def lines_of_loss(name: str, summary: Mapping[str, float]) -> list[str]:
+    """Return a line for each thing of the texts that a model did not get to see."""
+    lines = []
+    if summary["truncated_share"]:
+        lines.append(f"  {name}: {summary['truncated_share']:.2%} of examples were cut.")
+    if summary["unknown_share"] > _UNKNOWN_WORTH_A_WORD:
+        lines.append(f"  {name}: {summary['unknown_share']:.2%} of tokens are unknown.")
+    return lines

@@ -1,0 +1,65 @@
+"""Labels of a file, numbered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gloze.core.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gloze.core.batch import Ints
+    from gloze.tasks.examples import Example
+
+
+def sorted_labels(labels: Sequence[str | None]) -> list[str]:
+    """Return the distinct labels in the order of their numbers: by value if all are numbers."""
+    distinct = {label for label in labels if label is not None}
+    if all(label.isascii() and label.removeprefix("-").isdigit() for label in distinct):
+        return sorted(distinct, key=lambda label: (int(label), label))
+    return sorted(distinct)
+
+
+def learn_labels(examples: Sequence[Example], path: Path) -> list[str]:
+    """Return the labels of the training data, in the order of their numbers.
+
+    Raises:
+        DataError: if there is nothing to tell apart, or the labels look like measurements.
+    """
+    labels = sorted_labels([example.label for example in examples])
+    if len(labels) < 2:
+        raise DataError(
+            f"every example has the label {labels[0]!r}, so there is nothing to learn.", path=path
+        )
+    if len(labels) > 1000 and len(labels) > len(examples) / 2:
+        raise DataError(
+            f"{len(labels)} different labels in {len(examples)} examples: that is no "
+            "classification.",
+            path=path,
+            hint="Name the right column with --columns label=NAME.",
+        )
+    return labels
+
+
+def number_labels(examples: Sequence[Example], labels: Sequence[str], path: Path) -> Ints:
+    """Return the number of each example's label.
+
+    Raises:
+        DataError: at the first label that training did not have.
+    """
+    numbers = {label: number for number, label in enumerate(labels)}
+    for example in examples:
+        if example.label not in numbers:
+            known = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
+            raise DataError(
+                f"unknown label {example.label!r}. "
+                f"{nearest(example.label or '', labels)}Known from training: {known}.",
+                path=path,
+                line=example.line,
+                column="label",
+            )
+    return np.array([numbers[e.label] for e in examples if e.label is not None], dtype=np.int64)

@@ -1,0 +1,194 @@
+"""One seed of a fine-tuning: built, trained, judged, saved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from gloze.checkpoint import (
+    Checkpoints,
+    load_parts,
+    save_model,
+    with_dropout,
+)
+from gloze.config.runs import (
+    step_size,
+)
+from gloze.core.devices import computing, float32_products, pick_device
+from gloze.core.files import write_json
+from gloze.core.ranks import ranks
+from gloze.core.rng import derive
+from gloze.data.stream import Stream
+from gloze.recipes.finetuning import FinetuneConfig
+from gloze.tasks.labelled import LabelledData
+from gloze.tasks.learned import Judged
+from gloze.tasks.model import TaskModel, build_head, score_rows
+from gloze.tasks.results import (
+    FIGURES,
+    SeedResult,
+    model_card,
+)
+from gloze.training.distributed import is_sharded, whole_weights
+from gloze.training.log import MetricsLog
+from gloze.training.loop import Trainer
+from gloze.training.transfer import build_learner
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gloze.checkpoint import Parts
+    from gloze.core.batch import Batch
+    from gloze.core.contracts import Objective
+    from gloze.tasks.labelled import Split
+    from gloze.training.learner import Learner
+    from gloze.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all seeds of a fine-tuning share.
+
+    Attributes:
+        model: to start from.
+        config: the recipe, every ``auto`` decided.
+        data: to learn from and to be judged on.
+    """
+
+    model: str | Path
+    config: FinetuneConfig
+    data: LabelledData
+
+
+def run_seed(job: Job, seed: int, folder: Path) -> SeedResult:
+    """Train one seed, judge it, save it."""
+    parts, objective, learner = _build(job, seed)
+    state = _train(job, learner, objective, seed, folder)
+    weights = whole_weights(learner) if is_sharded(job.config.training) else None
+    told = ""
+    if ranks().is_first:
+        if weights is not None:
+            parts, objective, learner = _build(job, seed)
+            learner.load_state_dict(weights)
+            learner.to(pick_device(job.config.training.device))
+        told = json.dumps(_judge(job, parts, objective, learner, state, seed, folder).to_dict())
+    return SeedResult.from_dict(json.loads(ranks().tell(told)), folder)
+
+
+def _build(job: Job, seed: int) -> tuple[Parts, Objective, Learner]:
+    """Return the network as it starts under this seed."""
+    torch.manual_seed(derive("weights", seed) % 2**63)
+    parts = with_dropout(load_parts(job.model), job.config.encoder.rates)
+    spread = parts.encoder.config.initializer_range
+    config, learned = job.config, job.data.learned
+    objective = build_head(parts.encoder, config.task, learned, config.readout, spread)
+    learner = build_learner(parts.encoder, [objective], config.transfer, config.freeze)
+    return parts, objective, learner
+
+
+def _judge(
+    job: Job,
+    parts: Parts,
+    objective: Objective,
+    learner: Learner,
+    state: TrainingState,
+    seed: int,
+    folder: Path,
+) -> SeedResult:
+    """Judge and save what a seed has learned."""
+    task = job.config.task
+    model = TaskModel(
+        parts.encoder,
+        objective.head,
+        parts.tokenizer,
+        task,
+        job.data.learned,
+        job.config.readout,
+    )
+    splits = {name: split for name, split in job.data.splits.items() if name != "train"}
+    judged = {name: model.judge(split.examples, split.encoded) for name, split in splits.items()}
+    if "dev" in judged:
+        model.learned = task.tune(judged["dev"], splits["dev"].path)
+    result = SeedResult(
+        seed=seed,
+        path=folder,
+        steps=state.step,
+        tokens=state.tokens,
+        seconds=state.seconds,
+        figures={
+            name: task.figures(replace(found, learned=model.learned), splits[name].path)
+            for name, found in judged.items()
+        },
+    )
+    card = model_card(
+        result,
+        task=task.kind,
+        labels=model.labels,
+        transfer=job.config.transfer,
+        base=Path(job.model).name,
+    )
+    extra = model.to_config()
+    save_model(folder / "model", learner, parts.tokenizer, card=card, extra=extra, force=True)
+    write_json(folder / FIGURES, result.to_dict())
+    # With the model saved, the optimizer's state has served its purpose.
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return result
+
+
+def _train(
+    job: Job, learner: Learner, objective: Objective, seed: int, folder: Path
+) -> TrainingState:
+    """Train to the end of the budget, from the newest checkpoint if there is one."""
+    training = job.config.training
+    streams = {
+        name: Stream(
+            replace(split.encoded, seed=seed),
+            [objective],
+            size=step_size(training),
+            seed=seed,
+            workers=training.loader_workers,
+            shuffle=name == "train",
+            ranks=ranks(),
+        )
+        for name, split in job.data.splits.items()
+    }
+
+    def look() -> dict[str, float]:
+        return _figures(job, learner, objective, job.data.splits["dev"])
+
+    trainer = Trainer(
+        learner,
+        streams["train"],
+        training,
+        seed=seed,
+        log=MetricsLog(folder, f"seed {seed}", tensorboard=training.tensorboard),
+        checkpoints=Checkpoints(folder / "checkpoints", training.keep_checkpoints),
+        evaluate=look if "dev" in streams else None,
+    )
+    return trainer.run()
+
+
+@torch.no_grad()
+def _figures(job: Job, learner: Learner, objective: Objective, split: Split) -> dict[str, float]:
+    """Return the task's figures while it is learned, in the precision of the training."""
+    device = next(learner.parameters()).device
+    learner.eval()
+
+    def scores(batch: Batch) -> Tensor:
+        with float32_products(device), computing(device, job.config.training.precision):
+            found: Tensor = learner(batch.to(device), scores=True)[objective.name]
+        return found
+
+    judged = Judged(
+        examples=split.examples,
+        encoded=split.encoded,
+        learned=job.data.learned,
+        head=objective.head,
+        rows=score_rows(scores, split.encoded, str(objective.head.rows_per)),
+    )
+    figures = job.config.task.figures(judged, split.path)
+    return {name: figures[name] for name in ("loss", *job.config.task.shown(judged.learned))}
