@@ -144,3 +144,16 @@ def test_compressed_and_plain_give_the_same(tmp_path):
     path = write(tmp_path, "text\tlabel\na\t1\n")
     (tmp_path / "b.tsv.gz").write_bytes(gzip.compress(path.read_bytes()))
     assert read_examples(path) == read_examples(tmp_path / "b.tsv.gz")
+
+
+def test_columns_by_number_are_those_of_a_file_without_a_header(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("a text\tanother\tyes\nthe text\tthe other\tno\n", encoding="utf-8")
+    layout = find_format(None, "text_a=0,text_b=1,label=2")
+    found = read_examples(path, layout)
+    assert [(e.text_a, e.text_b, e.label, e.line) for e in found] == [
+        ("a text", "another", "yes", 1),
+        ("the text", "the other", "no", 2),
+    ]
+    with pytest.raises(DataError, match=r"column '3': no such column.*Columns found: 0, 1, 2"):
+        read_examples(path, find_format(None, "text=0,label=3"))

@@ -22,6 +22,8 @@ class Format:
         kind: TSV and so on; None to tell by the file's name.
         text_a, text_b, label: names of the columns; None to look for the plain ones.
         headerless: names of the columns of a file that has no header.
+        is_numbered: whether columns are named by their numbers, counted from 0: the file has no
+            header.
         is_label_named: whether a person named the label's column, so it must be there.
         skips_broken: whether the published files hold a few rows cut in two, which are left
             out and counted.
@@ -34,6 +36,7 @@ class Format:
     text_b: str | None = None
     label: str | None = None
     headerless: tuple[str, ...] = ()
+    is_numbered: bool = False
     is_label_named: bool = False
     skips_broken: bool = False
     metric: Literal["accuracy", "f1", "matthews"] | None = None
@@ -41,6 +44,8 @@ class Format:
 
     def names(self, first: list[str]) -> Sequence[str] | None:
         """Return the names of the columns if the first line is a row already, else None."""
+        if self.is_numbered:
+            return [str(number) for number in range(len(first))]
         is_row = len(first) == len(self.headerless) and self.text_a not in first
         return self.headerless if is_row else None
 
@@ -75,7 +80,8 @@ def find_format(name: str | None, columns: str | dict[str, str] | None = None) -
     Args:
         name: one of ``FORMATS``; None to go by the file's name.
         columns: like ``text_a=sentence,label=gold``, or the same as a dict. Roles are ``text``
-            (the same as ``text_a``), ``text_a``, ``text_b`` and ``label``.
+            (the same as ``text_a``), ``text_a``, ``text_b`` and ``label``. Numbers, counted from
+            0, are columns of a file without a header.
 
     Raises:
         ConfigError: naming the nearest format or role if one is unknown.
@@ -94,6 +100,7 @@ def find_format(name: str | None, columns: str | dict[str, str] | None = None) -
         text_a=pairs.get("text", pairs.get("text_a", found.text_a)),
         text_b=pairs.get("text_b", found.text_b),
         label=pairs.get("label", found.label),
+        is_numbered=all(column.isdecimal() for column in pairs.values()),
         is_label_named="label" in pairs,
     )
 

@@ -1,0 +1,162 @@
+"""Fine-tuning on real data sets, beside `transformers` with the same examples and settings.
+
+    python -m benchmarks.tasks MODEL DATA --out RESULTS.jsonl [--sets cola,rte] [--sides gloze]
+    python -m benchmarks.tasks --table RESULTS.jsonl
+
+Every finished training is a line of RESULTS.jsonl and is not done again, so a run can be stopped
+and go on. The figures of both sides come from the same scorer, which the tests hold against the
+official ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tasks_sets import SETS, Set
+from gloze.metrics.statistics import spread
+from gloze.verbs.finetune import finetune
+
+SIDES = ("gloze", "transformers")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One training and its figures.
+
+    Attributes:
+        set: name of the data set and setting.
+        side: who trained.
+        seed: of the training.
+        model: name of the folder it began from.
+        figures: of each labelled file, by name of file and figure.
+        seconds: of the training, evaluations counted in.
+        settings: as given.
+    """
+
+    set: str
+    side: str
+    seed: int
+    model: str
+    figures: dict[str, dict[str, float]]
+    seconds: float
+    settings: list[str] = field(default_factory=list)
+
+
+def train_gloze(spec: Set, model: Path, data: Path, seed: int, folder: Path) -> dict[str, Any]:
+    """Fine-tune with gloze; return figures and seconds."""
+    result = finetune(
+        spec.task,
+        model=model,
+        train=data / spec.train,
+        dev=data / spec.dev,
+        output=folder,
+        transfer=spec.transfer,
+        seed=seed,
+        format=spec.format,
+        columns=spec.columns,
+        settings=[*spec.settings, "training.evaluations=1"],
+    )
+    figures = {"dev": floats(result.best.figures["dev"])}
+    for name, path in spec.also.items():
+        columns = spec.columns if spec.also_columns is None else spec.also_columns
+        figures[name] = floats(
+            result.evaluate(data / path, format=spec.also_format, columns=columns or None)
+        )
+    return {"figures": figures, "seconds": result.best.seconds}
+
+
+def floats(figures: dict[str, Any]) -> dict[str, float]:
+    """Return the figures that are numbers on a scale."""
+    return {name: value for name, value in figures.items() if isinstance(value, float)}
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do every training that is not in the file of results yet."""
+    out = Path(options.out)
+    done = {(line.set, line.side, line.seed, line.model) for line in read(out)}
+    for seed in range(options.seeds):
+        for name in options.sets.split(",") if options.sets else SETS:
+            for side in options.sides.split(","):
+                spec, model = SETS[name], Path(options.model)
+                if (name, side, seed, options.name or model.name) in done:
+                    continue
+                if side == "transformers" and not spec.has_peer:
+                    continue
+                print(time.strftime("%H:%M"), name, side, seed, flush=True)
+                with tempfile.TemporaryDirectory() as folder:
+                    found = train(side)(spec, model, Path(options.data), seed, Path(folder) / "run")
+                line = Line(
+                    name,
+                    side,
+                    seed,
+                    options.name or model.name,
+                    settings=list(spec.settings),
+                    **found,
+                )
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(line)) + "\n")
+
+
+def train(side: str) -> Any:
+    """Return the function that trains on a side."""
+    if side == "gloze":
+        return train_gloze
+    from benchmarks.tasks_transformers import train_transformers
+
+    return train_transformers
+
+
+def read(path: Path) -> list[Line]:
+    """Return the lines of a file of results; none if there is no file."""
+    if not path.exists():
+        return []
+    return [Line(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def table(path: Path) -> str:
+    """Return the results as a table in Markdown: mean and sample deviation over the seeds."""
+    lines = read(path)
+    rows = ["| data | figure | gloze | `transformers` | published |", "|---|---|---|---|---|"]
+    for name in dict.fromkeys(line.set for line in lines):
+        spec = SETS[name]
+        for split, metric in spec.shown:
+            cells = []
+            for side in SIDES:
+                own = [line.figures for line in lines if (line.set, line.side) == (name, side)]
+                values = [100 * figures[split][metric] for figures in own if split in figures]
+                found = spread(values) if values else None
+                text = "" if found is None else f"{found.mean:.1f}"
+                if found is not None and found.deviation is not None:
+                    text += f" ± {found.deviation:.1f}"
+                cells.append(text + (f" ({len(values)})" if values and len(values) != 3 else ""))
+            where = "" if split == "dev" else f" {split}"
+            rows.append(f"| {name}{where} | {metric} | {' | '.join(cells)} | {spec.published} |")
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Read the command line; train, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", help="folder to start from")
+    parser.add_argument("data", nargs="?", help="folder of the data sets")
+    parser.add_argument("--out", default="tasks.jsonl")
+    parser.add_argument("--name", help="of the model in the results; its folder's by default")
+    parser.add_argument("--sets", help=", ".join(SETS))
+    parser.add_argument("--sides", default=",".join(SIDES))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--table", type=Path)
+    options = parser.parse_args()
+    if options.table:
+        print(table(options.table))
+    else:
+        run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The other side of `benchmarks/tasks.py`: the same task trained with `transformers`.
+
+Examples are read, laid out and scored by gloze; network, loss, padding and training are those of
+`transformers` and a plain loop: AdamW, warm-up and even decay, gradients clipped at 1, bf16 where
+the hardware is fast at it, as gloze does by default.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+import transformers
+from torch import Tensor
+
+from gloze.checkpoint import load_parts
+from gloze.core.devices import computing
+from gloze.core.rng import shuffled
+from gloze.data.collate import collate_parts
+from gloze.nn.readout import ReadoutConfig
+from gloze.recipes.finetuning import load_finetuning
+from gloze.tasks.labelled import encode_splits, read_splits
+from gloze.tasks.learned import Judged
+from gloze.tasks.model import build_head, score_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.tasks_sets import Set
+    from gloze.core.batch import Batch
+
+CPU = torch.device("cpu")
+# Their class, and whether it gives scores for each token.
+CLASSES: dict[str, tuple[str, bool]] = {
+    "classification": ("BertForSequenceClassification", False),
+    "regression": ("BertForSequenceClassification", False),
+    "multilabel": ("BertForSequenceClassification", False),
+    "choice": ("BertForSequenceClassification", False),
+    "ranking": ("BertForSequenceClassification", False),
+    "tagging": ("BertForTokenClassification", True),
+    "span": ("BertForQuestionAnswering", True),
+}
+
+
+def scores_of(model: Any, batch: Batch, per_token: bool) -> Tensor:
+    """Return the scores of their model: sequences padded going in, rows laid end to end out."""
+    lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
+    visible = torch.arange(batch.max_seqlen) < lengths[:, None]
+
+    def padded(x: Tensor) -> Tensor:
+        return x.new_zeros(visible.shape).masked_scatter_(visible, x)
+
+    found = model(
+        input_ids=padded(batch.input_ids),
+        token_type_ids=padded(batch.token_type_ids),
+        attention_mask=visible.long(),
+    )
+    if "start_logits" in found:
+        return torch.stack([found.start_logits, found.end_logits], -1)[visible]
+    return found.logits[visible] if per_token else found.logits
+
+
+def loss_of(kind: str, scores: Tensor, batch: Batch) -> Tensor:
+    """Return the mean loss, as the examples of `transformers` compute it."""
+    labels = batch.labels[kind]
+    if kind == "tagging":
+        return F.cross_entropy(scores[batch.label_positions[kind]], labels)
+    if kind == "regression":
+        return F.mse_loss(scores[:, 0], labels.float().flatten())
+    if kind == "multilabel":
+        return F.binary_cross_entropy_with_logits(scores, labels.float())
+    if kind == "choice":
+        options = scores[:, 0].split(batch.sizes.tolist())
+        each = [F.cross_entropy(o[None], y[None]) for o, y in zip(options, labels, strict=True)]
+        return torch.stack(each).mean()
+    if kind == "span":
+        sizes = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).tolist()
+        parts = [
+            F.cross_entropy(part.T, wanted)
+            for part, wanted in zip(scores.split(sizes), labels, strict=True)
+        ]
+        return torch.stack(parts).mean()
+    return F.cross_entropy(scores, labels)
+
+
+def train_transformers(
+    spec: Set, model: Path, data: Path, seed: int, folder: Path
+) -> dict[str, Any]:
+    """Fine-tune once; return figures and seconds."""
+    parts = load_parts(model)
+    config = load_finetuning(
+        None, spec.settings, task=spec.task, hidden_size=parts.encoder.output_size, seed=seed
+    )
+    reader = config.task.reader(spec.format, spec.columns)
+    task = config.task.resolve(is_plain=True, metric=reader.metric)
+    paths = {"train": data / spec.train, "dev": data / spec.dev}
+    labelled = encode_splits(
+        task, parts.encoder, parts.tokenizer, paths, read_splits(reader, paths)
+    )
+    learned = labelled.learned
+    name, per_token = CLASSES[task.kind]
+    torch.manual_seed(seed)
+    theirs: Any = getattr(transformers, name).from_pretrained(
+        model, num_labels=task.width(learned), attn_implementation="eager"
+    )
+    begun_at = time.monotonic()
+    _train(theirs, task.kind, labelled.splits["train"].encoded, config.training, per_token, seed)
+    seconds = time.monotonic() - begun_at
+    theirs.eval()
+    head = build_head(parts.encoder, task, learned, ReadoutConfig()).head
+
+    def judge(split: str, path: Path, examples: Any, encoded: Any, known: Any) -> Judged[Any]:
+        rows = score_rows(lambda b: scores_of(theirs, b, per_token), encoded, str(head.rows_per))
+        return Judged(examples=examples, encoded=encoded, learned=known, head=head, rows=rows)
+
+    dev = labelled.splits["dev"]
+    judged = judge("dev", dev.path, dev.examples, dev.encoded, learned)
+    known = task.tune(judged, dev.path)
+    judged = judge("dev", dev.path, dev.examples, dev.encoded, known)
+    figures = {"dev": task.figures(judged, dev.path)}
+    for other, path in spec.also.items():
+        columns = spec.columns if spec.also_columns is None else spec.also_columns
+        examples = list(task.reader(spec.also_format, columns or None).read(data / path))
+        encoded = task.encode(examples, parts.tokenizer, known, path=data / path)
+        found = judge(other, data / path, examples, encoded, known)
+        figures[other] = task.figures(found, data / path)
+    numbers = {
+        split: {k: v for k, v in each.items() if isinstance(v, float)}
+        for split, each in figures.items()
+    }
+    return {"figures": numbers, "seconds": seconds}
+
+
+def _train(model: Any, kind: str, source: Any, config: Any, per_token: bool, seed: int) -> None:
+    """Train on the source as the settings say, a padded batch at a time."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate,
+        betas=(config.adam_beta1, config.adam_beta2),
+        eps=config.adam_epsilon,
+        fused=True,
+    )
+    count, size = len(source), config.batch_size
+    total = -(-count // size) * int(config.epochs)
+    warmup = max(1, round(config.warmup_rate * total))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(step / warmup, (total - step) / max(1, total - warmup))
+    )
+    model.train()
+    for epoch in range(int(config.epochs)):
+        order = shuffled(torch.arange(count).numpy(), count, seed, epoch)
+        for first in range(0, count, size):
+            samples = source.samples(epoch, order[first : first + size])
+            optimizer.zero_grad()
+            # A step of long sequences in parts that fit into memory.
+            for batch in collate_parts(samples, config.micro_batch_tokens):
+                share = len(batch.indices) / len(samples.indices)
+                with computing(CPU, config.precision):
+                    scores = scores_of(model, batch, per_token)
+                (loss_of(kind, scores.float(), batch) * share).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+            optimizer.step()
+            schedule.step()
