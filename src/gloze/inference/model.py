@@ -15,17 +15,21 @@ from gloze.core.devices import float32_products, uses_bfloat16
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.memory import keep_freed_memory
 from gloze.inference.batches import batches
+from gloze.inference.features import FeatureConfig, iterate_features
 from gloze.nn.packed import pack
 from gloze.nn.pooling import Pooling, first_of_sequence, mean_of_sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor, nn
 
     from gloze.core.batch import Batch, Ints
     from gloze.core.devices import Precision
     from gloze.encoders.transformer import TransformerEncoder
+    from gloze.inference.features import FeaturePooling, Features, Long
+    from gloze.inference.states import Combine, Pieces
+    from gloze.inference.units import Text
     from gloze.tokenizers import Tokenizer
 
 # A CPU gains nothing from large batches and wastes work on unlike lengths; a GPU wants much to do.
@@ -79,6 +83,11 @@ class Model:
         """Most tokens of a sequence, [CLS] and [SEP] included."""
         return self.encoder.config.max_position_embeddings
 
+    @property
+    def tokens_at_once(self) -> int:
+        """Tokens of a batch that suit the device."""
+        return _TOKENS_ON_CPU if self.device.type == "cpu" else _TOKENS_ON_GPU
+
     def encode(self, texts: Sequence[str], *, pooling: Pooling = "mean") -> npt.NDArray[np.float32]:
         """Return a vector for each text, [texts, hidden_size], in their order.
 
@@ -95,11 +104,50 @@ class Model:
                 raise ConfigError(f"encode takes texts, not {text!r:.80}.")
         vectors = np.zeros((len(texts), self.encoder.output_size), dtype=np.float32)
         pool = mean_of_sequence if pooling == "mean" else first_of_sequence
-        at_once = _TOKENS_ON_CPU if self.device.type == "cpu" else _TOKENS_ON_GPU
-        for chosen, batch in batches(self.sequences(texts), max_tokens=at_once):
+        for chosen, batch in batches(self.sequences(texts), max_tokens=self.tokens_at_once):
             hidden = self.hidden_states(batch)[-1]
             vectors[chosen] = pool(hidden, batch.to(hidden.device)).float().cpu().numpy()
         return vectors
+
+    def features(
+        self,
+        texts: Iterable[Text],
+        layers: Sequence[int] = (-1,),
+        *,
+        combine: Combine = "stack",
+        pooling: FeaturePooling = "none",
+        words: bool = False,
+        pieces: Pieces = "first",
+        long: Long = "windows",
+        stride: int | None = None,
+    ) -> list[Features]:
+        """Return the vectors of each text's tokens or words, in the order of the texts.
+
+        Example: ``model.features(["one two"], layers=(-1, -2))[0].vectors`` is [2, 2, size].
+
+        Args:
+            texts: or texts as lists of words; all of one kind.
+            layers: and what follows as in :class:`gloze.inference.features.FeatureConfig`.
+            combine: several layers.
+            pooling: one vector for each text.
+            words: vectors of words, not of tokens.
+            pieces: how a word's vector is made of its tokens'.
+            long: what becomes of texts over :attr:`max_length` tokens.
+            stride: of windows.
+
+        Raises:
+            ConfigError: if the model has no such layer, or something is not a text.
+            DataError: if a text cannot be encoded.
+        """
+        if isinstance(texts, str):
+            raise ConfigError("features takes a list of texts; put the text into a list.")
+        config = FeatureConfig(
+            layers=tuple(layers), combine=combine, pooling=pooling, words=words, pieces=pieces,
+            long=long, stride=stride,
+        )  # fmt: skip
+        found = list(iterate_features(self, texts, config))
+        self._warn_of_cut(sum(each.left_out > 0 for each in found), len(found), stacklevel=3)
+        return found
 
     def sequences(self, texts: Sequence[str]) -> list[Ints]:
         """Return the token ids of each text between [CLS] and [SEP], cut at the longest length."""
@@ -113,13 +161,16 @@ class Model:
             sequence[1:-1] = ids[start : start + kept]
             sequences.append(sequence)
             start += size
-        if cut := sum(size > room for size in sizes):
-            warnings.warn(
-                f"{cut:,} of {len(texts):,} texts were cut at {self.max_length} tokens, the most "
-                "this model has positions for.",
-                stacklevel=3,
-            )
+        self._warn_of_cut(sum(size > room for size in sizes), len(texts), stacklevel=4)
         return sequences
+
+    def _warn_of_cut(self, cut: int, texts: int, stacklevel: int) -> None:
+        if cut:
+            warnings.warn(
+                f"{cut:,} of {texts:,} texts were cut at {self.max_length} tokens, the most "
+                "this model has positions for.",
+                stacklevel=stacklevel,
+            )
 
     @torch.inference_mode()
     def hidden_states(self, batch: Batch) -> list[Tensor]:
