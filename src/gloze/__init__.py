@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gloze.recipes import load_recipe
     from gloze.text.read import ReadOptions
     from gloze.tokenizers import TokenizerConfig, load_tokenizer
+    from gloze.verbs.encode import encode
     from gloze.verbs.evaluate import evaluate
     from gloze.verbs.export import export
     from gloze.verbs.fill import fill
@@ -45,6 +46,7 @@ __all__ = [
     "TokenizerConfig",
     "WriteError",
     "__version__",
+    "encode",
     "evaluate",
     "export",
     "fill",
@@ -70,6 +72,7 @@ _PLACES = {
     "StoppedError": "gloze.core.errors:StoppedError",
     "TokenizerConfig": "gloze.tokenizers:TokenizerConfig",
     "WriteError": "gloze.core.errors:WriteError",
+    "encode": "gloze.verbs.encode:encode",
     "evaluate": "gloze.verbs.evaluate:evaluate",
     "export": "gloze.verbs.export:export",
     "fill": "gloze.verbs.fill:fill",

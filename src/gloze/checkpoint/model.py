@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gloze.checkpoint.store import load_tensors, save_tensors
+from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import new_folder, read_json
 from gloze.core.manifest import verify_manifest, write_manifest
@@ -129,7 +130,7 @@ def load_parts(path: str | Path) -> Parts:
     return Parts(encoder, tokenizer, tensors, config, unknown)
 
 
-def load(path: str | Path, *, precision: Precision = "float32") -> Model:
+def load(path: str | Path, *, precision: Precision = "float32", device: str = "cpu") -> Model:
     """Load a model for use: a folder of ours, a BERT in Hugging Face layout, or a hub name.
 
     Args:
@@ -137,18 +138,21 @@ def load(path: str | Path, *, precision: Precision = "float32") -> Model:
         precision: ``float32``; ``bfloat16``, several times as fast on processors with units for
             it, with vectors at a cosine over 0.999 to those in float32; ``auto``, which is bf16
             where the hardware is fast at it.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, the fastest there is.
 
     Raises:
-        ConfigError: if there is no such folder, and no hub model of that name can be had.
+        ConfigError: if there is no such folder, and no hub model of that name can be had, or no
+            such device.
         DataError: if a file is missing, broken, or does not fit the others.
     """
+    where = pick_device(device)
     parts = load_parts(path)
     heads: dict[str, nn.Module] = {}
     for name, config in OBJECTIVES.items():
         head = config().build(parts.encoder, parts.tokenizer).head
         if parts.load_head(name, head):
-            heads[name] = head
-    return Model(parts.encoder, parts.tokenizer, heads, precision)
+            heads[name] = head.to(where)
+    return Model(parts.encoder.to(where), parts.tokenizer, heads, precision)
 
 
 def load_task(path: str | Path) -> TaskModel:

@@ -37,6 +37,7 @@ VERBS = {
     "finetune": "Fine-tune an encoder on labelled examples.",
     "evaluate": "Judge a fine-tuned run on labelled examples, or a pre-trained one on text.",
     "predict": "Answer every example of a file, with a probability for each label.",
+    "encode": "Write the vectors of texts, of their words or of their tokens.",
     "fill": "Fill the blanks of a text.",
     "export": "Export an encoder with its pooling as an ONNX graph, compared with the model.",
 }
@@ -142,7 +143,7 @@ def _with_joined_hyphen(words: list[str]) -> list[str]:
     """Write ``--corpus -`` as ``--corpus=-``: the parser takes a lone hyphen for an option."""
     joined: list[str] = []
     for word in words:
-        if word == "-" and joined and joined[-1] in ("--corpus", "--data"):
+        if word == "-" and joined and joined[-1] in ("--corpus", "--data", "--input"):
             joined[-1] += "=-"
         else:
             joined.append(word)

@@ -14,26 +14,27 @@ _HEADER_BYTES = 128
 
 
 class ArrayFile:
-    """A one-dimensional ``.npy`` file that grows; its header is written last.
+    """A ``.npy`` file that grows row by row; its header is written last.
 
     Attributes:
         dtype: of the numbers, little-endian.
-        size: how many there are.
+        row: shape of a row; numbers by default, and so an array of one dimension.
+        size: how many rows there are.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self.dtype, self.size = dtype.newbyteorder("<"), 0
+    def __init__(self, path: Path, dtype: np.dtype[Any], row: tuple[int, ...] = ()) -> None:
+        self.dtype, self.row, self.size = dtype.newbyteorder("<"), row, 0
         self._file: BinaryIO = path.open("wb")
         self._file.write(b"\0" * _HEADER_BYTES)
 
     def add(self, numbers: npt.NDArray[Any]) -> None:
-        """Append numbers."""
+        """Append rows."""
         self._file.write(np.ascontiguousarray(numbers, self.dtype).data)
         self.size += len(numbers)
 
     def finish(self) -> None:
         """Write the header and close."""
-        shape = f"({self.size},)"
+        shape = (self.size, *self.row)
         header = f"{{'descr': {self.dtype.str!r}, 'fortran_order': False, 'shape': {shape}, }}"
         room = _HEADER_BYTES - 10
         start = b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little")

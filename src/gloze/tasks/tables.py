@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from gloze.core.errors import DataError
 from gloze.tasks.lines import read_lines
 from gloze.text.compression import COMPRESSED
+from gloze.text.sources import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +65,7 @@ def read_rows(
     """Yield the rows of a table in their order, in memory bounded by the longest.
 
     Args:
-        path: the file; compressed by its suffix.
+        path: the file; compressed by its suffix. ``-`` is standard input, for all but Parquet.
         kind: what it holds. TSV has no quoting: a lone ``"`` is text.
         names: for TSV and CSV, given the cells of the first line: the names of the columns if
             that line is a row already, None if it is the header.
@@ -74,7 +75,8 @@ def read_rows(
     Raises:
         DataError: with path, line and column of the first thing that is wrong.
     """
-    if not path.is_file():
+    is_stdin = str(path) == STDIN and kind != "parquet"
+    if not (is_stdin or path.is_file()):
         raise DataError("no such file." if not path.exists() else "not a file.", path=path)
     if kind == "jsonl":
         yield from _jsonl(path)

@@ -13,9 +13,10 @@ from gloze.core.output import refuse_existing
 from gloze.tasks.tables import Kind, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 
@@ -44,8 +45,15 @@ def check_table_path(path: Path, *, force: bool) -> Kind:
 
 
 @contextlib.contextmanager
-def write_table(path: Path, *, force: bool) -> Iterator[TableWriter]:
+def write_table(
+    path: Path, *, force: bool, types: Mapping[str, pa.DataType] | None = None
+) -> Iterator[TableWriter]:
     """Yield a writer; the table appears when the block ends without an error.
+
+    Args:
+        path: of the file, whose name tells its kind.
+        force: replace it if it exists.
+        types: of columns in Parquet; by default the first rows tell.
 
     Raises:
         ConfigError: if the name tells no kind, or the file exists and ``force`` is not set.
@@ -55,7 +63,7 @@ def write_table(path: Path, *, force: bool) -> Iterator[TableWriter]:
     kind = check_table_path(path, force=force)
     with new_file(path, force=force) as temporary, writing(path):
         if kind == "parquet":
-            with contextlib.closing(_ParquetWriter(path, temporary)) as parquet:
+            with contextlib.closing(_ParquetWriter(path, temporary, types or {})) as parquet:
                 yield parquet
         else:
             with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -178,8 +186,8 @@ class _TextWriter:
 
 
 class _ParquetWriter:
-    def __init__(self, path: Path, temporary: Path) -> None:
-        self.path, self.temporary = path, temporary
+    def __init__(self, path: Path, temporary: Path, types: Mapping[str, pa.DataType]) -> None:
+        self.path, self.temporary, self.types = path, temporary, types
         self.writer: pq.ParquetWriter | None = None
 
     def write(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -188,7 +196,11 @@ class _ParquetWriter:
 
         try:
             if self.writer is None:
-                table = pa.Table.from_pylist(list(rows))
+                told = [{k: v for k, v in row.items() if k not in self.types} for row in rows]
+                schema = pa.Table.from_pylist(told).schema
+                for name, kind in self.types.items():
+                    schema = schema.append(pa.field(name, kind))
+                table = pa.Table.from_pylist(list(rows), schema=schema)
                 self.writer = pq.ParquetWriter(self.temporary, table.schema)
             else:
                 for row in rows:
