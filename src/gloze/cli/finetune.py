@@ -19,9 +19,10 @@ def finetune(
     dev: Path | None = None,
     test: Path | None = None,
     output: Annotated[Path, Parameter(alias="-o")],
-    transfer: Literal["full", "frozen", "none"] | None = None,
+    transfer: Literal["full", "frozen", "mix", "gradual", "none"] | None = None,
     seeds: int = 1,
     seed: int | None = None,
+    init_embeddings: Path | None = None,
     format: str | None = None,
     columns: str | None = None,
     recipe: Path | None = None,
@@ -45,10 +46,13 @@ def finetune(
         dev: labelled examples that compare settings and seeds.
         test: labelled examples that are looked at once, at the end.
         output: folder for log, model and results; must not exist unless --resume or --force.
-        transfer: full trains all weights (the default), frozen the head alone, none the same
+        transfer: full trains all weights (the default), frozen the head alone, mix also the
+            shares in which it reads all layers, gradual one layer more each epoch, none the same
             network from random weights.
         seeds: how many runs, with seeds one after the other; mean and deviation are given.
         seed: the first seed.
+        init_embeddings: word vectors, word2vec's or GloVe's, to begin with for the tokens that
+            are whole words; of as many numbers as the model's.
         format: layout of the files: tsv, csv, jsonl, parquet, or GLUE's own: cola, sst2, mrpc,
             qqp, mnli, qnli, rte, wnli.
         columns: names of your columns, like text_a=sentence,label=gold.
@@ -71,6 +75,7 @@ def finetune(
         transfer=transfer,
         seeds=seeds,
         seed=seed,
+        init_embeddings=init_embeddings,
         format=format,
         columns=columns,
         recipe=recipe,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -131,3 +131,16 @@ class Readout(nn.Module):
             return torch.cat(states, -1)
         total = torch.stack(states).sum(0)
         return total / len(states) if self.combine == "mean" else total
+
+
+def mix_of(head: nn.Module) -> dict[str, Any] | None:
+    """Return in which shares a head reads the layers, by their number, and gamma.
+
+    None if it has learned none.
+    """
+    for part in head.modules():
+        if isinstance(part, Readout) and part.mix is not None:
+            shares = part.mix.shares.tolist()
+            by_layer = {str(layer): share for layer, share in zip(part.layers, shares, strict=True)}
+            return {"shares": by_layer, "gamma": part.mix.gamma.item()}
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from gloze.nn.readout import ReadoutConfig
 from gloze.tasks import TASKS
 from gloze.tasks.classification import Classification
 from gloze.training.config import TrainingConfig
-from gloze.training.transfer import Transfer
+from gloze.training.transfer import Transfer, is_frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +46,9 @@ class FinetuneConfig(Settings):
     """A fine-tuning: the task's settings, the way of transfer, the training.
 
     Attributes:
-        transfer: ``full`` trains all weights, ``frozen`` the head alone, ``none`` the same
-            network from random weights (the control).
+        transfer: ``full`` trains all weights, ``frozen`` the head alone, ``mix`` the head and
+            the shares in which it reads all layers, ``gradual`` one part of the encoder after
+            the other, ``none`` the same network from random weights (the control).
         seed: of the first run; head, order, dropout and random weights follow from it.
         encoder: its dropout.
         freeze: weights that stay as they are, by the names of parts (``encoder.embeddings``,
@@ -66,43 +67,79 @@ class FinetuneConfig(Settings):
     training: TrainingConfig
 
     def __post_init__(self) -> None:
-        if self.transfer == "frozen" and self.freeze:
-            raise ConfigError("freeze does nothing here: the whole encoder is frozen.")
-        if self.transfer == "frozen" and self.training.layerwise_lr_decay != 1:
+        if self.is_frozen:
+            self._refuse_vain()
+        if self.transfer == "mix" and self.readout.combine != "mix":
             raise ConfigError(
-                "training.layerwise_lr_decay does nothing here: the whole encoder is frozen."
+                f"readout.combine is {self.readout.combine!r}, and --transfer mix learns in which "
+                "shares to read the layers. Leave it at mix, or give --transfer frozen."
             )
-        if self.transfer == "frozen" and self.encoder.rates:
+        if self.transfer == "gradual" and self.training.unfreeze_epochs is None:
+            raise ConfigError(
+                "--transfer gradual without training.unfreeze_epochs is --transfer full: give that."
+            )
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the encoder keeps its weights."""
+        return is_frozen(self.transfer)
+
+    def _refuse_vain(self) -> None:
+        """Refuse settings of an encoder that trains."""
+        training = self.training
+        for name, is_set in (
+            ("freeze", self.freeze),
+            ("training.layerwise_lr_decay", training.layerwise_lr_decay != 1),
+            ("training.unfreeze_epochs", training.unfreeze_epochs is not None),
+            ("training.gradient_checkpointing", training.gradient_checkpointing),
+        ):
+            if is_set:
+                raise ConfigError(f"{name} does nothing here: the whole encoder is frozen.")
+        if self.encoder.rates:
             raise ConfigError(
                 f"encoder.{next(iter(self.encoder.rates))} does nothing here: a frozen encoder "
                 "has no dropout."
             )
 
 
-def finetuning(task: str, transfer: Transfer, hidden_size: int) -> FinetuneConfig:
+def finetuning(
+    task: str, transfer: Transfer, hidden_size: int, num_hidden_layers: int = 12
+) -> FinetuneConfig:
     """Return the default recipe of a task for an encoder of this size.
 
     All weights: 3 epochs of 32 sequences (Devlin et al. 2019, A.3). The rate is the paper's
     5e-5 for hidden sizes of 512 and more; small encoders need longer steps, up to 3e-4 for
     hidden sizes under 256 (Turc et al. 2019, section 4). The control has the same settings, so
     that it differs in its weights alone. A head on a frozen encoder starts from nothing and has
-    nothing to spoil: 10 epochs at 3e-3.
+    nothing to spoil: 10 epochs at 3e-3. Gradual unfreezing (Howard and Ruder 2018, 3.2 and 3.3)
+    lets one more part learn each epoch, at 1/2.6 of the rate of the one above, and has two
+    epochs for all of them.
     """
     rate = 5e-5 if hidden_size >= 512 else 1e-4 if hidden_size >= 256 else 3e-4
-    is_frozen = transfer == "frozen"
     settings: Any = TASKS[task]()
-    return FinetuneConfig(
-        transfer=transfer,
-        task=settings,
-        training=TrainingConfig(
-            epochs=10 if is_frozen else 3,
-            batch_size=32,
-            learning_rate=3e-3 if is_frozen else rate,
-            warmup_rate=0.1,
-            weight_decay=0.01,
-            evaluations=5 if is_frozen else 3,
-        ),
+    training = TrainingConfig(
+        epochs=3,
+        batch_size=32,
+        learning_rate=rate,
+        warmup_rate=0.1,
+        weight_decay=0.01,
+        evaluations=3,
     )
+    readout = ReadoutConfig()
+    if is_frozen(transfer):
+        training = replace(training, epochs=10, learning_rate=3e-3, evaluations=5)
+    if transfer == "mix":
+        readout = ReadoutConfig(layers="all", combine="mix")
+    if transfer == "gradual":
+        training = replace(
+            training,
+            epochs=num_hidden_layers + 3,
+            schedule="slanted_triangular",
+            layerwise_lr_decay=1 / 2.6,
+            unfreeze_epochs=1,
+            evaluations=num_hidden_layers + 3,
+        )
+    return FinetuneConfig(transfer=transfer, task=settings, readout=readout, training=training)
 
 
 def load_finetuning(
@@ -112,6 +149,7 @@ def load_finetuning(
     task: str,
     transfer: Transfer | None = None,
     hidden_size: int,
+    num_hidden_layers: int = 12,
     seed: int | None = None,
 ) -> FinetuneConfig:
     """Return the default recipe, or one from a TOML file, with ``path=value`` changes applied.
@@ -122,6 +160,7 @@ def load_finetuning(
         task: what is to be learned; a recipe of another is refused.
         transfer: the way; ``full`` if neither this nor the recipe says.
         hidden_size: of the encoder.
+        num_hidden_layers: of the encoder.
         seed: replaces the recipe's.
 
     Raises:
@@ -132,7 +171,7 @@ def load_finetuning(
         way = asked[-1].partition("=")[2].strip()
         raise ConfigError(f"Give --transfer {way} instead of --set: the defaults follow from it.")
     if recipe is None:
-        values = to_dict(finetuning(task, transfer or "full", hidden_size))
+        values = to_dict(finetuning(task, transfer or "full", hidden_size, num_hidden_layers))
     elif isinstance(recipe, FinetuneConfig):
         values = to_dict(recipe)
     else:

@@ -41,6 +41,7 @@ class SeedResult:
         path: its run folder.
         steps, tokens, seconds: what its training took, evaluations counted in.
         figures: of each labelled split (``dev``, ``test``), by name.
+        mix: the shares in which a learned mix reads the layers, and gamma; None without one.
     """
 
     seed: int
@@ -49,6 +50,7 @@ class SeedResult:
     tokens: int
     seconds: float
     figures: dict[str, dict[str, Any]]
+    mix: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON can hold it."""
@@ -143,6 +145,11 @@ class FinetuneResult:
         lines = [f"{tuned}, transfer {self.transfer}, in {duration(seconds)}."]
         for split, summary in self.encoding.items():
             lines += lines_of_loss(split, summary)
+        for result in self.seeds:
+            if result.mix is not None:
+                shares = ", ".join(f"{layer}: {x:.3f}" for layer, x in result.mix["shares"].items())
+                gamma = result.mix["gamma"]
+                lines.append(f"Mix of layers, seed {result.seed}: {shares}; gamma {gamma:.3f}.")
         return lines
 
     def __str__(self) -> str:

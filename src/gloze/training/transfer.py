@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from gloze.core.batch import Batch
     from gloze.core.contracts import Objective
 
-Transfer = Literal["full", "frozen", "none"]
+Transfer = Literal["full", "frozen", "mix", "gradual", "none"]
+
+
+def is_frozen(transfer: Transfer) -> bool:
+    """Return whether the encoder keeps its weights."""
+    return transfer in ("frozen", "mix")
 
 
 class FrozenLearner(Learner):
@@ -49,8 +54,9 @@ def build_learner(
 ) -> Learner:
     """Return the learner for a way of transfer.
 
-    ``full`` and ``none`` train every weight; ``frozen`` trains the heads only. ``none``, the
-    control, gives the encoder new random weights first, from PyTorch's current seed.
+    ``full``, ``gradual`` and ``none`` train every weight; ``frozen`` and ``mix`` the heads only,
+    with what these read of the encoder. ``none``, the control, gives the encoder new random
+    weights first, from PyTorch's current seed.
 
     Args:
         encoder: to learn with.
@@ -63,7 +69,7 @@ def build_learner(
     """
     if transfer == "none":
         reinitialize(encoder)
-    learner = (FrozenLearner if transfer == "frozen" else Learner)(encoder, objectives)
+    learner = (FrozenLearner if is_frozen(transfer) else Learner)(encoder, objectives)
     weights = dict(learner.named_parameters())
     for pattern in freeze:
         found = [name for name in weights if _is_named(name, pattern)]

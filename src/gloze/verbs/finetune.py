@@ -52,6 +52,7 @@ def finetune(
     transfer: Transfer | None = None,
     seeds: int = 1,
     seed: int | None = None,
+    init_embeddings: str | Path | None = None,
     format: str | None = None,
     columns: str | dict[str, str] | None = None,
     recipe: str | Path | FinetuneConfig | None = None,
@@ -68,9 +69,10 @@ def finetune(
         dev: labelled examples that compare settings and seeds.
         test: labelled examples looked at once, at the end.
         output: the run folder; must not exist unless ``resume`` or ``force``.
-        transfer: ``full`` (the default), ``frozen`` or ``none``.
+        transfer: ``full`` (the default), ``frozen``, ``mix``, ``gradual`` or ``none``.
         seeds: how many runs, with seeds one after the other; several each get a folder.
         seed: the first; replaces the recipe's.
+        init_embeddings: word vectors of word2vec or GloVe for the tokens that are whole words.
         format: layout of the files: a name of GLUE, or tsv, csv, jsonl, parquet.
         columns: names of your columns, like ``text_a=sentence,label=gold``.
         recipe: a TOML file or a FinetuneConfig; by default one that suits task and model.
@@ -95,23 +97,27 @@ def finetune(
         task=task,
         transfer=transfer,
         hidden_size=parts.encoder.output_size,
+        num_hidden_layers=parts.encoder.config.num_hidden_layers,
         seed=seed,
     )
     reader = config.task.reader(format, columns)
     parts = with_dropout(parts, config.encoder.rates)
-    is_plain = config.readout.is_plain and config.transfer != "frozen"
+    is_plain = config.readout.is_plain and not config.is_frozen
     config = replace(config, task=config.task.resolve(is_plain=is_plain, metric=reader.metric))
     examples = read_splits(reader, paths)
     data = encode_splits(config.task, parts.encoder, parts.tokenizer, paths, examples)
-    job = Job(model, config, data)
+    vectors = {"init_embeddings": Path(init_embeddings)} if init_embeddings else {}
+    job = Job(model, config, data, vectors.get("init_embeddings"))
     inputs = [
         *paths.values(),
+        *vectors.values(),
         find_model(model),
         *([recipe] if isinstance(recipe, str | Path) else []),
     ]
     with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
         refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
-        note_data(output, {**paths, "model": find_model(model) / "model.safetensors"})
+        weights = {"model": find_model(model) / "model.safetensors"}
+        note_data(output, {**paths, **vectors, **weights})
         result = _run_seeds(job, task, seeds, output)
         if ranks().is_first:
             write_finetune_report(result)

@@ -21,9 +21,12 @@ from gloze.config.runs import (
 )
 from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.files import write_json
+from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.stream import Stream
+from gloze.interop.word_vectors import fill_token_table
+from gloze.nn.readout import mix_of
 from gloze.recipes.finetuning import FinetuneConfig
 from gloze.tasks.labelled import LabelledData
 from gloze.tasks.learned import Judged
@@ -57,11 +60,13 @@ class Job:
         model: to start from.
         config: the recipe, every ``auto`` decided.
         data: to learn from and to be judged on.
+        init_embeddings: word vectors to begin with, for the tokens they have.
     """
 
     model: str | Path
     config: FinetuneConfig
     data: LabelledData
+    init_embeddings: Path | None = None
 
 
 def run_seed(job: Job, seed: int, folder: Path) -> SeedResult:
@@ -87,6 +92,9 @@ def _build(job: Job, seed: int) -> tuple[Parts, Objective, Learner]:
     config, learned = job.config, job.data.learned
     objective = build_head(parts.encoder, config.task, learned, config.readout, spread)
     learner = build_learner(parts.encoder, [objective], config.transfer, config.freeze)
+    if job.init_embeddings is not None:
+        table = parts.encoder.token_embeddings
+        say(str(fill_token_table(table, parts.tokenizer, job.init_embeddings)))
     return parts, objective, learner
 
 
@@ -119,6 +127,7 @@ def _judge(
         steps=state.step,
         tokens=state.tokens,
         seconds=state.seconds,
+        mix=mix_of(objective.head),
         figures={
             name: task.figures(replace(found, learned=model.learned), splits[name].path)
             for name, found in judged.items()
@@ -168,6 +177,7 @@ def _train(
         log=MetricsLog(folder, f"seed {seed}", tensorboard=training.tensorboard),
         checkpoints=Checkpoints(folder / "checkpoints", training.keep_checkpoints),
         evaluate=look if "dev" in streams else None,
+        score=lambda figures: figures[job.config.task.shown(job.data.learned)[0]],
     )
     return trainer.run()
 
