@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import gloze
 from gloze.checkpoint import load_parts, save_model
@@ -12,8 +13,11 @@ from gloze.cli import main
 from gloze.config.build import build_learner
 from gloze.core.errors import ConfigError, DataError, MissingExtraError
 from gloze.interop import onnx as graphs
+from gloze.nn.readout import Readout, ReadoutConfig
+from gloze.tasks.agreement import answers_agree
 from gloze.verbs import export as verb
 from tests.small import recipe, tokenizer
+from tests.verbs import labelled
 
 runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -31,7 +35,7 @@ def model(tmp_path_factory):
     return folder
 
 
-def vectors(folder, sequences):
+def vectors(folder, sequences, output="embeddings"):
     """The graph's vectors of some sequences, padded to one rectangle."""
     ids = np.zeros((len(sequences), max(map(len, sequences))), dtype=np.int64)
     mask = np.zeros_like(ids)
@@ -39,13 +43,13 @@ def vectors(folder, sequences):
         ids[row, : len(sequence)], mask[row, : len(sequence)] = sequence, 1
     session = runtime.InferenceSession(str(folder / "model.onnx"))
     given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-    return session.run(["embeddings"], given)[0]
+    return session.run([output], given)[0]
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_a_graph_gives_the_vectors_of_the_model_for_padded_texts(model, tmp_path, pooling):
     result = gloze.export(model, output=tmp_path / "e", pooling=pooling, texts=TEXTS)
-    assert result.lowest_cosine > 0.999999
+    assert result.agreement["lowest_cosine"] > 0.999999
     source = gloze.load(model)
     found = vectors(tmp_path / "e", source.sequences(TEXTS))
     assert np.abs(found - source.encode(TEXTS, pooling=pooling)).max() < 1e-5
@@ -66,9 +70,9 @@ def test_a_real_model_in_8_bits_points_where_it_did_and_takes_a_third_of_the_spa
     assert main(["export", str(minilm), "-o", str(tmp_path / "e"), "--precision", "int8"]) == 0
     told = capsys.readouterr().out
     note = json.loads((tmp_path / "e" / "export.json").read_text())
-    assert f"lowest cosine {note['lowest_cosine']:.4f}" in told
-    assert 0.98 <= note["lowest_cosine"] < note["mean_cosine"] < 1
-    assert note["lowest_in_batches"] >= 0.98
+    assert f"lowest cosine {note['agreement']['lowest_cosine']:.4f}" in told
+    assert 0.98 <= note["agreement"]["lowest_cosine"] < note["agreement"]["mean_cosine"] < 1
+    assert note["agreement"]["lowest_in_batches"] >= 0.98
     assert note["kept"] == 0
     assert note["megabytes"] < 91 / 3
     others = ["Coffee was grown in the hills.", "He never did like his brother's house."]
@@ -95,17 +99,18 @@ def test_as_few_layers_as_it_takes_are_kept(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(verb, "write_int8", written)
     found = iter([0.9, 0.5, 0.9, 0.85])
-    monkeypatch.setattr(verb, "_cosines", lambda *_: np.array([next(found)]))
+    monkeypatch.setattr(verb, "cosines", lambda *_: np.array([next(found)]))
     monkeypatch.setitem(verb.LEAST, "int8", 0.8)
     result = gloze.export(model, output=tmp_path / "e", precision="int8", texts=TEXTS)
     assert (tried, result.kept) == ([0, 1], 1)
-    assert (result.lowest_cosine, result.lowest_in_batches) == (0.9, 0.85)
+    assert result.agreement["lowest_cosine"] == 0.9
+    assert result.agreement["lowest_in_batches"] == 0.85
 
 
 def test_layers_that_are_kept_are_not_in_8_bits(model, tmp_path):
     onnx = pytest.importorskip("onnx")
     encoder = load_parts(model).encoder
-    graphs.write_graph(encoder, tmp_path / "f.onnx", pooling="mean", level=True)
+    graphs.write_graph(encoder, tmp_path / "f.onnx", end="mean", level=True)
     held = []
     for kept in (0, 1):
         graphs.write_int8(tmp_path / "f.onnx", tmp_path / "q.onnx", kept=kept)
@@ -140,8 +145,83 @@ def test_what_cannot_be_exported_is_refused(model, tmp_path, monkeypatch):
     one_way = build_learner(recipe(), tokenizer())[1].encoder
     object.__setattr__(one_way.config, "direction", "left_to_right")
     with pytest.raises(ConfigError, match="this one is left_to_right"):
-        graphs.write_graph(one_way, tmp_path / "m.onnx", pooling="mean")
+        graphs.write_graph(one_way, tmp_path / "m.onnx", end="mean")
     monkeypatch.setattr(graphs, "_PACKAGES", ("no_such_package",))
     with pytest.raises(MissingExtraError, match=r"gloze\[export\]"):
         gloze.export(model, output=tmp_path / "e", texts=TEXTS)
     assert not (tmp_path / "e").exists()
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tuned")
+    return gloze.finetune(
+        "classification",
+        model=labelled.model_folder(folder / "model"),
+        train=labelled.write_tsv(folder / "train.tsv", 32, seed=1),
+        output=folder / "run",
+        settings=labelled.FAST,
+    )
+
+
+def test_a_fine_tuned_model_is_exported_with_its_head(tuned, tmp_path):
+    result = gloze.export(tuned.model, output=tmp_path / "e")
+    assert result.task == "classification"
+    assert result.agreement["same_answers"] == 1
+    assert result.agreement["largest_difference"] < 1e-5
+    note = json.loads((tmp_path / "e" / "export.json").read_text())
+    assert note["output"] == "logits"
+    texts = ["the cat sees warm bread.", "my sister", "our teacher paints a long river."]
+    ids = [tuned.loaded.tokenizer.encode([text])[0] for text in texts]
+    specials = tuned.loaded.tokenizer.cls_id, tuned.loaded.tokenizer.sep_id
+    sequences = [np.r_[specials[0], each, specials[1]] for each in ids]
+    found = torch.tensor(vectors(tmp_path / "e", sequences, "logits")).softmax(-1)
+    for row, answer in zip(found.tolist(), tuned.predict(texts), strict=True):
+        assert row == pytest.approx(list(answer.probabilities.values()), abs=1e-5)
+
+
+def test_a_fine_tuned_model_gives_vectors_if_they_are_asked_for(tuned, tmp_path):
+    result = gloze.export(tuned.model, output=tmp_path / "e", pooling="mean", texts=TEXTS)
+    assert (result.task, result.pooling) == (None, "mean")
+
+
+def test_examples_to_compare_on_are_read_as_the_task_reads_them(tuned, tmp_path):
+    path = labelled.write_tsv(tmp_path / "own.tsv", 5, seed=3)
+    assert gloze.export(tuned.model, output=tmp_path / "e", texts=path).texts == 5
+
+
+def test_answers_that_differ_are_found(tuned):
+    model = tuned.loaded
+    judged = model.judge(model.task.take(["the cat", "my sister"]))
+
+    def turned(batch):
+        return -model.head.scores(model.encoder(batch), batch)
+
+    with torch.no_grad():
+        same, far = answers_agree(model, judged, turned)
+    assert same == 0
+    assert far > 0.01
+
+
+def test_a_head_a_graph_cannot_hold_is_refused(tuned, tmp_path):
+    reads = Readout(32, 3, ReadoutConfig(lstm_layers=1, lstm_size=8))
+    head = nn.Module()
+    head.readout, head.output = reads, nn.Linear(16, 2)
+    with pytest.raises(ConfigError, match="A BiLSTM over the encoder"):
+        graphs.write_graph(tuned.loaded.encoder, tmp_path / "m.onnx", end=head)
+    head.readout, head.crf = Readout(32, 3, ReadoutConfig()), nn.Linear(1, 1)
+    with pytest.raises(ConfigError, match=r"The chain of tags \(task.crf\)"):
+        graphs.write_graph(tuned.loaded.encoder, tmp_path / "m.onnx", end=head)
+
+
+def test_a_mix_of_layers_is_inside_the_graph(tmp_path):
+    folder = tmp_path
+    run = gloze.finetune(
+        "classification",
+        model=labelled.model_folder(folder / "model"),
+        train=labelled.write_tsv(folder / "train.tsv", 32, seed=1),
+        output=folder / "run",
+        settings=[*labelled.FAST, "readout.layers=all", "readout.combine=mix"],
+    )
+    result = gloze.export(run.model, output=tmp_path / "e")
+    assert result.agreement["largest_difference"] < 1e-5

@@ -59,6 +59,27 @@ def test_columns_and_order_are_kept_and_answers_added(tuned, texts, tmp_path):
     assert summary.model == tuned.model
 
 
+def test_a_submission_to_glue_numbers_the_answers_from_0(tuned, texts, tmp_path, monkeypatch):
+    path, content = texts
+    # Blocks are smaller than the file: the numbers go on.
+    monkeypatch.setattr("gloze.verbs.predict._AT_ONCE", 16)
+    predict(tuned.path, path, output=tmp_path / "out.tsv", to="glue")
+    lines = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
+    answers = tuned.predict([text for _, text in content])
+    assert lines == [
+        "index\tprediction",
+        *(f"{number}\t{answer.label}" for number, answer in enumerate(answers)),
+    ]
+
+
+def test_a_layout_no_task_writes_is_refused(tuned, texts, tmp_path):
+    with pytest.raises(ConfigError, match=r"--to gleu: Did you mean 'glue'\?.*writes table, glue"):
+        predict(tuned.path, texts[0], output=tmp_path / "out.tsv", to="gleu")
+    with pytest.raises(ConfigError, match=r"a submission to GLUE is a \.tsv file"):
+        predict(tuned.path, texts[0], output=tmp_path / "out.csv", to="glue")
+    assert not list(tmp_path.glob("out*"))
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_the_suffix_chooses_the_kind_of_file(tuned, texts, tmp_path, suffix):
     output = tmp_path / f"out{suffix}"

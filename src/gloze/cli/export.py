@@ -16,22 +16,27 @@ def export(
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     precision: Literal["float32", "int8"] = "float32",
-    pooling: Literal["mean", "cls"] = "mean",
+    pooling: Literal["mean", "cls"] | None = None,
     texts: Path | None = None,
     force: bool = False,
 ) -> ExportResult:
-    """Export an encoder with its pooling as an ONNX graph, compared with the model.
+    """Export an encoder with its pooling, or with its task, as an ONNX graph.
+
+    A fine-tuned model is exported with the head of its task, unless --pooling asks for vectors.
+    The graph is compared with the model before it is written.
 
     Example: gloze export runs/mini --precision int8 --texts sentences.txt -o mini-int8
+    Example: gloze export runs/sst2 -o sst2-onnx
 
     Args:
         model: a model or run folder, ours or in Hugging Face layout, or a hub name.
         output: the folder to write: the graph, the tokenizer, export.json.
         precision: of the graph. In int8 a vector agrees with the model's at a cosine of 0.98 at
-            least, or nothing is written.
-        pooling: the mean of all tokens' last hidden states, or that of [CLS].
-        texts: to compare on, one a line; sentences of the standard library's documentation by
-            default. 8 bits are judged by them: give your own.
+            least, and 98% of answers are the same, or nothing is written.
+        pooling: the mean of all tokens' last hidden states, or that of [CLS]; mean if the model
+            has no task.
+        texts: to compare on, one a line, or examples as the task reads them; sentences of the
+            standard library's documentation by default. 8 bits are judged by them: give your own.
         force: replace an export in the folder.
     """
     from gloze.verbs.export import export as run

@@ -1,7 +1,7 @@
 """Encoders as ONNX graphs, for runtimes that know nothing of us: the ``export`` extra.
 
 Such a graph takes a rectangle of padded token ids, as every runtime gives it, and returns one
-vector for each text.
+vector for each text, or the scores of a task's head.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gloze.core.batch import Batch
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.nn.attention import SelfAttention
     from gloze.nn.pooling import Pooling
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-OUTPUT = "embeddings"
+VECTORS, SCORES = "embeddings", "logits"
 # The first with all that is written here; runtimes of the last two years read it.
 _OPSET = 20
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -85,10 +86,10 @@ class _LevelLinear(nn.Module):
         return F.linear(x / largest, self.weight) * largest + self.bias
 
 
-class _Vectors(nn.Module):
-    """A padded rectangle of token ids to one vector for each text."""
+class _Encoder(nn.Module):
+    """A padded rectangle of token ids to hidden states."""
 
-    def __init__(self, encoder: TransformerEncoder, pooling: Pooling, *, level: bool) -> None:
+    def __init__(self, encoder: TransformerEncoder, *, level: bool) -> None:
         super().__init__()
         own: Any = deepcopy(encoder).float().cpu()
         for layer in own.layers:
@@ -97,14 +98,14 @@ class _Vectors(nn.Module):
                 for name, linear in list(part.named_children()):
                     if isinstance(linear, nn.Linear):
                         setattr(part, name, _LevelLinear(linear))
-        self.embeddings, self.layers, self.pooling = own.embeddings, own.layers, pooling
+        self.embeddings, self.layers = own.embeddings, own.layers
 
     def forward(
         self,
         input_ids: Int[Tensor, "texts longest"],
         attention_mask: Int[Tensor, "texts longest"],
         token_type_ids: Int[Tensor, "texts longest"],
-    ) -> Float[Tensor, "texts hidden"]:
+    ) -> list[Float[Tensor, "texts longest hidden"]]:
         texts, longest = input_ids.shape
         places = torch.arange(longest).expand(texts, -1).reshape(-1)
         hidden = self.embeddings(input_ids.reshape(-1), places, token_type_ids.reshape(-1))
@@ -114,13 +115,80 @@ class _Vectors(nn.Module):
             max_seqlen=longest,
             visible=attention_mask.bool(),
         )
+        states = [hidden]
         for layer in self.layers:
-            hidden = layer(hidden, layout)
-        hidden = hidden.view(texts, longest, -1)
-        if self.pooling == "cls":
-            return hidden[:, 0]
-        share = attention_mask[:, :, None].to(hidden.dtype)
-        return (hidden * share).sum(1) / share.sum(1)
+            states.append(layer(states[-1], layout))
+        return [state.view(texts, longest, -1) for state in states]
+
+
+def _pooled(hidden: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:
+    if pooling == "cls":
+        return hidden[:, 0]
+    share = attention_mask[:, :, None].to(hidden.dtype)
+    return (hidden * share).sum(1) / share.sum(1)
+
+
+class _Vectors(nn.Module):
+    """A padded rectangle of token ids to one vector for each text."""
+
+    def __init__(self, encoder: _Encoder, pooling: Pooling) -> None:
+        super().__init__()
+        self.encoder, self.pooling = encoder, pooling
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
+    ) -> Float[Tensor, "texts hidden"]:
+        states = self.encoder(input_ids, attention_mask, token_type_ids)
+        return _pooled(states[-1], attention_mask, self.pooling)
+
+
+class _Scores(nn.Module):
+    """A padded rectangle of token ids to the scores of each text, or of each token."""
+
+    def __init__(self, encoder: _Encoder, head: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+        own = deepcopy(head).float().cpu()
+        self.readout, self.output = own.readout, own.output
+        self.pooling: str | None = getattr(own, "pooling", None)
+        self.pooler = own._pooler[0].dense if self.pooling == "pooler" else None
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
+    ) -> Float[Tensor, "texts *longest width"]:
+        states = self.encoder(input_ids, attention_mask, token_type_ids)
+        if self.pooler is not None:
+            return self.output(torch.tanh(self.pooler(states[-1][:, 0])))
+        features = self.readout.combined([state.flatten(0, 1) for state in states])
+        features = features.view(*input_ids.shape, -1)
+        if self.pooling is not None:
+            features = _pooled(features, attention_mask, self.pooling)
+        return self.output(features)
+
+
+class Graph:
+    """A graph of :func:`write_graph` in onnxruntime, for batches of ours."""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        providers = ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+
+    def __call__(self, batch: Batch) -> Float[Tensor, "rows width"]:
+        """Return what the graph says of each sequence, or of each token."""
+        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
+        visible = torch.arange(batch.max_seqlen) < lengths[:, None]
+
+        def padded(x: Tensor) -> Any:
+            return x.new_zeros(visible.shape).masked_scatter_(visible, x).numpy()
+
+        parts = padded(batch.input_ids), visible.long().numpy(), padded(batch.token_type_ids)
+        [found] = self.session.run(None, dict(zip(INPUTS, parts, strict=True)))
+        rows = torch.from_numpy(found)
+        return rows[visible] if rows.dim() == 3 else rows
 
 
 def check_extra(purpose: str) -> None:
@@ -137,19 +205,22 @@ def check_extra(purpose: str) -> None:
 
 
 def write_graph(
-    encoder: TransformerEncoder, path: Path, *, pooling: Pooling, level: bool = False
+    encoder: TransformerEncoder, path: Path, *, end: Pooling | nn.Module, level: bool = False
 ) -> None:
-    """Write an encoder with its pooling in float32, for any number of texts of any length.
+    """Write an encoder and what is on it in float32, for any number of texts of any length.
 
     Args:
         encoder: to write.
         path: the file.
-        pooling: of its last hidden states.
+        end: the pooling of its last hidden states, or the head of a task.
         level: write it for :func:`write_int8`: inputs of products on one level.
 
     Raises:
-        ConfigError: if its tokens may not look both ways.
+        ConfigError: if its tokens may not look both ways, or the head is more than a graph holds.
     """
+    is_head = isinstance(end, nn.Module)
+    if is_head:
+        _check_head(end)
     if encoder.config.direction != "bidirectional":
         raise ConfigError(
             f"Only encoders whose tokens look both ways can be exported; this one is "
@@ -161,18 +232,30 @@ def write_graph(
         0: torch.export.Dim("texts", min=1, max=1 << 20),
         1: torch.export.Dim("longest", min=2, max=encoder.config.max_position_embeddings),
     }
+    plain = _Encoder(encoder, level=level)
+    module = _Scores(plain, end) if isinstance(end, nn.Module) else _Vectors(plain, end)
     with _quietly(), torch.no_grad():
         program: Any = torch.onnx.export(
-            _Vectors(encoder, pooling, level=level).eval(),
+            module.eval(),
             (ids, mask, torch.zeros_like(ids)),
             input_names=INPUTS,
-            output_names=[OUTPUT],
+            output_names=[SCORES if is_head else VECTORS],
             dynamic_shapes=dict.fromkeys(INPUTS, sizes),
             opset_version=_OPSET,
             dynamo=True,
             verbose=False,
         )
         program.save(path)
+
+
+def _check_head(head: Any) -> None:
+    if head.readout.lstm is not None:
+        raise ConfigError("A BiLSTM over the encoder (readout.lstm_layers) cannot be exported.")
+    if getattr(head, "crf", None) is not None:
+        raise ConfigError(
+            "The chain of tags (task.crf) is decoded over whole sentences, which a graph does not "
+            "do: export a model trained without."
+        )
 
 
 def write_int8(path: Path, output: Path, *, kept: int = 0) -> None:
@@ -192,7 +275,7 @@ def write_int8(path: Path, output: Path, *, kept: int = 0) -> None:
     graph = onnx.load(path)
     # Shapes noted by the exporter are of weights as they were before they are turned.
     del graph.graph.value_info[:]
-    weights = tuple(f"layers.{number}.output.weight" for number in range(kept))
+    weights = tuple(f"encoder.layers.{number}.output.weight" for number in range(kept))
     spared = [node.name for node in graph.graph.node if set(weights) & set(node.input)]
     with _quietly():
         quantize_dynamic(

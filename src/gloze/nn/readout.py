@@ -119,10 +119,12 @@ class Readout(nn.Module):
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "tokens size"]:
         """Return the features of each token."""
-        features = self._combine([hidden_states[layer] for layer in self.layers])
+        features = self.combined(hidden_states)
         return features if self.lstm is None else self.lstm(features, batch)
 
-    def _combine(self, states: list[Tensor]) -> Tensor:
+    def combined(self, hidden_states: list[Tensor]) -> Tensor:
+        """Return the layers it reads, put together: what the BiLSTM gets, if there is one."""
+        states = [hidden_states[layer] for layer in self.layers]
         if self.mix is not None:
             return self.mix(states)
         if len(states) == 1:

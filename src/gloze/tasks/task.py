@@ -88,6 +88,12 @@ class Task(Settings, ABC, Generic[E]):
             ConfigError: if they are not what this task answers.
         """
 
+    def some_inputs(self, texts: Sequence[str], learned: Learned) -> list[Any]:
+        """Return inputs of this task made of plain sentences, to try a model on."""
+        if not learned.pairs:
+            return list(texts)
+        return list(zip(texts, [*texts[1:], texts[0]], strict=True))
+
     @abstractmethod
     def resolve(self, *, is_plain: bool, metric: str | None = None) -> Self:
         """Return the settings with every ``auto`` decided.

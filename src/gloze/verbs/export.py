@@ -1,34 +1,38 @@
-"""``gloze export``: an encoder with its pooling as an ONNX graph, in float32 or 8 bits."""
+"""``gloze export``: an encoder with its pooling, or with its task, as an ONNX graph."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-import numpy.typing as npt
-
-from gloze.checkpoint import load, load_parts
+from gloze.checkpoint import find_model, load, load_parts, load_task
 from gloze.core.errors import ConfigError, DataError, nearest
-from gloze.core.files import new_folder, write_json
+from gloze.core.files import new_folder, read_json, write_json
 from gloze.core.manifest import write_manifest
 from gloze.core.output import refuse_existing, refuse_inputs
-from gloze.interop.onnx import INPUTS, OUTPUT, check_extra, write_graph, write_int8
+from gloze.inference.agreement import cosines, vectors_of
+from gloze.interop.onnx import INPUTS, SCORES, VECTORS, Graph, check_extra, write_graph, write_int8
 from gloze.nn.pooling import Pooling
+from gloze.tasks.agreement import answers_agree
 from gloze.tasks.lines import read_lines
+from gloze.tasks.model import kind_of_model
 from gloze.text.library_docs import read_library_docs
 from gloze.text.sentences import split_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from torch import nn
 
     from gloze.encoders.transformer import TransformerEncoder
-    from gloze.inference.model import Model
+    from gloze.tasks.model import TaskModel
+    from gloze.tokenizers import Tokenizer
 
 ExportPrecision = Literal["float32", "int8"]
 GRAPH, NOTE = "model.onnx", "export.json"
-# Under these cosines the graph is not the model.
+# Under this agreement the graph is not the model: cosines, or shares of same answers.
 LEAST = {"float32": 0.9999, "int8": 0.98}
 _TEXTS, _AT_ONCE = 200, 32
 _FILES = (
@@ -36,7 +40,23 @@ _FILES = (
     "special_tokens_map.json",
 )
 
-Vectors = npt.NDArray[np.float32]
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is exported, and how a graph of it is judged.
+
+    Attributes:
+        encoder, tokenizer: of the model.
+        end: the pooling or the head.
+        compare: a graph's file to its agreement, which the least is compared with, and figures.
+        about: what is known of it besides.
+    """
+
+    encoder: TransformerEncoder
+    tokenizer: Tokenizer
+    end: Pooling | nn.Module
+    compare: Callable[[Path], tuple[float, dict[str, float]]]
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,31 +66,31 @@ class ExportResult:
     Attributes:
         path: the folder.
         precision: of the graph.
-        pooling: inside the graph.
+        pooling: inside the graph; None if a head is.
+        task: whose head is inside the graph; None if none is.
         kept: layers whose feed-forward output stayed in float32.
         megabytes: size of the graph.
-        texts: how many texts it was compared on.
-        lowest_cosine: of the graph's vector and the model's, over these texts, each by itself.
-        mean_cosine: likewise.
-        lowest_in_batches: of 32 texts of like length padded together.
+        texts: how many texts or examples it was compared on.
+        agreement: figures by name. Of vectors ``lowest_cosine`` and ``mean_cosine`` of the
+            graph's and the model's, each text by itself, and ``lowest_in_batches`` of 32 padded
+            together. Of heads ``same_answers``, a share, and ``largest_difference`` of a
+            probability or other number of an answer.
     """
 
     path: Path
     precision: ExportPrecision
-    pooling: Pooling
+    pooling: Pooling | None
+    task: str | None
     kept: int
     megabytes: float
     texts: int
-    lowest_cosine: float
-    mean_cosine: float
-    lowest_in_batches: float
+    agreement: dict[str, float]
 
     def __str__(self) -> str:
-        lines = [
-            f"Compared on {self.texts} texts: lowest cosine {self.lowest_cosine:.4f}, "
-            f"mean {self.mean_cosine:.4f}; lowest in batches of {_AT_ONCE} "
-            f"{self.lowest_in_batches:.4f}.",
-        ]
+        told = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4f}" for name, value in self.agreement.items()
+        )
+        lines = [f"Compared on {self.texts} texts: {told}."]
         if self.kept:
             lines.append(f"Kept in float32 for it: the feed-forward outputs of {self.kept} layers.")
         lines.append(f"{self.precision} graph, {self.megabytes:.1f} MB: {self.path / GRAPH}")
@@ -86,22 +106,26 @@ def export(
     *,
     output: str | Path,
     precision: ExportPrecision = "float32",
-    pooling: Pooling = "mean",
+    pooling: Pooling | None = None,
     texts: str | Path | Sequence[str] | None = None,
     force: bool = False,
 ) -> ExportResult:
-    """Export an encoder with its pooling as an ONNX graph, and compare the two.
+    """Export an encoder with its pooling or its head as an ONNX graph, and compare the two.
 
+    A fine-tuned model is exported with the head of its task, unless ``pooling`` asks for vectors.
     In 8 bits the feed-forward outputs of the first layers stay in float32, as few as it takes for
-    every text's vector to agree with the model's at a cosine of 0.98, alone and in a batch.
+    every text's vector to agree with the model's at a cosine of 0.98, alone and in a batch, or
+    for 98% of the answers to be the same.
 
     Args:
         model: a model or run folder, ours or in Hugging Face layout, or a hub name.
         output: the folder to write: the graph, the tokenizer, ``export.json``.
         precision: ``float32``, or ``int8`` with a scale for each output of a weight.
-        pooling: ``mean`` of all tokens' last hidden states, or that of [CLS].
-        texts: to compare on: a file with one a line, or the texts; sentences of the standard
-            library's documentation by default. 8 bits are judged by them: give your own.
+        pooling: ``mean`` of all tokens' last hidden states, or that of [CLS]; ``mean`` if the
+            model has no task.
+        texts: to compare on: a file with one a line, or of examples that the task reads; or the
+            texts; sentences of the standard library's documentation by default. 8 bits are
+            judged by them: give your own.
         force: replace an export in ``output``.
 
     Raises:
@@ -110,100 +134,108 @@ def export(
         WriteError: if the disk is full or the place cannot be written to.
     """
     _check_call(precision, pooling)
-    # Shortest first, so that batches hold alike lengths.
-    output, given = Path(output), sorted(_read(texts), key=len)
+    output = Path(output)
     refuse_existing(output, force=force, ours=_FILES)
     refuse_inputs(output, [model, *([texts] if isinstance(texts, str | Path) else [])])
-    # Read twice: a model in use has laid its weights out for the processor.
-    parts, source = load_parts(model), load(model)
-    expected = source.encode(given, pooling=pooling)
-
-    def compare(graph: Path) -> npt.NDArray[np.float64]:
-        both = [run_graph(graph, source, given, at_once) for at_once in (1, _AT_ONCE)]
-        return np.stack([_cosines(vectors, expected) for vectors in both])
-
+    has_task = kind_of_model(read_json(find_model(model) / "config.json")) is not None
+    if has_task and pooling is None:
+        subject = _task(load_task(model), texts, precision)
+    else:
+        subject = _vectors(model, pooling or "mean", texts)
     with new_folder(output, force=force, ours=_FILES) as folder:
-        found, kept = _write(parts.encoder, folder / GRAPH, precision, pooling, compare)
-        if not found.min() >= LEAST[precision]:  # a NaN is no agreement
+        agreement, figures, kept = _write(subject, folder / GRAPH, precision)
+        if not agreement >= LEAST[precision]:  # a NaN is no agreement
             raise DataError(
-                f"the {precision} graph does not agree with the model: cosine {found.min():.4f} "
-                f"for {given[int(found.min(axis=0).argmin())]!r:.80}; {LEAST[precision]} is the "
-                "least. Nothing was written.",
+                f"the {precision} graph does not agree with the model: {agreement:.4f}, and "
+                f"{LEAST[precision]} is the least. Nothing was written.",
                 hint="Export in float32." if precision == "int8" else "",
             )
         result = ExportResult(
             path=output,
             precision=precision,
-            pooling=pooling,
             kept=kept,
             megabytes=(folder / GRAPH).stat().st_size / 1e6,
-            texts=len(given),
-            lowest_cosine=float(found[0].min()),
-            mean_cosine=float(found[0].mean()),
-            lowest_in_batches=float(found[1].min()),
+            agreement=figures,
+            **subject.about,
         )
-        source.tokenizer.save(folder, max_length=source.max_length)
-        inputs = {"inputs": INPUTS, "output": OUTPUT, "max_length": source.max_length}
-        write_json(folder / NOTE, {**result.to_dict(), **inputs, "path": GRAPH})
+        most = subject.encoder.config.max_position_embeddings
+        subject.tokenizer.save(folder, max_length=most)
+        about = {"inputs": INPUTS, "output": SCORES if result.task else VECTORS, "path": GRAPH}
+        write_json(folder / NOTE, {**result.to_dict(), **about, "max_length": most})
         write_manifest(folder)
     return result
 
 
-def _check_call(precision: str, pooling: str) -> None:
+def _check_call(precision: str, pooling: str | None) -> None:
     if precision not in LEAST:
         raise ConfigError(
             f"--precision {precision}: {nearest(precision, LEAST)}It is one of {', '.join(LEAST)}."
         )
-    if pooling not in get_args(Pooling):
+    if pooling is not None and pooling not in get_args(Pooling):
         raise ConfigError(f"--pooling {pooling}: it is one of {', '.join(get_args(Pooling))}.")
     check_extra("gloze export")
 
 
+def _vectors(
+    model: str | Path, pooling: Pooling, texts: str | Path | Sequence[str] | None
+) -> _Subject:
+    """Return an encoder to be exported with its pooling."""
+    # Shortest first, so that batches hold alike lengths.
+    given = sorted(_read(texts), key=len)
+    # Read twice: a model in use has laid its weights out for the processor.
+    parts, source = load_parts(model), load(model)
+    expected, sequences = source.encode(given, pooling=pooling), source.sequences(given)
+
+    def compare(path: Path) -> tuple[float, dict[str, float]]:
+        graph = Graph(path)
+        alone, in_batches = (
+            cosines(vectors_of(graph, sequences, at_once), expected) for at_once in (1, _AT_ONCE)
+        )
+        figures = {
+            "lowest_cosine": float(alone.min()),
+            "mean_cosine": float(alone.mean()),
+            "lowest_in_batches": float(in_batches.min()),
+        }
+        return min(figures["lowest_cosine"], figures["lowest_in_batches"]), figures
+
+    about = {"pooling": pooling, "task": None, "texts": len(given)}
+    return _Subject(parts.encoder, parts.tokenizer, pooling, compare, about)
+
+
+def _task(
+    model: TaskModel, texts: str | Path | Sequence[str] | None, precision: ExportPrecision
+) -> _Subject:
+    """Return an encoder to be exported with the head of its task."""
+    if isinstance(texts, str | Path):
+        examples = list(model.task.reader().read(Path(texts), needs_labels=False))
+    else:
+        examples = model.task.take(model.task.some_inputs(_read(texts), model.learned))
+    judged = model.judge(examples)
+
+    def compare(path: Path) -> tuple[float, dict[str, float]]:
+        same, difference = answers_agree(model, judged, Graph(path))
+        figures = {"same_answers": same, "largest_difference": difference}
+        return min(same, 1 - difference) if precision == "float32" else same, figures
+
+    about = {"pooling": None, "task": model.task.kind, "texts": len(examples)}
+    return _Subject(model.encoder, model.tokenizer, model.head, compare, about)
+
+
 def _write(
-    encoder: TransformerEncoder,
-    graph: Path,
-    precision: ExportPrecision,
-    pooling: Pooling,
-    compare: Callable[[Path], npt.NDArray[np.float64]],
-) -> tuple[npt.NDArray[np.float64], int]:
-    """Write the graph; return each text's cosine, alone and in a batch, and the layers kept."""
-    write_graph(encoder, graph, pooling=pooling, level=precision == "int8")
+    subject: _Subject, graph: Path, precision: ExportPrecision
+) -> tuple[float, dict[str, float], int]:
+    """Write the graph; return its agreement, figures of it, and the layers kept."""
+    write_graph(subject.encoder, graph, end=subject.end, level=precision == "int8")
     if precision == "float32":
-        return compare(graph), 0
+        return *subject.compare(graph), 0
     exact = graph.rename(graph.with_name("float32.onnx"))
-    for kept in range(encoder.config.num_hidden_layers + 1):
+    for kept in range(subject.encoder.config.num_hidden_layers + 1):
         write_int8(exact, graph, kept=kept)
-        found = compare(graph)
-        if found.min() >= LEAST[precision]:
+        agreement, figures = subject.compare(graph)
+        if agreement >= LEAST[precision]:
             break
     exact.unlink()
-    return found, kept
-
-
-def run_graph(path: Path, source: Model, texts: Sequence[str], at_once: int) -> Vectors:
-    """Return the graph's vectors of some texts, as onnxruntime computes them, padded together."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    sequences = source.sequences(texts)
-    vectors = []
-    for first in range(0, len(sequences), at_once):
-        part = sequences[first : first + at_once]
-        ids = np.zeros((len(part), max(map(len, part))), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, sequence in enumerate(part):
-            ids[row, : len(sequence)], mask[row, : len(sequence)] = sequence, 1
-        given = dict(zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True))
-        vectors.append(session.run([OUTPUT], given)[0])
-    return np.concatenate(vectors)
-
-
-def _cosines(one: Vectors, other: Vectors) -> npt.NDArray[np.float64]:
-    a, b = one.astype(np.float64), other.astype(np.float64)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.asarray((a * b).sum(axis=1) / norms)
+    return agreement, figures, kept
 
 
 def _read(texts: str | Path | Sequence[str] | None) -> list[str]:
