@@ -20,7 +20,7 @@ def export(
     texts: Path | None = None,
     force: bool = False,
 ) -> ExportResult:
-    """Export an encoder with its pooling, or with its task, as an ONNX graph.
+    """Export an encoder, with its pooling or its task, as an ONNX graph.
 
     A fine-tuned model is exported with the head of its task, unless --pooling asks for vectors.
     The graph is compared with the model before it is written.

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gloze.core.batch import Batch
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.nn.attention import SelfAttention
     from gloze.nn.pooling import Pooling
@@ -164,31 +163,6 @@ class _Scores(nn.Module):
         if self.pooling is not None:
             features = _pooled(features, attention_mask, self.pooling)
         return self.output(features)
-
-
-class Graph:
-    """A graph of :func:`write_graph` in onnxruntime, for batches of ours."""
-
-    def __init__(self, path: Path) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        providers = ["CPUExecutionProvider"]
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-
-    def __call__(self, batch: Batch) -> Float[Tensor, "rows width"]:
-        """Return what the graph says of each sequence, or of each token."""
-        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
-        visible = torch.arange(batch.max_seqlen) < lengths[:, None]
-
-        def padded(x: Tensor) -> Any:
-            return x.new_zeros(visible.shape).masked_scatter_(visible, x).numpy()
-
-        parts = padded(batch.input_ids), visible.long().numpy(), padded(batch.token_type_ids)
-        [found] = self.session.run(None, dict(zip(INPUTS, parts, strict=True)))
-        rows = torch.from_numpy(found)
-        return rows[visible] if rows.dim() == 3 else rows
 
 
 def check_extra(purpose: str) -> None:

@@ -13,7 +13,8 @@ from gloze.core.files import new_folder, read_json, write_json
 from gloze.core.manifest import write_manifest
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.inference.agreement import cosines, vectors_of
-from gloze.interop.onnx import INPUTS, SCORES, VECTORS, Graph, check_extra, write_graph, write_int8
+from gloze.interop.onnx import INPUTS, SCORES, VECTORS, check_extra, write_graph, write_int8
+from gloze.interop.onnx_run import Graph
 from gloze.nn.pooling import Pooling
 from gloze.tasks.agreement import answers_agree
 from gloze.tasks.lines import read_lines
