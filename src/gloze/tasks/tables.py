@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 from gloze.core.errors import DataError
+from gloze.tasks.json_files import parse_json
 from gloze.tasks.lines import read_lines
 from gloze.text.compression import COMPRESSED
 from gloze.text.sources import STDIN
@@ -193,25 +193,10 @@ def _jsonl(path: Path) -> Iterator[Row]:
 
 
 def _json_object(path: Path, line: int, text: str) -> dict[str, Any]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        values = dict(pairs)
-        if len(values) < len(pairs):
-            raise ValueError("a name is given twice")
-        return values
-
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not JSON")
-
     try:
-        value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
-        if "\\u" in text:
-            # A lone surrogate, written as an escape, is no character and cannot be written again.
-            json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        reason: object = "too deeply nested" if isinstance(error, RecursionError) else error
-        if isinstance(error, UnicodeEncodeError):
-            reason = "a lone surrogate, which is no character"
-        raise DataError(f"not valid JSON ({reason}).", path=path, line=line) from None
+        value = parse_json(text)
+    except ValueError as error:
+        raise DataError(f"not valid JSON ({error}).", path=path, line=line) from None
     if not isinstance(value, dict):
         raise DataError(
             f"a JSON object is expected on each line, not {type(value).__name__}.",
