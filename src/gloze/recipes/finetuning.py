@@ -11,7 +11,11 @@ from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings
 from gloze.nn.readout import ReadoutConfig
 from gloze.tasks import TASKS
+from gloze.tasks.choice import Choice
 from gloze.tasks.classification import Classification
+from gloze.tasks.multilabel import Multilabel
+from gloze.tasks.ranking import Ranking
+from gloze.tasks.regression import Regression
 from gloze.training.config import TrainingConfig
 from gloze.training.transfer import Transfer, is_frozen
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 
 _NOTES = ("versions",)
 # The settings of each task; pydantic tells them apart by their kind.
-TaskConfig = Classification
+TaskConfig = Classification | Regression | Multilabel | Choice | Ranking
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gloze.core.batch import Batch, Ints
-    from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
+    from gloze.encoders.transformer import TransformerEncoder
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tokenizers import Tokenizer
@@ -120,9 +120,7 @@ class Choice(SequenceTask[Question]):
         is_cut = (text_kept < text_lengths[owner]) | (asked_kept < asked_lengths[owner])
         is_cut |= option_kept < option_lengths
         gold = None if path is None else gold_numbers(examples)
-        encoded = lay_out(
-            NAME, tokenizer, first, second, truncated=len(np.unique(owner[is_cut]))
-        )
+        encoded = lay_out(NAME, tokenizer, first, second, truncated=len(np.unique(owner[is_cut])))
         return replace(encoded, sizes=sizes, labels=gold)
 
     def build(

@@ -83,7 +83,7 @@ class ChoiceReader:
             raise DataError("a header and no rows.", path=path)
         if doubles:
             say(
-                f"{path}: {len(doubles)} of {count:,} questions give an option twice, first that of "
+                f"{path}: {len(doubles)} of {count:,} questions give an option twice, the first in "
                 f"line {doubles[0]}. They are kept; the first of two right ones counts as right."
             )
 
@@ -102,9 +102,9 @@ def _found_columns(
     if question is None and not layout.headerless and "question" in known:
         question = "question"
     options = layout.options or (("options",) if "options" in known else _numbered(known))
-    wanted = {column: "context" for column in layout.context}
+    wanted = dict.fromkeys(layout.context, "context")
     wanted |= {question: "question"} if question else {}
-    wanted |= {column: "options" for column in options or ("options",)}
+    wanted |= dict.fromkeys(options or ("options",), "options")
     check_columns(path, known, wanted | ({layout.label: "label"} if needs_labels else {}))
     return replace(layout, question=question, options=options)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gloze.core.errors import ConfigError
-from gloze.tasks.formats import check_format, check_roles, parse_columns
+from gloze.tasks.formats import are_numbers, columns_by_role, named_format, numbers
 from gloze.tasks.tables import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class ChoiceLayout:
         label: column of the right option.
         numbering: how it is named.
         headerless: names of the columns of a file that has no header.
+        is_numbered: whether columns are named by their numbers: the file has no header.
         has_doubles: whether the published files hold a few questions with an option given twice,
             which are kept and counted.
     """
@@ -44,11 +45,12 @@ class ChoiceLayout:
     label: str = "label"
     numbering: Numbering = "any"
     headerless: tuple[str, ...] = ()
+    is_numbered: bool = False
     has_doubles: bool = False
 
     def names(self, first: list[str]) -> Sequence[str] | None:
         """Return the names of the columns if the first line is a row already, else None."""
-        return self.headerless or None
+        return numbers(first) if self.is_numbered else self.headerless or None
 
 
 def _columns(pattern: str, names: str) -> tuple[str, ...]:
@@ -118,9 +120,8 @@ def choice_layout(format: str | None, columns: str | dict[str, str] | None) -> C
     Raises:
         ConfigError: naming the nearest format or role if one is unknown.
     """
-    layout = check_format(format, LAYOUTS) if format else ChoiceLayout()
-    roles = parse_columns(columns) if isinstance(columns, str) else dict(columns or {})
-    check_roles(roles, ROLES)
+    layout = named_format(format, LAYOUTS) if format else ChoiceLayout()
+    roles = columns_by_role(columns, ROLES)
     if roles and layout.document:
         raise ConfigError(f"--columns is for tables; --format {format} is of JSON documents.")
     options = tuple(
@@ -132,4 +133,5 @@ def choice_layout(format: str | None, columns: str | dict[str, str] | None) -> C
         question=roles.get("question", layout.question),
         options=options or layout.options,
         label=roles.get("label", layout.label),
+        is_numbered=bool(roles) and are_numbers([*roles.values(), *options]),
     )

@@ -197,7 +197,7 @@ class Classification(TextTask):
         return {
             **id2label(learned.labels),
             "problem_type": "single_label_classification",
-            **self.their_architecture(),
+            **self.their_architecture("BertForSequenceClassification"),
         }
 
 

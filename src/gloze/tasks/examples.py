@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from gloze.tasks.formats import Format
 from gloze.tasks.tables import kind_of, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gloze.tasks.tables import Row
 
@@ -36,13 +37,6 @@ class Example:
     label: str | None = None
     row: dict[str, Any] | None = None
     line: int = 0
-
-
-@dataclass(frozen=True)
-class _Columns:
-    text_a: str
-    text_b: str | None
-    label: str | None
 
 
 def read_examples(
@@ -76,19 +70,43 @@ def iterate_examples(
 ) -> Iterator[Example]:
     """Yield the examples of :func:`read_examples` one by one, in memory bounded by a row."""
     layout = layout or Format()
+    column = layout.label or "label"
+    wanted = {column: "label"} if needs_labels or layout.is_label_named else {}
+    for row, text_a, text_b in iterate_texts(path, layout, wanted):
+        label = _label(path, row, column, has_scores=layout.has_scores)
+        if label is None and needs_labels:
+            raise DataError("no label in this row.", path=path, line=row.line, column=column)
+        yield Example(text_a, text_b, label, row.values if keep_rows else None, row.line)
+
+
+def iterate_texts(
+    path: Path, layout: Format, wanted: Mapping[str, str]
+) -> Iterator[tuple[Row, str, str | None]]:
+    """Yield the rows of a file, each with its text, or with its pair of texts.
+
+    Args:
+        path: TSV, CSV, JSONL or Parquet, plain or compressed.
+        layout: where the texts are.
+        wanted: further columns that must be there, with the role of each.
+
+    Raises:
+        DataError: naming file, line and column of the first thing that is wrong.
+    """
     broken: list[DataError] = []
     rows = read_rows(
         path,
         layout.kind or kind_of(path),
         names=layout.names,
+        optional=layout.optional,
         on_broken=broken.append if layout.skips_broken else None,
     )
-    columns: _Columns | None = None
+    columns: tuple[str, str | None] | None = None
     count = 0
     for row in rows:
-        columns = columns or _find_columns(path, row.values, layout, needs_labels=needs_labels)
+        columns = columns or _find_columns(path, list(row.values), layout, wanted)
         count += 1
-        yield _example(path, row, columns, needs_labels=needs_labels, keep_row=keep_rows)
+        text_b = None if columns[1] is None else text_of(path, row, columns[1])
+        yield row, text_of(path, row, columns[0]), text_b
     if count == 0:
         raise DataError("a header and no rows.", path=path)
     _report_broken(broken, count)
@@ -103,6 +121,10 @@ class TableReader:
     """
 
     layout: Format
+
+    def with_scores(self) -> TableReader:
+        """Return the reader of the same layout whose labels are numbers on a scale."""
+        return TableReader(replace(self.layout, has_scores=True))
 
     @property
     def metric(self) -> str | None:
@@ -169,10 +191,9 @@ def _report_broken(broken: Sequence[DataError], count: int) -> None:
 
 
 def _find_columns(
-    path: Path, values: Iterable[str], layout: Format, *, needs_labels: bool
-) -> _Columns:
-    """Return which columns to read, looked for in the first row."""
-    known = list(values)
+    path: Path, known: Sequence[str], layout: Format, wanted: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """Return the columns of the texts, looked for among those of the first row."""
     if layout.text_a is not None:
         text_a, text_b = layout.text_a, layout.text_b
     elif "text" in known and "text_a" not in known:
@@ -180,13 +201,23 @@ def _find_columns(
     else:
         text_a = "text" if "text_a" not in known and "text_b" not in known else "text_a"
         text_b = layout.text_b or ("text_b" if "text_b" in known else None)
-    label = layout.label or "label"
-    wanted = [(text_a, "text_a" if text_b else "text")]
-    if text_b is not None:
-        wanted.append((text_b, "text_b"))
-    if needs_labels or layout.is_label_named:
-        wanted.append((label, "label"))
-    for column, role in wanted:
+    texts = {text_a: "text_a" if text_b else "text"} | ({text_b: "text_b"} if text_b else {})
+    check_columns(path, known, texts | dict(wanted))
+    return text_a, text_b
+
+
+def check_columns(path: Path, known: Sequence[str], wanted: Mapping[str, str]) -> None:
+    """Check that a file has the columns that are wanted.
+
+    Args:
+        path: of the file.
+        known: its columns.
+        wanted: the columns it needs, with the role of each for ``--columns``.
+
+    Raises:
+        DataError: naming the first that is missing and the nearest there is.
+    """
+    for column, role in wanted.items():
         if column not in known:
             raise DataError(
                 f"no such column. {nearest(column, known)}Columns found: {', '.join(known)}.",
@@ -195,46 +226,66 @@ def _find_columns(
                 column=column,
                 hint=f"Name yours with --columns {role}=NAME.",
             )
-    return _Columns(text_a, text_b, label if label in known else None)
 
 
-def _example(
-    path: Path, row: Row, columns: _Columns, *, needs_labels: bool, keep_row: bool
-) -> Example:
-    text_b = None if columns.text_b is None else _text(path, row, columns.text_b)
-    label = None if columns.label is None else _label(path, row, columns.label)
-    if label is None and needs_labels:
-        raise DataError("no label in this row.", path=path, line=row.line, column=columns.label)
-    text_a = _text(path, row, columns.text_a)
-    return Example(text_a, text_b, label, row.values if keep_row else None, row.line)
+def text_of(path: Path, row: Row, column: str) -> str:
+    """Return the text in a column.
+
+    Raises:
+        DataError: if there is none, or none that can be read.
+    """
+    return check_text(row.values.get(column), path, row.line, column)
 
 
-def _text(path: Path, row: Row, column: str) -> str:
-    value = row.values.get(column)
+def check_text(value: Any, path: Path, line: int, column: str) -> str:
+    """Return a value that is a text, and not empty.
+
+    Raises:
+        DataError: if it is not.
+    """
     if not isinstance(value, str):
         found = "nothing" if value is None else f"{type(value).__name__} {value!r:.40}"
-        raise DataError(
-            f"a text is expected, found {found}.", path=path, line=row.line, column=column
-        )
+        raise DataError(f"a text is expected, found {found}.", path=path, line=line, column=column)
     if not value.strip():
-        raise DataError("the text is empty.", path=path, line=row.line, column=column)
+        raise DataError("the text is empty.", path=path, line=line, column=column)
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
             raise DataError(
-                "a lone surrogate, which is no character.",
-                path=path,
-                line=row.line,
-                column=column,
+                "a lone surrogate, which is no character.", path=path, line=line, column=column
             ) from None
     return value
 
 
-def _label(path: Path, row: Row, column: str) -> str | None:
+def number_of(path: Path, row: Row, column: str) -> float:
+    """Return the number in a column.
+
+    Raises:
+        DataError: if there is none, or it is infinite or no number.
+    """
+    value = row.values.get(column)
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    # Python takes 1_000 for a number; nobody who writes a table does.
+    if not math.isfinite(number) or (isinstance(value, str) and "_" in value):
+        raise DataError(
+            f"a finite number is expected, found {value!r:.40}.",
+            path=path,
+            line=row.line,
+            column=column,
+        )
+    return number
+
+
+def _label(path: Path, row: Row, column: str, *, has_scores: bool) -> str | None:
     value = row.values.get(column)
     if value is None or value == "":
         return None
+    if has_scores:
+        return repr(number_of(path, row, column))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | str):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from gloze.core.errors import ConfigError, nearest
 from gloze.tasks.tables import KINDS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+T = TypeVar("T")
 ROLES = ("text", "text_a", "text_b", "label")
 
 
@@ -29,6 +30,7 @@ class Format:
             out and counted.
         metric: the figure by which the task is judged; None if the layout does not say.
         has_scores: whether labels are numbers on a scale, not classes.
+        optional: how many of the last columns rows without a header may lack.
     """
 
     kind: Kind | None = None
@@ -39,15 +41,17 @@ class Format:
     is_numbered: bool = False
     is_label_named: bool = False
     skips_broken: bool = False
-    metric: Literal["accuracy", "f1", "matthews"] | None = None
+    metric: Literal["accuracy", "f1", "matthews", "spearman"] | None = None
     has_scores: bool = False
+    optional: int = 0
 
     def names(self, first: list[str]) -> Sequence[str] | None:
         """Return the names of the columns if the first line is a row already, else None."""
         if self.is_numbered:
-            return [str(number) for number in range(len(first))]
-        is_row = len(first) == len(self.headerless) and self.text_a not in first
-        return self.headerless if is_row else None
+            return numbers(first)
+        most = len(self.headerless)
+        is_row = most - self.optional <= len(first) <= most and self.text_a not in first
+        return self.headerless if is_row and most else None
 
 
 def _glue(text_a: str, text_b: str | None, label: str) -> Format:
@@ -65,7 +69,18 @@ GLUE: dict[str, Format] = {
     "sst2": _glue("sentence", None, "label"),
     "mrpc": replace(_glue("#1 String", "#2 String", "Quality"), metric="f1"),
     "qqp": replace(_glue("question1", "question2", "is_duplicate"), metric="f1", skips_broken=True),
-    "stsb": replace(_glue("sentence1", "sentence2", "score"), has_scores=True),
+    # The labels of its test set were published apart, without a header and with the sources of
+    # some sentences at the end (sts-test.csv of the STS benchmark, Cer et al. 2017).
+    "stsb": replace(
+        _glue("sentence1", "sentence2", "score"),
+        metric="spearman",
+        has_scores=True,
+        headerless=(
+            *("genre", "filename", "year", "old_index", "score", "sentence1", "sentence2"),
+            *("source1", "source2"),
+        ),
+        optional=2,
+    ),
     "mnli": replace(_glue("sentence1", "sentence2", "gold_label"), skips_broken=True),
     "qnli": _glue("question", "sentence", "label"),
     "rte": _glue("sentence1", "sentence2", "label"),
@@ -86,13 +101,8 @@ def find_format(name: str | None, columns: str | dict[str, str] | None = None) -
     Raises:
         ConfigError: naming the nearest format or role if one is unknown.
     """
-    if name is not None and name not in FORMATS:
-        raise ConfigError(
-            f"Unknown format {name!r}. {nearest(name, FORMATS)}Known: {', '.join(FORMATS)}."
-        )
-    found = Format() if name is None else FORMATS[name]
-    pairs = parse_columns(columns) if isinstance(columns, str) else dict(columns or {})
-    _check_roles(pairs)
+    found = Format() if name is None else named_format(name, FORMATS)
+    pairs = columns_by_role(columns, ROLES)
     if not pairs:
         return found
     return replace(
@@ -100,9 +110,54 @@ def find_format(name: str | None, columns: str | dict[str, str] | None = None) -
         text_a=pairs.get("text", pairs.get("text_a", found.text_a)),
         text_b=pairs.get("text_b", found.text_b),
         label=pairs.get("label", found.label),
-        is_numbered=all(column.isdecimal() for column in pairs.values()),
+        is_numbered=are_numbers(pairs.values()),
         is_label_named="label" in pairs,
     )
+
+
+def named_format(name: str, known: Mapping[str, T]) -> T:
+    """Return the format of that name.
+
+    Raises:
+        ConfigError: naming the nearest if it is unknown.
+    """
+    if name not in known:
+        raise ConfigError(
+            f"Unknown format {name!r}. {nearest(name, known)}Known: {', '.join(known)}."
+        )
+    return known[name]
+
+
+def are_numbers(columns: Iterable[str]) -> bool:
+    """Return whether columns are named by their numbers: then the file has no header."""
+    return all(column.isdecimal() for column in columns)
+
+
+def numbers(first: list[str]) -> Sequence[str]:
+    """Return the columns of a first line named by their numbers, counted from 0."""
+    return [str(number) for number in range(len(first))]
+
+
+def columns_by_role(columns: str | dict[str, str] | None, known: Sequence[str]) -> dict[str, str]:
+    """Return a person's own column names by their roles.
+
+    Args:
+        columns: like ``text_a=sentence,label=gold``, or the same as a dict.
+        known: the roles there are.
+
+    Raises:
+        ConfigError: naming the nearest role if one is unknown.
+    """
+    roles = parse_columns(columns) if isinstance(columns, str) else dict(columns or {})
+    for role in roles:
+        if role not in known:
+            raise ConfigError(
+                f"--columns: unknown role {role!r}. {nearest(role, known)}"
+                f"Known: {', '.join(known)}."
+            )
+    if "text" in roles and "text_a" in roles:
+        raise ConfigError("--columns: text and text_a are the same; name one of them.")
+    return roles
 
 
 def parse_columns(text: str) -> dict[str, str]:
@@ -121,15 +176,3 @@ def parse_columns(text: str) -> dict[str, str]:
             )
         pairs[role] = column
     return pairs
-
-
-def _check_roles(roles: Iterable[str]) -> None:
-    names = list(roles)
-    for role in names:
-        if role not in ROLES:
-            raise ConfigError(
-                f"--columns: unknown role {role!r}. {nearest(role, ROLES)}"
-                f"Known: {', '.join(ROLES)}."
-            )
-    if "text" in names and "text_a" in names:
-        raise ConfigError("--columns: text and text_a are the same; name one of them.")

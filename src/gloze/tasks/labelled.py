@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gloze.core.errors import ConfigError
 from gloze.core.progress import say
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def encode_splits(
         ConfigError: if task or encoder cannot take these examples.
         DataError: if splits do not fit each other.
     """
+    if task.is_tuned and "dev" not in paths:
+        raise ConfigError("task.threshold is to be tuned on a --dev file, and none is given.")
     learned = task.learn(examples["train"], paths["train"])
     splits = {}
     for name, path in paths.items():

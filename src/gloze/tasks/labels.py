@@ -54,12 +54,18 @@ def number_labels(examples: Sequence[Example], labels: Sequence[str], path: Path
     numbers = {label: number for number, label in enumerate(labels)}
     for example in examples:
         if example.label not in numbers:
-            known = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
-            raise DataError(
-                f"unknown label {example.label!r}. "
-                f"{nearest(example.label or '', labels)}Known from training: {known}.",
-                path=path,
-                line=example.line,
-                column="label",
-            )
+            raise unknown_label(example.label, labels, path, example.line, "label")
     return np.array([numbers[e.label] for e in examples if e.label is not None], dtype=np.int64)
+
+
+def unknown_label(
+    label: str | None, labels: Sequence[str], path: Path, line: int, column: str
+) -> DataError:
+    """Return the error of a label that training did not have."""
+    known = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
+    return DataError(
+        f"unknown label {label!r}. {nearest(label or '', labels)}Known from training: {known}.",
+        path=path,
+        line=line,
+        column=column,
+    )

@@ -199,7 +199,7 @@ class Multilabel(TextTask):
         return {
             **id2label(learned.labels),
             "problem_type": "multi_label_classification",
-            **self.their_architecture(),
+            **self.their_architecture("BertForSequenceClassification"),
         }
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gloze.core.errors import ConfigError, DataError, nearest
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
 from gloze.tasks.examples import Example, iterate_texts
-from gloze.tasks.formats import Format, check_format, check_roles, parse_columns
+from gloze.tasks.formats import Format, columns_by_role, named_format
 from gloze.tasks.labels import sorted_labels, unknown_label
 from gloze.tasks.lines import read_lines
 from gloze.tasks.tables import KINDS
@@ -29,7 +29,10 @@ _BETWEEN_COLUMNS = "|"
 _GO_EMOTIONS = Format(
     kind="tsv", text_a="text", label="labels", headerless=("text", "labels", "comment_id")
 )
-FORMATS = {**{kind: Format(kind=kind) for kind in KINDS}, "goemotions": _GO_EMOTIONS}
+FORMATS: dict[str, Format] = {
+    **{kind: Format(kind=kind) for kind in KINDS},
+    "goemotions": _GO_EMOTIONS,
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class LabelReader:
         self, path: Path, *, needs_labels: bool = True, keep_rows: bool = False
     ) -> Iterator[LabelledText]:
         """Yield the examples of a file in their order; see :meth:`Reader.read`."""
-        wanted = {column: "labels" for column in self.columns} if needs_labels else {}
+        wanted = dict.fromkeys(self.columns, "labels") if needs_labels else {}
         for row, text_a, text_b in iterate_texts(path, self.layout, wanted):
             labels = self._labels(path, row) if needs_labels else None
             kept = row.values if keep_rows else None
@@ -94,9 +97,8 @@ def label_reader(
     Raises:
         ConfigError: naming the nearest format or role if one is unknown.
     """
-    layout = check_format(format, FORMATS)
-    roles = parse_columns(columns) if isinstance(columns, str) else dict(columns or {})
-    check_roles(roles, ROLES)
+    layout = named_format(format, FORMATS) if format else Format()
+    roles = columns_by_role(columns, ROLES)
     named = tuple(name.strip() for name in roles.get("labels", "").split(_BETWEEN_COLUMNS))
     if len(set(named)) < len(named):
         raise ConfigError(f"--columns labels={roles['labels']}: a column is named twice.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -121,7 +121,11 @@ class Ranking(SequenceTask[Query]):
         bare = sum(not row.any() for row in grades)
         full = sum(bool(row.all()) for row in grades)
         pooled = np.concatenate(grades)
-        if pooled.all() or not pooled.any() or (self.loss == "pairwise" and bare + full == len(grades)):
+        if (
+            pooled.all()
+            or not pooled.any()
+            or (self.loss == "pairwise" and bare + full == len(grades))
+        ):
             raise DataError(
                 f"of {len(grades)} queries {bare} have no relevant and {full} no irrelevant "
                 "candidate: there is nothing to learn.",
@@ -148,7 +152,9 @@ class Ranking(SequenceTask[Query]):
         texts, lengths = tokenizer.encode([text for e in examples for text in e.candidates])
         sizes = np.array([len(example.candidates) for example in examples], dtype=np.int64)
         owner = np.repeat(np.arange(len(examples)), sizes)
-        query_kept, kept = longest_first(query_lengths[owner], lengths, self.max_length - 3)
+        query_kept, kept = longest_first(
+            query_lengths[owner], lengths, np.full_like(lengths, self.max_length - 3)
+        )
         starts = (np.cumsum(query_lengths) - query_lengths)[owner]
         is_cut = (query_kept < query_lengths[owner]) | (kept < lengths)
         encoded = lay_out(

@@ -47,7 +47,7 @@ class DrawnCandidates:
         self.name, self.seed, self.loss = encoded.name, encoded.seed, loss
         self.negatives = negatives
         self.sequences = replace(encoded, sizes=None, labels=None, positions=None)
-        is_relevant = encoded.labels > 0
+        is_relevant = encoded.labels.astype(np.float32) > 0
         numbers = np.split(np.arange(len(is_relevant)), np.cumsum(encoded.sizes)[:-1])
         self.queries = [(own[is_relevant[own]], own[~is_relevant[own]]) for own in numbers]
         self._drawn = lru_cache(maxsize=2)(self._draw)
@@ -56,7 +56,9 @@ class DrawnCandidates:
         """Return the tokens of every sample of ``epoch``, [samples]."""
         draw = self._drawn(epoch)
         tokens = self.sequences.sequence_lengths[draw.sequences]
-        return np.add.reduceat(tokens, np.cumsum(draw.sizes) - draw.sizes) if len(tokens) else tokens
+        return (
+            np.add.reduceat(tokens, np.cumsum(draw.sizes) - draw.sizes) if len(tokens) else tokens
+        )
 
     def samples(self, epoch: int, indices: Ints) -> Samples:
         """Return these samples of ``epoch``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gloze.core.errors import DataError
 from gloze.tasks.examples import check_columns, number_of, text_of
-from gloze.tasks.formats import check_format, check_roles, parse_columns
+from gloze.tasks.formats import columns_by_role, named_format
 from gloze.tasks.tables import KINDS, Kind, Row, kind_of, read_rows
 
 if TYPE_CHECKING:
@@ -86,10 +86,17 @@ def ranking_reader(format: str | None, columns: str | dict[str, str] | None) -> 
     Raises:
         ConfigError: naming the nearest format or role if one is unknown.
     """
-    layout = check_format(format, LAYOUTS) if format else RankingLayout()
-    roles = parse_columns(columns) if isinstance(columns, str) else dict(columns or {})
-    check_roles(roles, ROLES)
-    return RankingReader(replace(layout, **roles))
+    layout = named_format(format, LAYOUTS) if format else RankingLayout()
+    roles = columns_by_role(columns, ROLES)
+    return RankingReader(
+        replace(
+            layout,
+            query=roles.get("query", layout.query),
+            candidate=roles.get("candidate", layout.candidate),
+            relevance=roles.get("relevance", layout.relevance),
+            query_id=roles.get("query_id", layout.query_id),
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,11 @@ class Regression(TextTask):
 
     def their_config(self, learned: Learned) -> dict[str, Any]:
         """Return the head as ``transformers`` names it."""
-        return {**id2label([VALUE]), "problem_type": "regression", **self.their_architecture()}
+        return {
+            **id2label([VALUE]),
+            "problem_type": "regression",
+            **self.their_architecture("BertForSequenceClassification"),
+        }
 
     @classmethod
     def from_theirs(cls, values: dict[str, Any], max_length: int) -> tuple[Regression, Learned]:

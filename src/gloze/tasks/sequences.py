@@ -8,13 +8,109 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
 from gloze.nn.pooling import first_of_sequence, mean_of_sequence
-from gloze.tasks.learned import E
+from gloze.tasks.learned import E, Learned
 from gloze.tasks.task import Task
 
 if TYPE_CHECKING:
-    from gloze.core.batch import Batch
+    from collections.abc import Sequence
+
+    from gloze.encoders.transformer import TransformerConfig
     from gloze.nn.readout import Readout
 
 Pooling = Literal["auto", "pooler", "cls", "mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceTask(Task[E]):
+    """A task whose sequences have one vector each.
+
+    Attributes:
+        max_length: tokens of a sequence with [CLS] and [SEP].
+        pooling: ``pooler`` is BERT's dense layer with tanh on [CLS] (Devlin et al. 2019, 4.1),
+            ``cls`` the state of [CLS] itself, ``mean`` the mean over the tokens; ``auto`` is
+            ``pooler`` if the last layer of an encoder that trains is read, else ``mean``.
+        dropout: before the scores.
+    """
+
+    max_length: int = 128
+    pooling: Pooling = "auto"
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.max_length < 5:
+            raise ConfigError(f"task.max_length is {self.max_length}; it must be at least 5.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"task.dropout is {self.dropout}; it must be at least 0, under 1.")
+
+    def resolve(self, *, is_plain: bool, metric: str | None = None) -> Self:
+        """Return the settings with every ``auto`` decided; see :meth:`Task.resolve`."""
+        if self.pooling == "pooler" and not is_plain:
+            raise ConfigError(
+                "task.pooling is pooler, which was trained on the last layer as it is, and the "
+                "readout is another. Set task.pooling to cls or mean."
+            )
+        if self.pooling != "auto":
+            return self
+        return replace(self, pooling="pooler" if is_plain else "mean")
+
+    def check(
+        self,
+        config: TransformerConfig,
+        examples: Sequence[E],
+        learned: Learned,
+        *,
+        trained: str = "The model was trained on",
+    ) -> None:
+        """Check that the encoder can take such examples; see :meth:`Task.check`."""
+        super().check(config, examples, learned, trained=trained)
+        if config.type_vocab_size < 2 and self.has_pairs(examples):
+            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
+
+    def has_pairs(self, examples: Sequence[E]) -> bool:
+        """Return whether any sequence is of two texts; by default all are."""
+        return True
+
+    def their_architecture(self, name: str) -> dict[str, Any]:
+        """Return the class of ``transformers`` that computes the same, and its dropout."""
+        values: dict[str, Any] = {"classifier_dropout": self.dropout}
+        if self.pooling == "pooler":
+            # Their heads always go through the pooler; else only their bare encoder fits.
+            values["architectures"] = [name]
+        return values
+
+
+class SequenceHead(nn.Module):
+    """One vector for each sequence, dropout, scores.
+
+    Args:
+        pooler: of the encoder.
+        readout: what is read off the hidden states.
+        task: its settings.
+        width: how many scores.
+    """
+
+    def __init__(
+        self, pooler: nn.Module, readout: Readout, task: SequenceTask[Any], width: int
+    ) -> None:
+        super().__init__()
+        self.pooling = task.pooling
+        # Not registered here: the pooler belongs to the encoder and is saved with it.
+        self._pooler = (pooler,)
+        self.readout = readout
+        self.dropout = nn.Dropout(task.dropout)
+        self.output = nn.Linear(readout.output_size, width)
+
+    def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "rows width"]:
+        """Return the scores of each sequence."""
+        scores: Tensor = self.output(self.dropout(self._pool(hidden_states, batch)))
+        return scores
+
+    def _pool(self, hidden_states: list[Tensor], batch: Batch) -> Tensor:
+        if self.pooling == "pooler":
+            pooled: Tensor = self._pooler[0](hidden_states[-1], batch)
+            return pooled
+        pool = first_of_sequence if self.pooling == "cls" else mean_of_sequence
+        return pool(self.readout(hidden_states, batch), batch)

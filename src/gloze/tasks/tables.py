@@ -60,6 +60,7 @@ def read_rows(
     kind: Kind,
     *,
     names: Callable[[list[str]], Sequence[str] | None] = lambda first: None,
+    optional: int = 0,
     on_broken: Callable[[DataError], None] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of a table in their order, in memory bounded by the longest.
@@ -69,6 +70,7 @@ def read_rows(
         kind: what it holds. TSV has no quoting: a lone ``"`` is text.
         names: for TSV and CSV, given the cells of the first line: the names of the columns if
             that line is a row already, None if it is the header.
+        optional: how many of the last of these columns a row may lack; they are then empty.
         on_broken: called for a TSV row with the wrong number of cells, which is then left out;
             without it such a row is an error.
 
@@ -84,7 +86,7 @@ def read_rows(
         yield from _parquet(path)
     else:
         cells = _tsv_cells(path) if kind == "tsv" else _csv_cells(path)
-        yield from _with_names(path, kind, cells, names, on_broken)
+        yield from _with_names(path, kind, cells, names, optional, on_broken)
 
 
 def _with_names(
@@ -92,6 +94,7 @@ def _with_names(
     kind: Kind,
     table: Iterator[tuple[int, list[str]]],
     names: Callable[[list[str]], Sequence[str] | None],
+    optional: int,
     on_broken: Callable[[DataError], None] | None,
 ) -> Iterator[Row]:
     line, first = next(table, (0, None))
@@ -101,11 +104,12 @@ def _with_names(
     if header is not None:
         table = _chain(line, first, table)
     else:
-        header = first
+        header, optional = first, 0
         _check_header(path, line, header)
     for line, cells in table:
-        if len(cells) == len(header):
-            yield Row(line, dict(zip(header, cells, strict=True)))
+        lacking = len(header) - len(cells)
+        if 0 <= lacking <= optional:
+            yield Row(line, dict(zip(header, cells + [""] * lacking, strict=True)))
         else:
             error = _wrong_count(path, kind, line, cells, header)
             if on_broken is None:

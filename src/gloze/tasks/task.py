@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from gloze.core.contracts import Objective
+    from torch import nn
+
+    from gloze.core.contracts import Objective, Source
     from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
@@ -160,6 +162,10 @@ class Task(Settings, ABC, Generic[E]):
             DataError: if a label was not there in training.
         """
 
+    def asked(self, encoded: EncodedExamples) -> Source:
+        """Return what is trained on of encoded examples, by default all in every epoch."""
+        return encoded
+
     @abstractmethod
     def build(
         self,
@@ -194,6 +200,15 @@ class Task(Settings, ABC, Generic[E]):
             DataError: if a label of the file was not there in training.
         """
 
+    def settle(self, head: nn.Module, learned: Learned) -> Learned:
+        """Put a head in order once its training is over; return what is then known."""
+        return learned
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether :meth:`tune` chooses anything, for which a dev file is needed."""
+        return False
+
     def tune(self, judged: Judged[E], path: Path) -> Learned:
         """Return what was learned with thresholds chosen on examples not trained on."""
         return judged.learned
@@ -224,15 +239,23 @@ class Task(Settings, ABC, Generic[E]):
         Raises:
             ConfigError: for a layout this task does not write, or a name that tells no kind.
         """
+        self.check_layout(layout)
+        return TableAnswers.open(path, self.row, source=source, force=force)
+
+    def check_layout(self, layout: str | None) -> None:
+        """Check that the task writes a layout of answers.
+
+        Raises:
+            ConfigError: if it does not.
+        """
         if layout is not None and layout not in self.WRITES:
             raise ConfigError(
                 f"--to {layout}: {nearest(layout, self.WRITES)}A {self.kind} run writes "
                 f"{', '.join(self.WRITES)}."
             )
-        return TableAnswers.open(path, self.row, source=source, force=force)
 
     def width(self, learned: Learned) -> int:
-        """Return how many scores the head gives a row."""
+        """Return how many rows the weights of the head's output have."""
         return len(learned.labels)
 
     @abstractmethod

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
-from gloze.nn.pooling import first_of_sequence, mean_of_sequence
 from gloze.tasks.encoding import encode_examples, encode_windows
 from gloze.tasks.examples import Example, TableReader, as_examples, check_pairs
 from gloze.tasks.formats import find_format
-from gloze.tasks.task import Task
+from gloze.tasks.sequences import SequenceHead, SequenceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,36 +34,25 @@ Pooling = Literal["auto", "pooler", "cls", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextTask(Task[Example]):
+class TextTask(SequenceTask[Example]):
     """A task whose examples are texts or pairs of texts, each with one vector.
 
     Attributes:
-        max_length: tokens of a sequence with [CLS] and [SEP].
         long_text: what becomes of longer ones: ``head`` keeps the beginning, ``head_tail`` the
             beginning and the end (Sun et al. 2019, 5.3.1), ``windows`` judges overlapping
             windows of a single text and pools their scores.
         stride: tokens from the start of one window to that of the next; half a window if not set.
         max_windows: of a text; what is past them is cut.
         window_pooling: of the windows' scores.
-        pooling: ``pooler`` is BERT's dense layer with tanh on [CLS] (Devlin et al. 2019, 4.1),
-            ``cls`` the state of [CLS] itself, ``mean`` the mean over the tokens; ``auto`` is
-            ``pooler`` if the last layer of an encoder that trains is read, else ``mean``.
-        dropout: before the scores.
     """
 
-    max_length: int = 128
     long_text: Literal["head", "head_tail", "windows"] = "head"
     stride: int | None = None
     max_windows: int = 16
     window_pooling: Literal["mean", "max"] = "mean"
-    pooling: Pooling = "auto"
-    dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.max_length < 5:
-            raise ConfigError(f"task.max_length is {self.max_length}; it must be at least 5.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"task.dropout is {self.dropout}; it must be at least 0, under 1.")
+        super().__post_init__()
         if self.max_windows < 1:
             raise ConfigError(f"task.max_windows is {self.max_windows}; it must be at least 1.")
         if self.stride is not None and not 1 <= self.stride <= self.max_length - 2:
@@ -85,17 +73,6 @@ class TextTask(Task[Example]):
         """Return examples of texts, or of pairs of texts."""
         return as_examples(inputs)
 
-    def resolve(self, *, is_plain: bool, metric: str | None = None) -> Self:
-        """Return the settings with every ``auto`` decided; see :meth:`Task.resolve`."""
-        if self.pooling == "pooler" and not is_plain:
-            raise ConfigError(
-                "task.pooling is pooler, which was trained on the last layer as it is, and the "
-                "readout is another. Set task.pooling to cls or mean."
-            )
-        if self.pooling != "auto":
-            return self
-        return replace(self, pooling="pooler" if is_plain else "mean")
-
     def check(
         self,
         config: TransformerConfig,
@@ -108,12 +85,12 @@ class TextTask(Task[Example]):
         super().check(config, examples, learned, trained=trained)
         if learned.pairs is not None:
             check_pairs(examples, learned.pairs, trained)
-        if not any(example.text_b is not None for example in examples):
-            return
-        if config.type_vocab_size < 2:
-            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
-        if self.long_text == "windows":
+        if self.long_text == "windows" and self.has_pairs(examples):
             raise ConfigError("task.long_text windows is for single texts, and these are pairs.")
+
+    def has_pairs(self, examples: Sequence[Example]) -> bool:
+        """Return whether any example is a pair of texts."""
+        return any(example.text_b is not None for example in examples)
 
     @abstractmethod
     def targets(
@@ -154,49 +131,22 @@ class TextTask(Task[Example]):
             keep=self.long_text,
         )
 
-    def their_architecture(self) -> dict[str, Any]:
-        """Return the class of ``transformers`` that computes the same, and its dropout."""
-        values: dict[str, Any] = {"classifier_dropout": self.dropout}
-        if self.pooling == "pooler":
-            # Their classifier always goes through the pooler; else only their bare encoder fits.
-            values["architectures"] = ["BertForSequenceClassification"]
-        return values
 
-
-class TextHead(nn.Module):
-    """One vector for each sequence, dropout, scores; of a long text its windows' pooled scores.
-
-    Args:
-        pooler: of the encoder.
-        readout: what is read off the hidden states.
-        task: its settings.
-        width: how many scores.
-    """
+class TextHead(SequenceHead):
+    """Scores of each text; those of a long one are its windows', pooled."""
 
     rows_per = "sample"
 
     def __init__(self, pooler: nn.Module, readout: Readout, task: TextTask, width: int) -> None:
-        super().__init__()
-        self.pooling, self.window_pooling = task.pooling, task.window_pooling
-        # Not registered here: the pooler belongs to the encoder and is saved with it.
-        self._pooler = (pooler,)
-        self.readout = readout
-        self.dropout = nn.Dropout(task.dropout)
-        self.output = nn.Linear(readout.output_size, width)
+        super().__init__(pooler, readout, task, width)
+        self.window_pooling = task.window_pooling
 
-    def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "samples width"]:
+    def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "rows width"]:
         """Return the scores of each sample."""
-        scores: Tensor = self.output(self.dropout(self._pool(hidden_states, batch)))
+        scores = super().scores(hidden_states, batch)
         if batch.sizes is None:
             return scores
         pooled: Tensor = torch.segment_reduce(
             scores.float(), self.window_pooling, lengths=batch.sizes, axis=0
         )
         return pooled
-
-    def _pool(self, hidden_states: list[Tensor], batch: Batch) -> Tensor:
-        if self.pooling == "pooler":
-            pooled: Tensor = self._pooler[0](hidden_states[-1], batch)
-            return pooled
-        pool = first_of_sequence if self.pooling == "cls" else mean_of_sequence
-        return pool(self.readout(hidden_states, batch), batch)

@@ -109,12 +109,13 @@ def _judge(
 ) -> SeedResult:
     """Judge and save what a seed has learned."""
     task = job.config.task
+    learned = task.settle(objective.head, job.data.learned)
     model = TaskModel(
         parts.encoder,
         objective.head,
         parts.tokenizer,
         task,
-        job.data.learned,
+        learned,
         job.config.readout,
     )
     splits = {name: split for name, split in job.data.splits.items() if name != "train"}
@@ -155,7 +156,7 @@ def _train(
     training = job.config.training
     streams = {
         name: Stream(
-            replace(split.encoded, seed=seed),
+            job.config.task.asked(replace(split.encoded, seed=seed)),
             [objective],
             size=step_size(training),
             seed=seed,
