@@ -181,7 +181,7 @@ class Choice(SequenceTask[Question]):
     @classmethod
     def from_theirs(cls, values: dict[str, Any], max_length: int) -> tuple[Choice, Learned]:
         """Return the task that a ``config.json`` of theirs describes; it has no labels."""
-        return cls(max_length=max_length, pooling="pooler"), Learned()
+        return cls(max_length=max_length).resolve(is_plain=True), Learned()
 
 
 def gold_numbers(examples: Sequence[Question]) -> Ints:

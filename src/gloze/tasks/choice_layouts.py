@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gloze.core.errors import ConfigError
-from gloze.tasks.formats import are_numbers, columns_by_role, named_format, numbers
+from gloze.tasks.formats import BETWEEN_COLUMNS, are_numbers, columns_by_role, named_format, numbers
 from gloze.tasks.tables import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 ROLES = ("context", "question", "options", "label")
 # What a label says: the option's number from 0 or from 1, its letter, its text, or any of these.
 Numbering = Literal["any", "from 0", "from 1", "letter", "text"]
-_BETWEEN_COLUMNS = "|"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +124,7 @@ def choice_layout(format: str | None, columns: str | dict[str, str] | None) -> C
     if roles and layout.document:
         raise ConfigError(f"--columns is for tables; --format {format} is of JSON documents.")
     options = tuple(
-        name.strip() for name in roles.get("options", "").split(_BETWEEN_COLUMNS) if name.strip()
+        name.strip() for name in roles.get("options", "").split(BETWEEN_COLUMNS) if name.strip()
     )
     return replace(
         layout,
@@ -133,5 +132,5 @@ def choice_layout(format: str | None, columns: str | dict[str, str] | None) -> C
         question=roles.get("question", layout.question),
         options=options or layout.options,
         label=roles.get("label", layout.label),
-        is_numbered=bool(roles) and are_numbers([*roles.values(), *options]),
+        is_numbered=are_numbers(roles.values()),
     )

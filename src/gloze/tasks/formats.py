@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 T = TypeVar("T")
+BETWEEN_COLUMNS = "|"
 ROLES = ("text", "text_a", "text_b", "label")
 
 
@@ -129,8 +130,12 @@ def named_format(name: str, known: Mapping[str, T]) -> T:
 
 
 def are_numbers(columns: Iterable[str]) -> bool:
-    """Return whether columns are named by their numbers: then the file has no header."""
-    return all(column.isdecimal() for column in columns)
+    """Return whether columns are named by their numbers: then the file has no header.
+
+    One role may name several columns, with ``|`` between them.
+    """
+    names = [name.strip() for column in columns for name in column.split(BETWEEN_COLUMNS)]
+    return bool(names) and all(name.isdecimal() for name in names)
 
 
 def numbers(first: list[str]) -> Sequence[str]:

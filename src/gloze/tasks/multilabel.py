@@ -16,7 +16,7 @@ from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError
 from gloze.metrics.multilabel import best_threshold, best_thresholds, multilabel_figures
 from gloze.nn.init import initialize
-from gloze.tasks.examples import Example, check_pairs
+from gloze.tasks.examples import Example
 from gloze.tasks.learned import Judged, Learned, id2label
 from gloze.tasks.multilabel_files import (
     LabelledText,
@@ -98,8 +98,6 @@ class Multilabel(TextTask):
 
     def learn(self, examples: Sequence[Example], path: Path) -> Learned:
         """Return labels, their names and thresholds; see :meth:`Task.learn`."""
-        pairs = examples[0].text_b is not None
-        check_pairs(examples, pairs, f"{path} has")
         found = learn_label_sets(_labelled(examples), path)
         names = read_names(Path(self.label_names), found) if self.label_names else found
         for name in names:
@@ -111,7 +109,7 @@ class Multilabel(TextTask):
         threshold = 0.5 if isinstance(self.threshold, str) else self.threshold
         return Learned(
             labels=tuple(names),
-            pairs=pairs,
+            pairs=examples[0].text_b is not None,
             values={"as_written": found, "thresholds": [threshold] * len(names)},
         )
 

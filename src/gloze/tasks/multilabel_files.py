@@ -10,7 +10,7 @@ import numpy as np
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
 from gloze.tasks.examples import Example, iterate_texts
-from gloze.tasks.formats import Format, columns_by_role, named_format
+from gloze.tasks.formats import BETWEEN_COLUMNS, Format, are_numbers, columns_by_role, named_format
 from gloze.tasks.labels import sorted_labels, unknown_label
 from gloze.tasks.lines import read_lines
 from gloze.tasks.tables import KINDS
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gloze.tasks.tables import Row
 
 ROLES = ("text", "text_a", "text_b", "labels")
-_BETWEEN_COLUMNS = "|"
 # GoEmotions (Demszky et al. 2020) as it is distributed.
 _GO_EMOTIONS = Format(
     kind="tsv", text_a="text", label="labels", headerless=("text", "labels", "comment_id")
@@ -99,7 +98,7 @@ def label_reader(
     """
     layout = named_format(format, FORMATS) if format else Format()
     roles = columns_by_role(columns, ROLES)
-    named = tuple(name.strip() for name in roles.get("labels", "").split(_BETWEEN_COLUMNS))
+    named = tuple(name.strip() for name in roles.get("labels", "").split(BETWEEN_COLUMNS))
     if len(set(named)) < len(named):
         raise ConfigError(f"--columns labels={roles['labels']}: a column is named twice.")
     return LabelReader(
@@ -107,6 +106,7 @@ def label_reader(
             layout,
             text_a=roles.get("text", roles.get("text_a", layout.text_a)),
             text_b=roles.get("text_b", layout.text_b),
+            is_numbered=are_numbers(roles.values()),
         ),
         named if named != ("",) else ("labels",),
         separator,
@@ -148,6 +148,12 @@ def learn_label_sets(examples: Sequence[LabelledText], path: Path) -> list[str]:
     """
     sets = [example.labels or () for example in examples]
     labels = sorted_labels([label for each in sets for label in each])
+    if len(labels) == 1:
+        raise DataError(
+            f"{labels[0]!r} is the only label.",
+            path=path,
+            hint="With or without it are two labels of a classification.",
+        )
     if len({frozenset(each) for each in sets}) < 2:
         found = ", ".join(labels) if labels else "no label"
         raise DataError(f"every example has {found}: there is nothing to learn.", path=path)

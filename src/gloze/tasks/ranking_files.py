@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from gloze.core.errors import DataError
 from gloze.tasks.examples import check_columns, number_of, text_of
-from gloze.tasks.formats import columns_by_role, named_format
+from gloze.tasks.formats import are_numbers, columns_by_role, named_format, numbers
 from gloze.tasks.tables import KINDS, Kind, Row, kind_of, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 ROLES = ("query", "candidate", "relevance", "query_id")
@@ -52,6 +52,7 @@ class RankingLayout:
         candidate: column of a candidate; or of a list of them.
         relevance: column of its relevance; or of a list.
         query_id: column that tells queries apart; the text does if there is none.
+        is_numbered: whether columns are named by their numbers: the file has no header.
     """
 
     kind: Kind | None = None
@@ -59,6 +60,11 @@ class RankingLayout:
     candidate: str = "candidate"
     relevance: str = "relevance"
     query_id: str | None = None
+    is_numbered: bool = False
+
+    def names(self, first: list[str]) -> Sequence[str] | None:
+        """Return the names of the columns if the first line is a row already, else None."""
+        return numbers(first) if self.is_numbered else None
 
 
 LAYOUTS: dict[str, RankingLayout] = {
@@ -95,6 +101,7 @@ def ranking_reader(format: str | None, columns: str | dict[str, str] | None) -> 
             candidate=roles.get("candidate", layout.candidate),
             relevance=roles.get("relevance", layout.relevance),
             query_id=roles.get("query_id", layout.query_id),
+            is_numbered=are_numbers(roles.values()),
         )
     )
 
@@ -118,7 +125,8 @@ class RankingReader:
 
         The candidates of a query are in rows that follow each other, or in lists in one row.
         """
-        table = read_rows(path, self.layout.kind or kind_of(path))
+        kind = self.layout.kind or kind_of(path)
+        table = read_rows(path, kind, names=self.layout.names)
         first = next(table, None)
         if first is None:
             raise DataError("a header and no rows.", path=path)

@@ -16,7 +16,7 @@ from gloze.core.errors import DataError
 from gloze.core.progress import say
 from gloze.metrics.correlation import regression_figures
 from gloze.nn.init import initialize
-from gloze.tasks.examples import Example, TableReader, check_pairs
+from gloze.tasks.examples import Example, TableReader
 from gloze.tasks.learned import Judged, Learned, id2label
 from gloze.tasks.texts import TextHead, TextTask
 from gloze.tasks.writing import GlueAnswers
@@ -77,10 +77,8 @@ class Regression(TextTask):
                 f"every example has the number {numbers[0]:g}, so there is nothing to learn.",
                 path=path,
             )
-        pairs = examples[0].text_b is not None
-        check_pairs(examples, pairs, f"{path} has")
         return Learned(
-            pairs=pairs,
+            pairs=examples[0].text_b is not None,
             values={
                 "scale": [float(numbers.mean()), float(numbers.std())],
                 "range": [float(numbers.min()), float(numbers.max())],
@@ -156,7 +154,7 @@ class Regression(TextTask):
     @classmethod
     def from_theirs(cls, values: dict[str, Any], max_length: int) -> tuple[Regression, Learned]:
         """Return the task that a ``config.json`` of theirs describes; it has no labels."""
-        return cls(max_length=max_length), Learned()
+        return cls(max_length=max_length).resolve(is_plain=True), Learned()
 
 
 def numbers_of(examples: Sequence[Example]) -> npt.NDArray[np.float64]:
