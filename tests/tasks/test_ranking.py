@@ -56,6 +56,8 @@ def test_lists_hold_all_candidates_of_a_query(tmp_path):
         {"query": "q", "candidates": "b", "relevance": 0, "n": 7},
     )
     assert read(path, needs_labels=False)[0].relevance is None
+    again = tiny.write(tmp_path / "b.jsonl", lines * 2)
+    assert [query.line for query in read(again)] == [1, 2]
 
 
 def test_wikiqa_is_read(tmp_path):

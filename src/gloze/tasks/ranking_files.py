@@ -12,7 +12,7 @@ from gloze.tasks.formats import are_numbers, columns_by_role, named_format, numb
 from gloze.tasks.tables import KINDS, Kind, Row, kind_of, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 ROLES = ("query", "candidate", "relevance", "query_id")
@@ -123,7 +123,8 @@ class RankingReader:
     ) -> Iterator[Query]:
         """Yield the queries of a file in their order; see :meth:`Reader.read`.
 
-        The candidates of a query are in rows that follow each other, or in lists in one row.
+        The candidates of a query are in rows that follow each other; or a row lists them all, and
+        is a query by itself.
         """
         kind = self.layout.kind or kind_of(path)
         table = read_rows(path, kind, names=self.layout.names)
@@ -131,14 +132,17 @@ class RankingReader:
         if first is None:
             raise DataError("a header and no rows.", path=path)
         layout = self._found_columns(path, first, needs_labels=needs_labels)
-        rows = _one_candidate_each(path, chain([first], table), layout)
         found: list[Row] = []
         seen: dict[Any, int] = {}
-        for row in rows:
+        for row in chain([first], table):
+            listed = _listed(path, row, layout)
             name = _name(path, row, layout)
-            if found and name != _name(path, found[0], layout):
+            if found and (listed or name != _name(path, found[0], layout)):
                 yield _query(path, found, layout, needs_labels=needs_labels, keep_rows=keep_rows)
                 found = []
+            if listed:
+                yield _query(path, listed, layout, needs_labels=needs_labels, keep_rows=keep_rows)
+                continue
             if not found and seen.setdefault(name, row.line) != row.line:
                 raise DataError(
                     f"this query began in line {seen[name]}, and others stand between.",
@@ -149,7 +153,8 @@ class RankingReader:
                     "--columns query_id=NAME.",
                 )
             found.append(row)
-        yield _query(path, found, layout, needs_labels=needs_labels, keep_rows=keep_rows)
+        if found:
+            yield _query(path, found, layout, needs_labels=needs_labels, keep_rows=keep_rows)
 
     def _found_columns(self, path: Path, row: Row, *, needs_labels: bool) -> RankingLayout:
         """Return the layout with the columns of this file, looked for in its first row."""
@@ -213,25 +218,25 @@ def _relevance(path: Path, row: Row, column: str) -> float:
     return number
 
 
-def _one_candidate_each(path: Path, rows: Iterable[Row], layout: RankingLayout) -> Iterator[Row]:
-    """Yield the rows, those with lists as a row for each candidate."""
-    for row in rows:
-        texts, grades = row.values.get(layout.candidate), row.values.get(layout.relevance)
-        if not isinstance(texts, list):
-            yield row
-            continue
-        if grades is None:
-            grades = [None] * len(texts)
-        if not texts or not isinstance(grades, list) or len(grades) != len(texts):
-            found = len(grades) if isinstance(grades, list) else "no list"
-            raise DataError(
-                f"a list of candidates and one of their relevance are expected, found "
-                f"{len(texts)} and {found}.",
-                path=path,
-                line=row.line,
-                column=layout.candidate,
-            )
-        for text, grade in zip(texts, grades, strict=True):
-            own = {layout.candidate: text}
-            own |= {layout.relevance: grade} if layout.relevance in row.values else {}
-            yield Row(row.line, {**row.values, **own})
+def _listed(path: Path, row: Row, layout: RankingLayout) -> list[Row]:
+    """Return a row that lists all candidates as one row for each; nothing if it lists none."""
+    texts, grades = row.values.get(layout.candidate), row.values.get(layout.relevance)
+    if not isinstance(texts, list):
+        return []
+    if grades is None:
+        grades = [None] * len(texts)
+    if not texts or not isinstance(grades, list) or len(grades) != len(texts):
+        found = len(grades) if isinstance(grades, list) else "no list"
+        raise DataError(
+            "a list of candidates and one of their relevance are expected, found "
+            f"{len(texts)} and {found}.",
+            path=path,
+            line=row.line,
+            column=layout.candidate,
+        )
+    rows = []
+    for text, grade in zip(texts, grades, strict=True):
+        own = {layout.candidate: text}
+        own |= {layout.relevance: grade} if layout.relevance in row.values else {}
+        rows.append(Row(row.line, {**row.values, **own}))
+    return rows
