@@ -13,13 +13,12 @@ from torch import Tensor
 
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError
-from gloze.core.ranges import ranges
 from gloze.metrics.choice import choice_figures
 from gloze.nn.init import initialize
 from gloze.nn.parts import cross_entropy_of_parts, softmax_of_parts
 from gloze.tasks.choice_files import ChoiceReader, Question
 from gloze.tasks.choice_layouts import choice_layout
-from gloze.tasks.encoding import Segments, lay_out, longest_first
+from gloze.tasks.encoding import beginnings, joined, lay_out, longest_first
 from gloze.tasks.learned import Judged, Learned
 from gloze.tasks.sequences import SequenceHead, SequenceTask
 
@@ -99,23 +98,10 @@ class Choice(SequenceTask[Question]):
         text_kept, asked_kept = longest_first(
             text_lengths[owner], asked_lengths[owner], room - option_kept
         )
-        starts = (np.cumsum(lengths) - lengths for lengths in (text_lengths, asked_lengths))
-        text_starts, asked_starts = (start[owner] for start in starts)
-        option_starts = len(asked) + np.cumsum(option_lengths) - option_lengths
-        first = Segments(
-            texts,
-            tokenizer.word_starts(texts, text_lengths),
-            ranges(text_starts, text_kept),
-            text_kept,
-        )
-        second = Segments(
-            np.r_[asked, options],
-            np.r_[
-                tokenizer.word_starts(asked, asked_lengths),
-                tokenizer.word_starts(options, option_lengths),
-            ],
-            ranges(_in_turn(asked_starts, option_starts), _in_turn(asked_kept, option_kept)),
-            asked_kept + option_kept,
+        first = beginnings(tokenizer, texts, text_lengths, owner, text_kept)
+        second = joined(
+            beginnings(tokenizer, asked, asked_lengths, owner, asked_kept),
+            beginnings(tokenizer, options, option_lengths, np.arange(len(owner)), option_kept),
         )
         is_cut = (text_kept < text_lengths[owner]) | (asked_kept < asked_lengths[owner])
         is_cut |= option_kept < option_lengths
@@ -187,10 +173,6 @@ class Choice(SequenceTask[Question]):
 def gold_numbers(examples: Sequence[Question]) -> Ints:
     """Return the number of each question's right option, [examples]."""
     return np.array([-1 if e.gold is None else e.gold for e in examples], dtype=np.int64)
-
-
-def _in_turn(a: Ints, b: Ints) -> Ints:
-    return np.stack([a, b], axis=1).reshape(-1)
 
 
 def _shares(judged: Judged[Question]) -> list[npt.NDArray[np.float64]]:

@@ -43,6 +43,32 @@ class Segments:
     lengths: Ints
 
 
+def beginnings(
+    tokenizer: Tokenizer, ids: npt.NDArray[np.int32], lengths: Ints, owner: Ints, kept: Ints
+) -> Segments:
+    """Return the first tokens of a text for each sequence.
+
+    Args:
+        tokenizer: of the texts.
+        ids: of all texts end to end.
+        lengths: tokens of each text.
+        owner: which text each sequence begins with, [sequences].
+        kept: how many tokens of it, [sequences].
+    """
+    starts = (np.cumsum(lengths) - lengths)[owner]
+    return Segments(ids, tokenizer.word_starts(ids, lengths), ranges(starts, kept), kept)
+
+
+def joined(a: Segments, b: Segments) -> Segments:
+    """Return of each sequence the tokens of ``a`` and then those of ``b``."""
+    lengths = a.lengths + b.lengths
+    starts = np.cumsum(lengths) - lengths
+    where = np.empty(int(lengths.sum()), dtype=np.int64)
+    where[ranges(starts, a.lengths)] = a.where
+    where[ranges(starts + a.lengths, b.lengths)] = len(a.ids) + b.where
+    return Segments(np.r_[a.ids, b.ids], np.r_[a.word_starts, b.word_starts], where, lengths)
+
+
 def encode_examples(
     name: str,
     examples: Sequence[Example],

@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
-from gloze.core.ranges import ranges
 from gloze.metrics.ranking import ranking_figures
 from gloze.nn.init import initialize
 from gloze.nn.parts import cross_entropy_of_parts
-from gloze.tasks.encoding import Segments, lay_out, longest_first
+from gloze.tasks.encoding import beginnings, lay_out, longest_first
 from gloze.tasks.learned import Judged, Learned, id2label
 from gloze.tasks.ranking_draws import DrawnCandidates, Loss
 from gloze.tasks.ranking_files import Query, RankingReader, ranking_reader
@@ -155,23 +154,12 @@ class Ranking(SequenceTask[Query]):
         query_kept, kept = longest_first(
             query_lengths[owner], lengths, np.full_like(lengths, self.max_length - 3)
         )
-        starts = (np.cumsum(query_lengths) - query_lengths)[owner]
         is_cut = (query_kept < query_lengths[owner]) | (kept < lengths)
         encoded = lay_out(
             NAME,
             tokenizer,
-            Segments(
-                queries,
-                tokenizer.word_starts(queries, query_lengths),
-                ranges(starts, query_kept),
-                query_kept,
-            ),
-            Segments(
-                texts,
-                tokenizer.word_starts(texts, lengths),
-                ranges(np.cumsum(lengths) - lengths, kept),
-                kept,
-            ),
+            beginnings(tokenizer, queries, query_lengths, owner, query_kept),
+            beginnings(tokenizer, texts, lengths, np.arange(len(owner)), kept),
             truncated=len(np.unique(owner[is_cut])),
         )
         encoded = replace(encoded, sizes=sizes)
