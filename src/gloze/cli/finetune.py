@@ -20,6 +20,9 @@ def finetune(
     test: Path | None = None,
     output: Annotated[Path, Parameter(alias="-o")],
     transfer: Literal["full", "frozen", "mix", "gradual", "none"] | None = None,
+    search: str | None = None,
+    trials: int | None = None,
+    folds: int | None = None,
     seeds: int = 1,
     seed: int | None = None,
     init_embeddings: Path | None = None,
@@ -49,6 +52,10 @@ def finetune(
         transfer: full trains all weights (the default), frozen the head alone, mix also the
             shares in which it reads all layers, gradual one layer more each epoch, none the same
             network from random weights.
+        search: settings to try, the best on --dev is taken: grid (those of the paper), optuna, or
+            your own, like 'training.learning_rate=2e-5,5e-5 training.epochs=2,3'.
+        trials: how many settings --search optuna tries; 20 if not given.
+        folds: cross-validation: the training file in as many parts, each held out once.
         seeds: how many runs, with seeds one after the other; mean and deviation are given.
         seed: the first seed.
         init_embeddings: word vectors, word2vec's or GloVe's, to begin with for the tokens that
@@ -73,6 +80,9 @@ def finetune(
         test=test,
         output=output,
         transfer=transfer,
+        search=search,
+        trials=trials,
+        folds=folds,
         seeds=seeds,
         seed=seed,
         init_embeddings=init_embeddings,

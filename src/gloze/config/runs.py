@@ -38,7 +38,7 @@ _PREPARED = {"tokenizer", "shards"}
 _RUN_FILES = (
     *(_NOTES | _PREPARED),
     *("checkpoints", "metrics.jsonl", "model", "report.html", "refused", "tensorboard"),
-    *("seed-*", "results.json", "figures.json"),
+    *("seed-*", "fold-*", "trials", "results.json", "figures.json"),
 )
 # What may differ between two sittings of a run: it has no say in the result, or none but rounding
 # where the number of processes, which no recipe names, has as much.
@@ -102,10 +102,7 @@ def _held(
         path = output / RECIPE
         is_new = not path.exists()
         try:
-            if is_new:
-                save_resolved(config, path)
-            else:
-                _refuse_changes(read_toml(path), to_dict(config), path)
+            keep_recipe(config, output)
             if launch():
                 # Processes that are started anew may go on with what this launch has begun.
                 write_text(output / LAUNCH, launch())
@@ -125,6 +122,19 @@ def _launch_of(output: Path) -> str | None:
 def _holds(folder: Path) -> set[str]:
     """Return the names in a folder, without those of empty folders."""
     return {path.name for path in folder.iterdir() if not path.is_dir() or any(path.iterdir())}
+
+
+def keep_recipe(config: Any, folder: Path) -> None:
+    """Write the resolved recipe into a folder, or see that it is the one that is there.
+
+    Raises:
+        ConfigError: if it is another.
+    """
+    path = folder / RECIPE
+    if path.exists():
+        _refuse_changes(read_toml(path), to_dict(config), path)
+    else:
+        save_resolved(config, path)
 
 
 def save_resolved(config: Any, path: Path) -> None:

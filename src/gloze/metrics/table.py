@@ -21,11 +21,14 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def seeds_rows(figures: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
+def seeds_rows(
+    figures: Mapping[str, Mapping[str, float]], over: str = "seed"
+) -> tuple[list[str], list[list[str]]]:
     """Return header and rows: one for each seed, mean and standard deviation if there are several.
 
     Args:
         figures: for each seed, by what it is called, each figure by its name.
+        over: what the first column is called.
     """
     names = list(next(iter(figures.values())))
     rows = [[seed, *(f"{row[name]:.4f}" for name in names)] for seed, row in figures.items()]
@@ -33,9 +36,9 @@ def seeds_rows(figures: Mapping[str, Mapping[str, float]]) -> tuple[list[str], l
         spreads = [spread([row[name] for row in figures.values()]) for name in names]
         rows.append(["mean", *(f"{found.mean:.4f}" for found in spreads)])
         rows.append(["std", *(f"{found.deviation or 0.0:.4f}" for found in spreads)])
-    return ["seed", *names], rows
+    return [over, *names], rows
 
 
-def seeds_table(figures: Mapping[str, Mapping[str, float]]) -> str:
+def seeds_table(figures: Mapping[str, Mapping[str, float]], over: str = "seed") -> str:
     """Return these rows as plain text."""
-    return text_table(*seeds_rows(figures))
+    return text_table(*seeds_rows(figures, over))

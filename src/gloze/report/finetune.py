@@ -8,6 +8,7 @@ from gloze.metrics.table import seeds_rows
 from gloze.report.metrics import curves_from_metrics
 from gloze.report.page import write_report
 from gloze.report.sections import Section, Table, Text
+from gloze.tasks.trials import trials_table
 
 if TYPE_CHECKING:
     from gloze.tasks.results import FinetuneResult
@@ -22,10 +23,13 @@ def write_finetune_report(result: FinetuneResult) -> None:
         DataError: if a line of ``metrics.jsonl`` is broken.
         WriteError: if the page cannot be written.
     """
-    best = f"Curves and confusions are of seed {result.best_seed}"
+    best = f"Curves and confusions are of {result.over} {result.best_seed}"
     if len(result.seeds) > 1 and "dev" in result.best.figures:
         best += f", the best on dev by {result.metric}: its dev figures are flattered by the choice"
     sections: list[Section] = [Text(text="\n\n".join([*result.notes(), best + "."]))]
+    if result.trials:
+        header, rows = trials_table(result.trials)
+        sections.append(Table(columns=header, rows=rows, heading="Trials of the search"))
     for split in result.best.figures:
         sections.append(_figures(result, split))
         if "confusion" in result.best.figures[split] and len(result.labels) <= _MOST_LABELS:
@@ -35,7 +39,7 @@ def write_finetune_report(result: FinetuneResult) -> None:
 
 
 def _figures(result: FinetuneResult, split: str) -> Table:
-    header, rows = seeds_rows(result.shown(split))
+    header, rows = seeds_rows(result.shown(split), result.over)
     return Table(
         columns=header,
         rows=rows,

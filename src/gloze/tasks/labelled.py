@@ -62,8 +62,9 @@ def encode_splits(
     tokenizer: Tokenizer,
     paths: dict[str, Path],
     examples: dict[str, list[Any]],
+    learned: Learned | None = None,
 ) -> LabelledData:
-    """Check and encode every split; what is learned is that of ``train``.
+    """Check and encode every split; what is learned is that of ``train`` if it is not given.
 
     Raises:
         ConfigError: if task or encoder cannot take these examples.
@@ -71,7 +72,7 @@ def encode_splits(
     """
     if task.is_tuned and "dev" not in paths:
         raise ConfigError("task.threshold is to be tuned on a --dev file, and none is given.")
-    learned = task.learn(examples["train"], paths["train"])
+    learned = learned or task.learn(examples["train"], paths["train"])
     splits = {}
     for name, path in paths.items():
         task.check(encoder.config, examples[name], learned, trained=f"{paths['train']} has")

@@ -11,8 +11,9 @@ from gloze.core.errors import DataError
 from gloze.core.files import read_json
 from gloze.core.progress import duration
 from gloze.metrics.statistics import spread
-from gloze.metrics.table import seeds_table
+from gloze.metrics.table import seeds_table, text_table
 from gloze.tasks.encoded import lines_of_loss
+from gloze.tasks.trials import Trial, best_trial, trials_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +84,8 @@ class FinetuneResult:
         encoding: of each split: examples, tokens, and the true shares of truncated examples
             and unknown tokens.
         load: reads a model folder.
+        over: what ``seeds`` are: ``seed``, or ``fold`` of a cross-validation, by its number.
+        trials: of the search that chose the settings, if there was one.
     """
 
     path: Path
@@ -94,6 +97,8 @@ class FinetuneResult:
     seeds: tuple[SeedResult, ...]
     encoding: dict[str, dict[str, float]]
     load: Callable[[Path], TaskModel] = field(repr=False, compare=False)
+    over: str = "seed"
+    trials: tuple[Trial, ...] = ()
 
     @property
     def best(self) -> SeedResult:
@@ -143,27 +148,38 @@ class FinetuneResult:
         tuned = f"Fine-tuned on {self.encoding['train']['examples']:,.0f} examples"
         seconds = sum(result.seconds for result in self.seeds)
         lines = [f"{tuned}, transfer {self.transfer}, in {duration(seconds)}."]
+        if self.trials:
+            lines.append(
+                f"Settings by search over {len(self.trials)} trials, the best on dev: "
+                f"{' '.join(best_trial(self.trials).changes)}"
+            )
         for split, summary in self.encoding.items():
             lines += lines_of_loss(split, summary)
         for result in self.seeds:
             if result.mix is not None:
                 shares = ", ".join(f"{layer}: {x:.3f}" for layer, x in result.mix["shares"].items())
                 gamma = result.mix["gamma"]
-                lines.append(f"Mix of layers, seed {result.seed}: {shares}; gamma {gamma:.3f}.")
+                lines.append(
+                    f"Mix of layers, {self.over} {result.seed}: {shares}; gamma {gamma:.3f}."
+                )
         return lines
 
     def __str__(self) -> str:
         lines = self.notes()
+        if self.trials:
+            lines.append(text_table(*trials_table(self.trials)))
         for split in self.best.figures:
             lines += [f"{split} ({self.best.figures[split]['examples']:,} examples)"]
-            lines += [seeds_table(self.shown(split))]
+            lines += [seeds_table(self.shown(split), self.over)]
         if len(self.seeds) > 1:
-            lines.append(f"Best seed: {self.best_seed}")
+            lines.append(f"Best {self.over}: {self.best_seed}")
+        # No model of all examples comes of a cross-validation.
+        answering = self.best.path if self.over == "fold" else self.path
         lines += [
             f"Model: {self.model}",
             f"Results: {self.path / RESULTS}",
             f"Report: {self.report}",
-            f"Next: gloze predict {self.path} --data FILE -o predictions.tsv",
+            f"Next: gloze predict {answering} --data FILE -o predictions.tsv",
         ]
         return "\n".join(lines)
 
@@ -188,6 +204,8 @@ class FinetuneResult:
             **splits,
             "seeds": [result.to_dict() for result in self.seeds],
             "encoding": self.encoding,
+            **({"over": self.over} if self.over != "seed" else {}),
+            **({"trials": [trial.to_dict() for trial in self.trials]} if self.trials else {}),
         }
 
 

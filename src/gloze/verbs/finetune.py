@@ -6,12 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gloze.checkpoint import (
-    find_model,
-    load_parts,
-    load_task,
-    with_dropout,
-)
+from gloze.checkpoint import find_model, load_parts, load_task
 from gloze.config.runs import (
     note_data,
     refuse_other_seeds,
@@ -23,9 +18,10 @@ from gloze.core.files import read_json, write_json
 from gloze.core.lists import as_list
 from gloze.core.ranks import ranks
 from gloze.recipes.finetuning import FinetuneConfig, load_finetuning
+from gloze.recipes.search import read_space
 from gloze.report import write_finetune_report
 from gloze.tasks import TASKS
-from gloze.tasks.labelled import encode_splits, read_splits
+from gloze.tasks.labelled import read_splits
 from gloze.tasks.results import (
     FIGURES,
     RESULTS,
@@ -33,12 +29,18 @@ from gloze.tasks.results import (
     SeedResult,
     best_seed,
 )
-from gloze.verbs.finetune_seed import Job, run_seed
+from gloze.tasks.trials import best_trial
+from gloze.verbs.finetune_folds import deal_out, run_folds
+from gloze.verbs.finetune_job import Given
+from gloze.verbs.finetune_search import DRAWN, TRIALS, Search, take_result
+from gloze.verbs.finetune_seed import run_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from gloze.recipes.search import Changes
     from gloze.training.transfer import Transfer
+    from gloze.verbs.finetune_job import Job
 
 
 def finetune(
@@ -50,6 +52,9 @@ def finetune(
     test: str | Path | None = None,
     output: str | Path,
     transfer: Transfer | None = None,
+    search: str | None = None,
+    trials: int | None = None,
+    folds: int | None = None,
     seeds: int = 1,
     seed: int | None = None,
     init_embeddings: str | Path | None = None,
@@ -70,6 +75,10 @@ def finetune(
         test: labelled examples looked at once, at the end.
         output: the run folder; must not exist unless ``resume`` or ``force``.
         transfer: ``full`` (the default), ``frozen``, ``mix``, ``gradual`` or ``none``.
+        search: settings to be tried, the best by ``dev`` taken: ``grid`` (those of the paper),
+            ``optuna``, or ``path=value,value ...``.
+        trials: of a search by ``optuna``; 20 if not given.
+        folds: of a cross-validation over ``train``: each is held out once.
         seeds: how many runs, with seeds one after the other; several each get a folder.
         seed: the first; replaces the recipe's.
         init_embeddings: word vectors of word2vec or GloVe for the tokens that are whole words.
@@ -86,10 +95,12 @@ def finetune(
         StoppedError: after a signal, with everything saved.
         DivergedError: if the loss diverges again and again.
     """
-    _check_call(task, seeds)
+    _check_call(task, seeds, search, trials, folds, dev)
     output = Path(output)
     paths = {"train": Path(train)}
-    paths |= {name: Path(path) for name, path in (("dev", dev), ("test", test)) if path}
+    # Each example of a cross-validation is held out once.
+    held_out = dev if folds is None else train
+    paths |= {name: Path(path) for name, path in (("dev", held_out), ("test", test)) if path}
     parts = load_parts(model)
     config = load_finetuning(
         recipe,
@@ -101,13 +112,11 @@ def finetune(
         seed=seed,
     )
     reader = config.task.reader(format, columns)
-    parts = with_dropout(parts, config.encoder.rates)
-    is_plain = config.readout.is_plain and not config.is_frozen
-    config = replace(config, task=config.task.resolve(is_plain=is_plain, metric=reader.metric))
-    examples = read_splits(reader, paths)
-    data = encode_splits(config.task, parts.encoder, parts.tokenizer, paths, examples)
     vectors = {"init_embeddings": Path(init_embeddings)} if init_embeddings else {}
-    job = Job(model, config, data, vectors.get("init_embeddings"))
+    examples = read_splits(reader, paths)
+    given = Given(model, parts, paths, examples, reader.metric, vectors.get("init_embeddings"))
+    job = given.job(config)
+    run = _way(given, config, search=search, trials=trials, folds=folds, seeds=seeds, output=output)
     inputs = [
         *paths.values(),
         *vectors.values(),
@@ -115,24 +124,78 @@ def finetune(
         *([recipe] if isinstance(recipe, str | Path) else []),
     ]
     with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
+        _refuse_other_ways(output, {"--search": search is not None, "--folds": folds is not None})
         refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
         weights = {"model": find_model(model) / "model.safetensors"}
         note_data(output, {**paths, **vectors, **weights})
-        result = _run_seeds(job, task, seeds, output)
+        result = run()
         if ranks().is_first:
             write_finetune_report(result)
             write_json(output / RESULTS, result.to_dict())
     return result
 
 
-def _run_seeds(job: Job, task: str, seeds: int, output: Path) -> FinetuneResult:
+def _way(
+    given: Given,
+    config: FinetuneConfig,
+    *,
+    search: str | None,
+    trials: int | None,
+    folds: int | None,
+    seeds: int,
+    output: Path,
+) -> Callable[[], FinetuneResult]:
+    """Return what is to be run: a search, a cross-validation, or seeds."""
+    job = given.job(config)
+    if search is not None:
+        trying = _search(given, config, search, trials, output)
+        return lambda: _run_best(trying, seeds)
+    if folds is None:
+        return lambda: _result(job, _run_seeds(job, seeds, output), output)
+    parts = deal_out(given, job.config, folds)
+    return lambda: _result(job, run_folds(given, job, parts, output), output, over="fold")
+
+
+def _search(
+    given: Given, config: FinetuneConfig, text: str, trials: int | None, output: Path
+) -> Search:
+    """Return the search over changes to a recipe."""
+    size = given.parts.encoder.output_size
+    space = read_space(text, config.transfer, size)
+
+    def job(changes: Changes) -> Job:
+        kind = config.task.kind
+        return given.job(load_finetuning(config, changes, task=kind, hidden_size=size))
+
+    if trials is not None and space.method == "grid":
+        raise ConfigError("--trials is of --search optuna; a grid tries every combination.")
+    return Search(space, DRAWN if trials is None else trials, job, config.seed, output)
+
+
+def _run_best(search: Search, seeds: int) -> FinetuneResult:
+    """Try settings, then train the best with every seed; what is trained already is taken over."""
+    tried = search.run()
+    best = best_trial(tried)
+    job, output = search.job(best.changes), search.output
+    first = seed_folders(search.seed, seeds, output)[search.seed]
+    ranks().once(lambda: take_result(best, first))
+    result = _result(job, _run_seeds(job, seeds, output), output)
+    return replace(result, trials=tuple(tried))
+
+
+def _run_seeds(job: Job, seeds: int, output: Path) -> list[SeedResult]:
     folders = seed_folders(job.config.seed, seeds, output)
-    results = [_finished(path) or run_seed(job, seed, path) for seed, path in folders.items()]
-    learned = job.data.learned
-    metrics = job.config.task.shown(learned)
+    return [_finished(path) or run_seed(job, seed, path) for seed, path in folders.items()]
+
+
+def _result(
+    job: Job, results: Sequence[SeedResult], output: Path, *, over: str = "seed"
+) -> FinetuneResult:
+    learned, task = job.data.learned, job.config.task
+    metrics = task.shown(learned)
     return FinetuneResult(
         path=output,
-        task=task,
+        task=task.kind,
         transfer=job.config.transfer,
         labels=list(learned.labels),
         metrics=metrics,
@@ -140,16 +203,50 @@ def _run_seeds(job: Job, task: str, seeds: int, output: Path) -> FinetuneResult:
         seeds=tuple(results),
         encoding={name: split.encoded.summary() for name, split in job.data.splits.items()},
         load=load_task,
+        over=over,
     )
 
 
-def _check_call(task: str, seeds: int) -> None:
+def _check_call(
+    task: str,
+    seeds: int,
+    search: str | None,
+    trials: int | None,
+    folds: int | None,
+    dev: str | Path | None,
+) -> None:
     if task not in TASKS:
         raise ConfigError(
             f"Unknown task {task!r}. {nearest(task, TASKS)}Known: {', '.join(TASKS)}."
         )
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: at least one is needed.")
+    if search is not None and dev is None:
+        raise ConfigError("--search compares settings on held-out examples: give --dev FILE.")
+    if trials is not None and (search is None or trials < 1):
+        raise ConfigError(f"--trials {trials}: how many trials of --search optuna, at least 1.")
+    if folds is None:
+        return
+    if folds < 2:
+        raise ConfigError(f"--folds {folds}: at least 2 are needed.")
+    for name, is_given in (("--dev", dev), ("--search", search), ("--seeds", seeds > 1)):
+        if is_given:
+            raise ConfigError(f"--folds has no place for {name}: each fold is held out once.")
+
+
+def _refuse_other_ways(output: Path, asked: dict[str, bool]) -> None:
+    """Refuse to go on with a search, or a cross-validation, as something else, or the reverse."""
+    there = {"--search": (output / TRIALS).exists(), "--folds": any(output.glob("fold-*"))}
+    is_plain = not any(there.values()) and any(
+        (output / name).exists() for name in ("checkpoints", FIGURES)
+    )
+    for name, is_asked in asked.items():
+        if there[name] != is_asked and (there[name] or is_plain or any(there.values())):
+            began = "with" if there[name] else "without"
+            raise ConfigError(
+                f"{output} began {began} {name}: go on with it so, or begin a new run with "
+                "another -o."
+            )
 
 
 def _finished(folder: Path) -> SeedResult | None:

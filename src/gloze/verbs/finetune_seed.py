@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,6 @@ from gloze.core.rng import derive
 from gloze.data.stream import Stream
 from gloze.interop.word_vectors import fill_token_table
 from gloze.nn.readout import mix_of
-from gloze.recipes.finetuning import FinetuneConfig
-from gloze.tasks.labelled import LabelledData
 from gloze.tasks.learned import Judged
 from gloze.tasks.model import TaskModel, build_head, score_rows
 from gloze.tasks.results import (
@@ -50,23 +48,7 @@ if TYPE_CHECKING:
     from gloze.tasks.labelled import Split
     from gloze.training.learner import Learner
     from gloze.training.state import TrainingState
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all seeds of a fine-tuning share.
-
-    Attributes:
-        model: to start from.
-        config: the recipe, every ``auto`` decided.
-        data: to learn from and to be judged on.
-        init_embeddings: word vectors to begin with, for the tokens they have.
-    """
-
-    model: str | Path
-    config: FinetuneConfig
-    data: LabelledData
-    init_embeddings: Path | None = None
+    from gloze.verbs.finetune_job import Job
 
 
 def run_seed(job: Job, seed: int, folder: Path) -> SeedResult:

@@ -1,0 +1,113 @@
+"""Which settings a search tries."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Literal
+
+from gloze.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gloze.training.transfer import Transfer
+
+Changes = tuple[str, ...]
+_METHODS = ("grid", "optuna")
+_BATCH, _RATE, _EPOCHS = "training.batch_size", "training.learning_rate", "training.epochs"
+# Devlin et al. 2019, A.3; for small encoders Turc et al. 2019, who trained all for 4 epochs.
+_LARGE = {_BATCH: ("16", "32"), _RATE: ("5e-5", "3e-5", "2e-5"), _EPOCHS: ("2", "3", "4")}
+_SMALL = {
+    _BATCH: ("8", "16", "32", "64", "128"),
+    _RATE: ("3e-4", "1e-4", "5e-5", "3e-5"),
+    _EPOCHS: ("4",),
+}
+
+
+@dataclass(frozen=True)
+class Space:
+    """The settings to be tried.
+
+    Attributes:
+        method: ``grid`` tries every combination, ``optuna`` those that promise most.
+        choices: the values of a setting, as written.
+        ranges: lowest and highest value of a setting, between which rates are drawn evenly in
+            their logarithm; of ``optuna`` alone.
+    """
+
+    method: Literal["grid", "optuna"]
+    choices: dict[str, tuple[str, ...]]
+    ranges: dict[str, tuple[float, float]]
+
+    def grid(self) -> list[Changes]:
+        """Return every combination of the choices, each as ``path=value`` changes."""
+        return [
+            tuple(f"{path}={value}" for path, value in zip(self.choices, values, strict=True))
+            for values in product(*self.choices.values())
+        ]
+
+
+def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:
+    """Return what ``--search`` stands for.
+
+    Args:
+        text: ``grid`` or ``optuna``, or one of these and settings, or settings alone, each as
+            ``path=value,value``; of ``optuna`` also as ``path=lowest..highest``.
+        transfer: all weights must train where the text names no settings.
+        hidden_size: of the encoder, which decides those.
+
+    Raises:
+        ConfigError: if it is none of these.
+    """
+    words = text.split()
+    method: Literal["grid", "optuna"] = "grid"
+    if words and words[0] in _METHODS:
+        method = "optuna" if words.pop(0) == "optuna" else "grid"
+    if not words:
+        if transfer not in ("full", "none"):
+            raise ConfigError(
+                f"--search {text}: the published grid is for --transfer full. Name what to try, "
+                "such as --search 'training.learning_rate=1e-3,3e-3,1e-2'."
+            )
+        return _published(method, hidden_size)
+    space = Space(method, {}, {})
+    for word in words:
+        path, equals, values = word.partition("=")
+        if not equals or not path or not values or path in {**space.choices, **space.ranges}:
+            raise ConfigError(
+                f"--search {word!r}: expected path=value,value, each path once, as in "
+                "'training.learning_rate=2e-5,5e-5 training.epochs=2,3'."
+            )
+        if ".." in values:
+            space.ranges[path] = _range(word, values, method)
+        else:
+            space.choices[path] = _split(values)
+    return space
+
+
+def _published(method: Literal["grid", "optuna"], hidden_size: int) -> Space:
+    grid = _LARGE if hidden_size >= 512 else _SMALL
+    if method == "grid":
+        return Space(method, grid, {})
+    rates = [float(rate) for rate in grid[_RATE]]
+    choices = {path: values for path, values in grid.items() if path != _RATE}
+    return Space(method, choices, {_RATE: (min(rates), max(rates))})
+
+
+def _range(word: str, values: str, method: str) -> tuple[float, float]:
+    if method != "optuna":
+        raise ConfigError(f"--search {word}: a grid has no ranges. Write --search 'optuna {word}'.")
+    try:
+        low, high = (float(value) for value in values.split(".."))
+    except ValueError:
+        low = high = 0.0
+    if not 0 < low < high:
+        raise ConfigError(
+            f"--search {word}: expected lowest..highest, both over 0, as in 1e-5..1e-4."
+        )
+    return low, high
+
+
+def _split(values: str) -> tuple[str, ...]:
+    """Return the values between commas that stand in no bracket."""
+    return tuple(re.split(r",(?![^\[]*\])", values))

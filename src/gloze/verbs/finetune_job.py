@@ -1,0 +1,94 @@
+"""What a fine-tuning was given, and what follows from it under some settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from gloze.checkpoint import with_dropout
+from gloze.tasks.labelled import LabelledData, encode_splits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gloze.checkpoint import Parts
+    from gloze.recipes.finetuning import FinetuneConfig
+    from gloze.tasks.learned import Learned
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all seeds of a fine-tuning share.
+
+    Attributes:
+        model: to start from.
+        config: the recipe, every ``auto`` decided.
+        data: to learn from and to be judged on.
+        init_embeddings: word vectors to begin with, for the tokens they have.
+    """
+
+    model: str | Path
+    config: FinetuneConfig
+    data: LabelledData
+    init_embeddings: Path | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """Model and labelled data, whatever the settings.
+
+    Attributes:
+        model: to start from.
+        parts: the same, loaded.
+        paths: of the labelled files, by split.
+        examples: in them.
+        metric: what their layout is judged by; None if it does not say.
+        init_embeddings: word vectors, if any.
+    """
+
+    model: str | Path
+    parts: Parts
+    paths: dict[str, Path]
+    examples: dict[str, list[Any]]
+    metric: str | None
+    init_embeddings: Path | None = None
+    _encoded: dict[str, LabelledData] = field(default_factory=dict)
+
+    def job(self, config: FinetuneConfig) -> Job:
+        """Return the fine-tuning under these settings; examples are encoded once for a task's.
+
+        Raises:
+            ConfigError: if the task, or the encoder, cannot take the examples.
+            DataError: if the files do not fit each other.
+        """
+        config = self._resolved(config)
+        key = repr(config.task)
+        if key not in self._encoded:
+            self._encoded[key] = self._encode(config, self.paths, self.examples)
+        return Job(self.model, config, self._encoded[key], self.init_embeddings)
+
+    def job_of(
+        self, config: FinetuneConfig, train: list[Any], dev: list[Any], learned: Learned
+    ) -> Job:
+        """Return the fine-tuning on a part of the training file, another part of it held out.
+
+        The path of ``dev`` is that of ``train``.
+        """
+        config = self._resolved(config)
+        examples = {**self.examples, "train": train, "dev": dev}
+        data = self._encode(config, self.paths, examples, learned)
+        return Job(self.model, config, data, self.init_embeddings)
+
+    def _resolved(self, config: FinetuneConfig) -> FinetuneConfig:
+        is_plain = config.readout.is_plain and not config.is_frozen
+        return replace(config, task=config.task.resolve(is_plain=is_plain, metric=self.metric))
+
+    def _encode(
+        self,
+        config: FinetuneConfig,
+        paths: dict[str, Path],
+        examples: dict[str, list[Any]],
+        learned: Learned | None = None,
+    ) -> LabelledData:
+        parts = with_dropout(self.parts, config.encoder.rates)
+        return encode_splits(config.task, parts.encoder, parts.tokenizer, paths, examples, learned)
