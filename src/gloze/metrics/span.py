@@ -1,0 +1,182 @@
+"""Answers cut from a text against gold ones: exact match and F1, as the official scripts count.
+
+Rajpurkar et al. 2016, section 6.1 (SQuAD 1.1), Rajpurkar et al. 2018, section 5 (SQuAD 2.0), and
+:mod:`gloze.metrics.chinese_span`. All figures lie from 0 to 1: the scripts print 100 times them.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from gloze.core.errors import ConfigError
+from gloze.metrics.chinese_span import cmrc_score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Scoring = Literal["squad", "squad_v2", "cmrc"]
+SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
+METRICS = ("f1", "exact")
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+@lru_cache(maxsize=1 << 16)
+def normalize(text: str) -> str:
+    """Return an answer in lower case without ASCII punctuation, English articles, odd spaces."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def squad_score(gold: Sequence[str], said: str) -> tuple[float, float]:
+    """Return exact match and F1 of an answer, each the best over the gold answers, 0 to 1."""
+    own = normalize(said)
+    exact = max(float(normalize(answer) == own) for answer in gold)
+    return exact, max(_f1(normalize(answer).split(), own.split()) for answer in gold)
+
+
+def squad_v2_score(gold: Sequence[str], said: str) -> tuple[float, float]:
+    """Return the same where gold and said answers may be empty: there is no answer."""
+    left = [answer for answer in gold if normalize(answer)] or [""]
+    if not normalize(said) or left == [""]:
+        agree = float(normalize(said) == left[0])
+        return agree, agree
+    return squad_score(left, said)
+
+
+def _f1(gold: list[str], said: list[str]) -> float:
+    common = sum((Counter(gold) & Counter(said)).values())
+    if not common:
+        return 0.0
+    precision, recall = common / len(said), common / len(gold)
+    return 2 * precision * recall / (precision + recall)
+
+
+_SCORES: dict[Scoring, Callable[[Sequence[str], str], tuple[float, float]]] = {
+    "squad": squad_score,
+    "squad_v2": squad_v2_score,
+    "cmrc": cmrc_score,
+}
+
+
+def scoring_of(gold: Mapping[str, Sequence[str]]) -> Scoring:
+    """Return by which script such answers are judged: 2.0's if some have none, CMRC's if Chinese.
+
+    Chinese are answers of which most letters are.
+    """
+    if not all(gold.values()):
+        return "squad_v2"
+    letters = "".join(c for answers in gold.values() for c in answers[0] if c.isalpha())
+    return "cmrc" if 2 * len(_CHINESE.findall(letters)) > len(letters) else "squad"
+
+
+def span_figures(
+    gold: Mapping[str, Sequence[str]],
+    said: Mapping[str, str],
+    *,
+    scoring: Scoring,
+    null_scores: Mapping[str, float] | None = None,
+    null_threshold: float | None = None,
+) -> dict[str, Any]:
+    """Return how good answers are.
+
+    Args:
+        gold: texts of the gold answers to each question, by its id; none if it has no answer.
+        said: text of the answer to each question, empty for no answer. A question that is not
+            there counts as wrong; an id that is not in ``gold`` is left out and counted.
+        scoring: by which script.
+        null_scores: for each question how much speaks for there being no answer.
+        null_threshold: take an answer back where its null score is over this.
+
+    Returns:
+        ``exact`` and ``f1``; ``examples``, ``missing`` and ``unasked``, how many; and where some
+        questions have no answer the same figures of those that have one (``HasAns_``) and those
+        that have none (``NoAns_``), under the names of the script. With ``null_scores`` also the
+        best figures that any threshold could give (``best_exact``, ``best_f1``) and it.
+
+    Raises:
+        ConfigError: if there is nothing to judge, or null scores are missing.
+    """
+    if not gold:
+        raise ConfigError("There are no questions to judge answers to.")
+    scores = _all_scores(gold, said, scoring)
+    has_answer = np.array([bool(answers) for answers in gold.values()])
+    kept = scores
+    if null_scores is not None and null_threshold is not None:
+        odds = np.array([_null_score(null_scores, i) for i in gold])
+        kept = np.where((odds > null_threshold)[:, None], ~has_answer[:, None], scores)
+    figures: dict[str, Any] = {
+        **_means("", kept),
+        "examples": len(gold),
+        "missing": sum(i not in said for i in gold),
+        "unasked": sum(i not in gold for i in said),
+    }
+    if scoring == "squad_v2":
+        for prefix, chosen in (("HasAns_", has_answer), ("NoAns_", ~has_answer)):
+            if chosen.any():
+                figures |= _means(prefix, kept[chosen])
+                figures[f"{prefix}total"] = int(chosen.sum())
+    if null_scores is not None:
+        says = {i: bool(said.get(i)) for i in gold}
+        for column, name in enumerate(("exact", "f1")):
+            best, threshold = best_threshold(null_scores, gold, says, scores[:, column])
+            figures |= {f"best_{name}": best, f"best_{name}_thresh": threshold}
+    return figures
+
+
+def _all_scores(
+    gold: Mapping[str, Sequence[str]], said: Mapping[str, str], scoring: Scoring
+) -> npt.NDArray[np.float64]:
+    """Return exact match and F1 of each question, [questions, 2]."""
+    score = _SCORES[scoring]
+    return np.array(
+        [score(answers, said[i]) if i in said else (0.0, 0.0) for i, answers in gold.items()]
+    )
+
+
+def _means(prefix: str, scores: npt.NDArray[np.float64]) -> dict[str, float]:
+    exact, f1 = scores.mean(axis=0).tolist()
+    return {f"{prefix}exact": exact, f"{prefix}f1": f1}
+
+
+def _null_score(null_scores: Mapping[str, float], question: str) -> float:
+    if question not in null_scores:
+        raise ConfigError(f"There is no null score for question {question!r}.")
+    return null_scores[question]
+
+
+def best_threshold(
+    null_scores: Mapping[str, float],
+    gold: Mapping[str, Sequence[str]],
+    says: Mapping[str, bool],
+    scores: npt.NDArray[np.float64],
+) -> tuple[float, float]:
+    """Return the best mean score that taking back unsure answers gives, and the threshold.
+
+    An answer is taken back where its null score is over the threshold. As in the script of
+    SQuAD 2.0 the threshold is a null score, the smallest of equals; 0 if it is best to answer
+    nothing.
+
+    Args:
+        null_scores: for each question how much speaks for there being no answer.
+        gold: as in :func:`span_figures`.
+        says: for each question whether it was answered at all.
+        scores: of each question's answer, in the order of ``gold``, [questions].
+    """
+    own = dict(zip(gold, scores.tolist(), strict=True))
+    current = best = float(sum(not answers for answers in gold.values()))
+    threshold = 0.0
+    for question in sorted(null_scores, key=null_scores.__getitem__):
+        if question not in gold:
+            continue
+        current += own[question] if gold[question] else -float(says[question])
+        if current > best:
+            best, threshold = current, null_scores[question]
+    return best / len(gold), threshold
