@@ -38,8 +38,9 @@ def normalize(text: str) -> str:
 def squad_score(gold: Sequence[str], said: str) -> tuple[float, float]:
     """Return exact match and F1 of an answer, each the best over the gold answers, 0 to 1."""
     own = normalize(said)
-    exact = max(float(normalize(answer) == own) for answer in gold)
-    return exact, max(_f1(normalize(answer).split(), own.split()) for answer in gold)
+    exact = float(any(normalize(answer) == own for answer in gold))
+    f1 = max((_f1(normalize(answer).split(), own.split()) for answer in gold), default=0.0)
+    return exact, f1
 
 
 def squad_v2_score(gold: Sequence[str], said: str) -> tuple[float, float]:
@@ -106,7 +107,7 @@ def span_figures(
     """
     if not gold:
         raise ConfigError("There are no questions to judge answers to.")
-    scores = _all_scores(gold, said, scoring)
+    scores = scores_of(gold, said, scoring)
     has_answer = np.array([bool(answers) for answers in gold.values()])
     kept = scores
     if null_scores is not None and null_threshold is not None:
@@ -124,17 +125,16 @@ def span_figures(
                 figures |= _means(prefix, kept[chosen])
                 figures[f"{prefix}total"] = int(chosen.sum())
     if null_scores is not None:
-        says = {i: bool(said.get(i)) for i in gold}
         for column, name in enumerate(("exact", "f1")):
-            best, threshold = best_threshold(null_scores, gold, says, scores[:, column])
-            figures |= {f"best_{name}": best, f"best_{name}_thresh": threshold}
+            best, threshold = best_threshold(null_scores, gold, said, scores[:, column])
+            figures |= {f"best_{name}": best, f"best_{name}_thresh": threshold or 0.0}
     return figures
 
 
-def _all_scores(
+def scores_of(
     gold: Mapping[str, Sequence[str]], said: Mapping[str, str], scoring: Scoring
 ) -> npt.NDArray[np.float64]:
-    """Return exact match and F1 of each question, [questions, 2]."""
+    """Return exact match and F1 of each question, [questions, 2]; see :func:`span_figures`."""
     score = _SCORES[scoring]
     return np.array(
         [score(answers, said[i]) if i in said else (0.0, 0.0) for i, answers in gold.items()]
@@ -155,28 +155,27 @@ def _null_score(null_scores: Mapping[str, float], question: str) -> float:
 def best_threshold(
     null_scores: Mapping[str, float],
     gold: Mapping[str, Sequence[str]],
-    says: Mapping[str, bool],
+    said: Mapping[str, str],
     scores: npt.NDArray[np.float64],
-) -> tuple[float, float]:
+) -> tuple[float, float | None]:
     """Return the best mean score that taking back unsure answers gives, and the threshold.
 
     An answer is taken back where its null score is over the threshold. As in the script of
-    SQuAD 2.0 the threshold is a null score, the smallest of equals; 0 if it is best to answer
-    nothing.
+    SQuAD 2.0 the threshold is a null score, the smallest of equals; None if it is best to answer
+    nothing, where the script says 0.
 
     Args:
         null_scores: for each question how much speaks for there being no answer.
-        gold: as in :func:`span_figures`.
-        says: for each question whether it was answered at all.
+        gold, said: as in :func:`span_figures`.
         scores: of each question's answer, in the order of ``gold``, [questions].
     """
     own = dict(zip(gold, scores.tolist(), strict=True))
     current = best = float(sum(not answers for answers in gold.values()))
-    threshold = 0.0
+    threshold: float | None = None
     for question in sorted(null_scores, key=null_scores.__getitem__):
         if question not in gold:
             continue
-        current += own[question] if gold[question] else -float(says[question])
+        current += own[question] if gold[question] else -float(bool(said.get(question)))
         if current > best:
             best, threshold = current, null_scores[question]
     return best / len(gold), threshold

@@ -1,0 +1,348 @@
+"""Extractive question answering: the answer is a span of a given text, or there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gloze.core.batch import Batch
+from gloze.core.contracts import Mark, Objective, keep_labels
+from gloze.core.errors import ConfigError, DataError
+from gloze.core.progress import say
+from gloze.metrics.span import Scoring, best_threshold, scores_of, scoring_of, span_figures
+from gloze.nn.init import initialize
+from gloze.nn.parts import cross_entropy_of_parts
+from gloze.tasks.learned import Judged, Learned
+from gloze.tasks.question_tables import QuestionReader, find_reader
+from gloze.tasks.questions import Question, check_context
+from gloze.tasks.span_answers import Decoding, SpanAnswer, decode
+from gloze.tasks.span_places import AnswerPlaces, Misplaced, find_places, refuse_misplaced
+from gloze.tasks.span_windows import Contexts, EncodedQuestions, encode_questions
+from gloze.tasks.squad_answers import SquadAnswers
+from gloze.tasks.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
+    from gloze.nn.readout import Readout
+    from gloze.tasks.writing import AnswerWriter
+    from gloze.tokenizers import Tokenizer
+
+NAME: Final = "span"
+_THRESHOLD = "null_threshold"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span(Task[Question]):
+    """How contexts are cut into windows, and answers out of contexts.
+
+    The defaults are those of the paper's own script for SQuAD (Devlin et al. 2019, 4.2, released
+    run_squad.py).
+
+    Attributes:
+        max_length: tokens of a window with its question, [CLS] and [SEP]s.
+        stride: tokens from the start of one window to that of the next.
+        max_question: tokens of a question; longer ones are cut and counted.
+        max_answer: most tokens of an answer.
+        n_best: how many candidates are kept of each question.
+        whole_words: whether answers begin and end where words do; a Chinese character is a word.
+        misplaced: gold answers that do not stand where their file says: ``error`` refuses the
+            file, ``search`` takes the nearest occurrence, ``skip`` does not learn from them.
+            Figures go by the texts of all gold answers in any case.
+        dropout: before the scores.
+        scoring: by which script's rules answers are judged: ``squad`` (1.1), ``squad_v2`` or
+            ``cmrc``; ``auto`` is ``squad_v2`` for a file of which some questions have no answer,
+            ``cmrc`` for Chinese answers, else ``squad``.
+        metric: by which seeds are compared; ``auto`` is F1.
+    """
+
+    WRITES: ClassVar[tuple[str, ...]] = ("table", "squad")
+
+    kind: Literal["span"] = NAME
+    max_length: int = 384
+    stride: int = 128
+    max_question: int = 64
+    max_answer: int = 30
+    n_best: int = 20
+    whole_words: bool = True
+    misplaced: Misplaced = "search"
+    dropout: float = 0.0
+    scoring: Literal["auto", "squad", "squad_v2", "cmrc"] = "auto"
+    metric: Literal["auto", "f1", "exact"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("max_question", "max_answer", "n_best"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"task.{name} is {getattr(self, name)}; it must be at least 1.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"task.dropout is {self.dropout}; it must be at least 0, under 1.")
+        room = self.max_length - self.max_question - 3
+        if room < 1:
+            raise ConfigError(
+                f"task.max_length is {self.max_length}: beside a question of up to "
+                f"{self.max_question} tokens (task.max_question), [CLS] and two [SEP] it has no "
+                f"room for the text. Set task.max_length to {self.max_question + 4} or more, or "
+                "task.max_question lower."
+            )
+        if not 1 <= self.stride <= room:
+            raise ConfigError(
+                f"task.stride is {self.stride}; it must be from 1 to {room}, the tokens of the "
+                "text that a window holds beside the longest question, or some would be in none."
+            )
+
+    def reader(
+        self, format: str | None = None, columns: str | dict[str, str] | None = None
+    ) -> QuestionReader:
+        """Return how files of this layout are read; see :meth:`Task.reader`."""
+        return find_reader(format, columns)
+
+    def take(self, inputs: Sequence[Any]) -> list[Question]:
+        """Return questions made of pairs: the question, and the text to answer it from."""
+        found = []
+        for each in inputs:
+            is_pair = isinstance(each, list | tuple) and len(each) == 2
+            if not is_pair or not all(isinstance(part, str) and part.strip() for part in each):
+                raise ConfigError(
+                    f"predict takes pairs of a question and the text to answer it from, not "
+                    f"{each!r:.80}."
+                )
+            if wrong := check_context(each[1]):
+                raise ConfigError(f"Question {each[0]!r:.60}: {wrong}")
+            found.append(Question(*each))
+        return found
+
+    def resolve(self, *, is_plain: bool, metric: str | None = None) -> Span:
+        """Return the settings with every ``auto`` decided but the scoring, which is a file's."""
+        return replace(self, metric="f1") if self.metric == "auto" else self
+
+    def learn(self, examples: Sequence[Question], path: Path) -> Learned:
+        """Return whether questions may have no answer; see :meth:`Task.learn`."""
+        if self.misplaced == "error":
+            refuse_misplaced(examples, path)
+        without = sum(not example.answers for example in examples)
+        if without == len(examples):
+            raise DataError("no question has an answer, so there is nothing to learn.", path=path)
+        if not without:
+            return Learned()
+        say(f"{path}: {without:,} of {len(examples):,} questions have no answer in their context.")
+        return Learned().with_values(**{_THRESHOLD: 0.0})
+
+    def check(
+        self,
+        config: TransformerConfig,
+        examples: Sequence[Question],
+        learned: Learned,
+        *,
+        trained: str = "The model was trained on",
+    ) -> None:
+        """Check that the encoder can take pairs of texts; see :meth:`Task.check`."""
+        super().check(config, examples, learned, trained=trained)
+        if config.type_vocab_size < 2:
+            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
+
+    def encode(
+        self,
+        examples: Sequence[Question],
+        tokenizer: Tokenizer,
+        learned: Learned,
+        *,
+        path: Path | None = None,
+    ) -> EncodedQuestions:
+        """Return each window of each context as a sample; see :meth:`Task.encode`."""
+        contexts = Contexts.of(examples, tokenizer)
+        places = None
+        if path is not None:
+            places = self._places(examples, contexts)
+            for note in [*places.notes(path, self.misplaced), *self._too_long(places, path)]:
+                say(note)
+        return encode_questions(
+            NAME,
+            examples,
+            tokenizer,
+            max_length=self.max_length,
+            stride=self.stride,
+            max_question=self.max_question,
+            contexts=contexts,
+            places=None if places is None else places.tokens,
+        )
+
+    def _places(self, examples: Sequence[Question], contexts: Contexts) -> AnswerPlaces:
+        return find_places(examples, contexts, self.misplaced, whole_words=self.whole_words)
+
+    def _too_long(self, places: AnswerPlaces, path: Path) -> list[str]:
+        """Return a line for answers that cannot be found as the settings are."""
+        sizes = [place[1] - place[0] + 1 for place in places.tokens if place is not None]
+        count = sum(size > self.max_answer for size in sizes)
+        if not count:
+            return []
+        return [
+            f"{path}: {count:,} of {len(sizes):,} answers are longer than task.max_answer, "
+            f"{self.max_answer} tokens, so they cannot be given (the longest has {max(sizes)})."
+        ]
+
+    def build(
+        self,
+        encoder: TransformerEncoder,
+        readout: Readout,
+        learned: Learned,
+        initializer_range: float = 0.02,
+    ) -> Objective:
+        """Return the task as an objective, with a head of random weights."""
+        head = SpanHead(readout, self.dropout)
+        initialize(head.output, initializer_range)
+        return Objective(NAME, 1.0, keep_labels, head)
+
+    def answers(self, judged: Judged[Question]) -> list[SpanAnswer]:
+        """Return the best span of each question's context, or that there is none."""
+        contexts = [example.context for example in judged.examples]
+        how = Decoding(
+            max_tokens=self.max_answer,
+            n_best=self.n_best,
+            whole_words=self.whole_words,
+            null_threshold=judged.learned.values.get(_THRESHOLD),
+        )
+        return list(decode(contexts, _encoded(judged), judged.rows, how))
+
+    def figures(self, judged: Judged[Question], path: Path) -> dict[str, Any]:
+        """Return exact match and F1 as the official scripts count; see :meth:`Task.figures`."""
+        gold, scoring = self._gold(judged)
+        answers = self.answers(judged)
+        places = self._places(judged.examples, _encoded(judged).contexts)
+        odds = [answer.null_odds for answer in answers if answer.null_odds is not None]
+        figures = span_figures(
+            gold,
+            {i: answer.best_text for i, answer in zip(gold, answers, strict=True)},
+            scoring=scoring,
+            null_scores=dict(zip(gold, odds, strict=True)) if odds else None,
+            null_threshold=judged.learned.values.get(_THRESHOLD),
+        )
+        kept = {name: figures[name] for name in figures if name not in ("missing", "unasked")}
+        return {
+            **kept,
+            "loss": _loss(judged, places),
+            "scoring": scoring,
+            "misplaced": places.misplaced,
+        }
+
+    def _gold(self, judged: Judged[Question]) -> tuple[dict[str, list[str]], Scoring]:
+        gold = {
+            example.id: [answer.text for answer in example.answers or ()]
+            for example in judged.examples
+        }
+        return gold, scoring_of(gold) if self.scoring == "auto" else self.scoring
+
+    def tune(self, judged: Judged[Question], path: Path) -> Learned:
+        """Return what was learned with the best threshold for no answer; see :meth:`Task.tune`."""
+        gold, scoring = self._gold(judged)
+        if _THRESHOLD not in judged.learned.values or all(gold.values()):
+            return judged.learned
+        answers = dict(zip(gold, self.answers(judged), strict=True))
+        odds = {i: answer.null_odds or 0.0 for i, answer in answers.items()}
+        texts = {i: answer.best_text for i, answer in answers.items()}
+        scores = scores_of(gold, texts, scoring)[:, 0 if self.metric == "exact" else 1]
+        _, threshold = best_threshold(odds, gold, texts, scores)
+        # Where it is best to answer nothing every score must be over the threshold.
+        least = min(odds.values()) - 1.0
+        return judged.learned.with_values(**{_THRESHOLD: least if threshold is None else threshold})
+
+    def shown(self, learned: Learned) -> list[str]:
+        """Return the task's own metric, and the other."""
+        return ["exact", "f1"] if self.metric == "exact" else ["f1", "exact"]
+
+    def row(self, example: Question, answer: SpanAnswer) -> dict[str, Any]:
+        """Return the answer, its place and its probability, under ``predicted_``."""
+        row = {
+            "predicted_answer": answer.text,
+            "predicted_start": answer.start,
+            "predicted_end": answer.end,
+            "probability": answer.probability,
+        }
+        return row if answer.null_odds is None else {**row, "null_odds": answer.null_odds}
+
+    def tally(self, answer: SpanAnswer) -> Iterable[str]:
+        """Return whether there is an answer."""
+        return ("answered" if answer.start is not None else "no answer",)
+
+    def writer(
+        self, path: Path, layout: str | None = None, *, source: Path, force: bool = False
+    ) -> AbstractContextManager[AnswerWriter]:
+        """Return the writer of a table, or of SQuAD's predictions if ``path`` ends in .json."""
+        if layout == "squad" or (layout is None and path.suffix.lower() == ".json"):
+            return SquadAnswers.open(path, force=force)
+        return super().writer(path, layout, source=source, force=force)
+
+    def width(self, learned: Learned) -> int:
+        """Return 2: a score as a start and one as an end."""
+        return 2
+
+    def their_config(self, learned: Learned) -> dict[str, Any]:
+        """Return the class of ``transformers`` that computes the same."""
+        return {"architectures": ["BertForQuestionAnswering"]}
+
+    @classmethod
+    def from_theirs(cls, values: dict[str, Any], max_length: int) -> tuple[Span, Learned]:
+        """Return the task of a model that ``transformers`` saved: it always gives an answer."""
+        length = min(cls.max_length, max_length)
+        question = min(cls.max_question, length // 4)
+        stride = min(cls.stride, length - question - 3)
+        return cls(max_length=length, max_question=question, stride=stride), Learned()
+
+
+class SpanHead(nn.Module):
+    """Two scores for each token: that the answer begins there, and that it ends there."""
+
+    rows_per = "token"
+
+    def __init__(self, readout: Readout, dropout: float) -> None:
+        super().__init__()
+        self.readout = readout
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(readout.output_size, 2)
+
+    def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "tokens two"]:
+        """Return the scores of each token."""
+        result: Tensor = self.output(self.dropout(self.readout(hidden_states, batch)))
+        return result
+
+    def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
+        """Return the summed loss, and how many windows have both ends right.
+
+        The loss of a window is the mean of two cross-entropies over its tokens, of the start and
+        of the end; both are at [CLS] where the window holds no answer.
+        """
+        labels = batch.labels[NAME]
+        scores = self.scores(hidden_states, batch).float()
+        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
+        loss = scores.new_zeros(())
+        is_right = torch.ones_like(lengths, dtype=torch.bool)
+        for column in range(2):
+            own, gold = scores[:, column], labels[:, column]
+            loss = loss + cross_entropy_of_parts(own, lengths, gold)[0] / 2
+            best = torch.segment_reduce(own.detach(), "max", lengths=lengths, axis=0)
+            is_right &= own.detach()[batch.cu_seqlens[:-1].long() + gold] >= best
+        return Mark(loss, is_right.sum())
+
+
+def _encoded(judged: Judged[Question]) -> EncodedQuestions:
+    assert isinstance(judged.encoded, EncodedQuestions)
+    return judged.encoded
+
+
+def _loss(judged: Judged[Question], places: AnswerPlaces) -> float:
+    """Return the mean loss of the windows whose labels are known, natural logarithm."""
+    encoded, scores = _encoded(judged), judged.rows.astype(np.float64)
+    labels = encoded.labels_of(places.tokens)
+    known = np.array([place is not None for place in places.tokens])[encoded.cut.owner]
+    largest = np.maximum.reduceat(scores, encoded.starts)
+    shifted = np.exp(scores - np.repeat(largest, encoded.all_lengths, axis=0))
+    total = np.log(np.add.reduceat(shifted, encoded.starts)) + largest
+    right = np.take_along_axis(scores, encoded.starts[:, None] + labels, axis=0)
+    return float((total - right)[known].mean()) if known.any() else 0.0

@@ -1,0 +1,103 @@
+"""Answers as the official scripts of SQuAD take them: ``{id: text}``, with n-best and null odds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from gloze.core.errors import ConfigError, DataError
+from gloze.core.files import write_text
+from gloze.core.output import refuse_existing
+from gloze.tasks.json_files import read_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from gloze.tasks.questions import Question
+    from gloze.tasks.span_answers import SpanAnswer
+
+N_BEST, NULL_ODDS = "nbest_", "null_odds_"
+
+
+class SquadAnswers:
+    """Collects answers, and writes them when it is closed.
+
+    Beside ``predictions.json`` there are ``nbest_predictions.json``, the candidates with their
+    places and scores, and ``null_odds_predictions.json`` where there may be no answer.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.n_best: dict[str, list[dict[str, Any]]] = {}
+        self.null_odds: dict[str, float] = {}
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, path: Path, *, force: bool) -> Iterator[SquadAnswers]:
+        """Yield a writer; the files appear when the block ends without an error.
+
+        Raises:
+            ConfigError: if the name does not end in .json, or a file exists and ``force`` is not
+                set.
+            WriteError: if the disk is full or the place cannot be written to.
+        """
+        if path.suffix.lower() != ".json":
+            raise ConfigError(f"-o {path}: the name of SQuAD's predictions must end in .json.")
+        others = [path.with_name(prefix + path.name) for prefix in (N_BEST, NULL_ODDS)]
+        for each in (path, *others):
+            refuse_existing(each, force=force)
+        answers = cls()
+        yield answers
+        _write(others[0], answers.n_best)
+        if answers.null_odds:
+            _write(others[1], answers.null_odds)
+        _write(path, answers.texts)
+
+    def write(self, examples: Sequence[Question], answers: Sequence[SpanAnswer]) -> None:
+        """Take them in."""
+        for example, answer in zip(examples, answers, strict=True):
+            self.texts[example.id] = answer.text
+            self.n_best[example.id] = [asdict(candidate) for candidate in answer.n_best]
+            if answer.null_odds is not None:
+                self.null_odds[example.id] = answer.null_odds
+
+
+def _write(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_predictions(path: Path) -> dict[str, str]:
+    """Return the answers of a file of predictions, by the ids of their questions.
+
+    Raises:
+        DataError: if it is not an object of texts.
+    """
+    return {i: str(text) for i, text in _read(path, str, "the text of an answer").items()}
+
+
+def read_null_scores(path: Path) -> dict[str, float]:
+    """Return for each question how much speaks for there being no answer, by its id.
+
+    Raises:
+        DataError: if it is not an object of numbers.
+    """
+    return {i: float(score) for i, score in _read(path, (int, float), "a number").items()}
+
+
+def _read(path: Path, kind: type | tuple[type, ...], expected: str) -> dict[str, Any]:
+    (line, values), *rest = read_values(path)
+    if rest or not isinstance(values, dict):
+        raise DataError(
+            "one object is expected, with the id of each question.", path=path, line=line
+        )
+    for question, value in values.items():
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise DataError(
+                f"question {question!r}: {expected} is expected, found "
+                f"{type(value).__name__} {value!r:.40}.",
+                path=path,
+            )
+    return values
