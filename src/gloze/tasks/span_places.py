@@ -30,30 +30,33 @@ class AnswerPlaces:
             there is none; None where its place is not known.
         answers: gold answers in all.
         misplaced: of them, those that do not stand where their file says.
-        first: the id of the question of the first of these.
+        found: of these, those that stand somewhere else.
+        first: the id of the question of the first misplaced one.
         left_out: the ids of the questions of which no answer's place is known.
     """
 
     tokens: list[tuple[int, int] | None]
     answers: int
     misplaced: int
+    found: int
     first: str
     left_out: list[str]
 
     def notes(self, path: Path, how: Misplaced) -> list[str]:
-        """Return a line for what is wrong with the answers of a file, if anything is."""
-        if not self.misplaced and not self.left_out:
-            return []
-        done = "The nearest occurrence is taken" if how == "search" else "They are not learned"
-        lines = [
-            f"{path}: {self.misplaced:,} of {self.answers:,} gold answers do not stand where "
-            f"answer_start says (the first: question {self.first}). {done}."
-        ]
+        """Return a line for each thing that is wrong with the answers of a file."""
+        lines = []
+        if self.misplaced:
+            taken = "and are taken there" if how == "search" else "but are not learned"
+            lines.append(
+                f"{path}: {self.misplaced:,} of {self.answers:,} gold answers do not stand where "
+                f"answer_start says (the first: question {self.first}); {self.found:,} of them "
+                f"stand elsewhere, {taken}."
+            )
         if self.left_out:
             lines.append(
-                f"{path}: {len(self.left_out):,} of {len(self.tokens):,} questions have no answer "
-                f"whose place is known (the first: {self.left_out[0]}); they are left out of "
-                "training and loss, and judged by the texts of their answers."
+                f"{path}: of {len(self.left_out):,} of {len(self.tokens):,} questions no answer's "
+                f"place is known (the first: {self.left_out[0]}): left out of training and loss, "
+                "judged by the texts of their answers."
             )
         return lines
 
@@ -71,9 +74,12 @@ def find_places(
     """
     tokens: list[tuple[int, int] | None] = []
     wrong: list[str] = []
+    moved = 0
     for number, question in enumerate(questions):
         answers = question.answers or ()
-        wrong += [question.id for each in answers if not is_placed(question.context, each)]
+        off = [each for each in answers if not is_placed(question.context, each)]
+        wrong += [question.id] * len(off)
+        moved += sum(each.text in question.context for each in off)
         found = NO_ANSWER if not answers else None
         for answer in answers:
             found = found or _tokens(number, question, answer, contexts, how)
@@ -84,6 +90,7 @@ def find_places(
         tokens=tokens,
         answers=sum(len(question.answers or ()) for question in questions),
         misplaced=len(wrong),
+        found=moved,
         first=wrong[0] if wrong else "",
         left_out=[q.id for q, found in zip(questions, tokens, strict=True) if found is None],
     )
