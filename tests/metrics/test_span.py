@@ -1,4 +1,5 @@
 """Answers against gold ones: the figures of the official scripts."""
+# ruff: noqa: RUF001 - marks of both scripts are the matter of this file
 
 import gzip
 import json
@@ -92,7 +93,7 @@ def test_chinese_is_cut_into_characters_and_the_words_between_them():
     ("text", "expected"),
     [
         # What nltk 3.10's NLTKWordTokenizer makes of each.
-        ("the cat's 3.5%, isn't it?", ["the", "cat", "'s", "3.5", "%", ",", "is", "n't", "it", "?"]),
+        ("cat's 3.5%, isn't it?", ["cat", "'s", "3.5", "%", ",", "is", "n't", "it", "?"]),
         ('"he said" (so).', ["``", "he", "said", "''", "(", "so", ")", "."]),
         ("u.s. 1,000 km", ["u.s.", "1,000", "km"]),
         ("cannot gonna wanna go...", ["can", "not", "gon", "na", "wan", "na", "go", "..."]),

@@ -15,19 +15,35 @@ def evaluate(
     data: Path,
     format: str | None = None,
     columns: str | None = None,
+    null_odds: Path | None = None,
+    null_threshold: float = 1.0,
     device: str = "auto",
 ) -> EvaluateResult:
     """Judge a fine-tuned run on labelled examples, or a pre-trained one on text.
 
     Example: gloze evaluate runs/sst2 --data test.tsv
 
+    Example: gloze evaluate predictions.json --data dev-v2.0.json
+
     Args:
-        run: a run folder (every seed is judged) or a model folder.
+        run: a run folder (every seed is judged), a model folder, or a file of answers: SQuAD's
+            predictions, whoever made them.
         data: labelled examples; for a pre-trained run a corpus or a shards folder.
         format: layout of labelled examples: tsv, csv, jsonl, parquet, or one of GLUE's own.
         columns: names of your columns, like text_a=sentence,label=gold.
+        null_odds: of a file of answers, a file with how much speaks for there being no answer.
+        null_threshold: answers with more than that are taken back; the default is that of SQuAD
+            2.0's script.
         device: auto, cpu, cuda or cuda:N.
     """
     from gloze.verbs.evaluate import evaluate as judge
 
-    return judge(run, data, format=format, columns=columns, device=device)
+    return judge(
+        run,
+        data,
+        format=format,
+        columns=columns,
+        null_odds=null_odds,
+        null_threshold=null_threshold,
+        device=device,
+    )

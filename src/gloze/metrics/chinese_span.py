@@ -3,6 +3,7 @@
 Cui et al. 2019, "A Span-Extraction Dataset for Chinese Machine Reading Comprehension", section 3;
 the rules are those of the task's evaluation script.
 """
+# ruff: noqa: RUF001 - marks of both scripts are the matter of this file
 
 from __future__ import annotations
 

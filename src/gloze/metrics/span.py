@@ -166,7 +166,8 @@ def best_threshold(
 
     Args:
         null_scores: for each question how much speaks for there being no answer.
-        gold, said: as in :func:`span_figures`.
+        gold: as in :func:`span_figures`.
+        said: as there.
         scores: of each question's answer, in the order of ``gold``, [questions].
     """
     own = dict(zip(gold, scores.tolist(), strict=True))

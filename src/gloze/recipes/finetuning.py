@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pydantic
 
 from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.core.errors import ConfigError
@@ -16,6 +18,7 @@ from gloze.tasks.classification import Classification
 from gloze.tasks.multilabel import Multilabel
 from gloze.tasks.ranking import Ranking
 from gloze.tasks.regression import Regression
+from gloze.tasks.span import Span
 from gloze.training.config import TrainingConfig
 from gloze.training.transfer import Transfer, is_frozen
 
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
 
 _NOTES = ("versions",)
 # The settings of each task; pydantic tells them apart by their kind.
-TaskConfig = Classification | Regression | Multilabel | Choice | Ranking
+TaskConfig = Annotated[
+    Classification | Regression | Multilabel | Choice | Ranking | Span,
+    pydantic.Field(discriminator="kind"),
+]
 
 
 @dataclass(frozen=True, kw_only=True)

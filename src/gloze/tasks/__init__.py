@@ -9,6 +9,7 @@ from gloze.tasks.classification import Classification
 from gloze.tasks.multilabel import Multilabel
 from gloze.tasks.ranking import Ranking
 from gloze.tasks.regression import Regression
+from gloze.tasks.span import Span
 
 if TYPE_CHECKING:
     from gloze.tasks.task import Task
@@ -19,4 +20,5 @@ TASKS: dict[str, type[Task[Any]]] = {
     "multilabel": Multilabel,
     "choice": Choice,
     "ranking": Ranking,
+    "span": Span,
 }

@@ -50,7 +50,9 @@ class QuestionReader:
         suffixes = [suffix for suffix in path.suffixes if suffix.lower() not in COMPRESSED]
         if self.format == "squad" or (not self.format and suffixes[-1:] == [".json"]):
             if self.columns:
-                raise ConfigError(f"--columns names columns, of which SQuAD's JSON ({path}) has none.")
+                raise ConfigError(
+                    f"--columns names columns, of which SQuAD's JSON ({path}) has none."
+                )
             yield from SquadReader().read(path, needs_labels=needs_labels, keep_rows=keep_rows)
         else:
             kind: Any = self.format or kind_of(path)
@@ -67,7 +69,9 @@ class QuestionReader:
             cells = _Cells(path, row, names)
             found = cells.question(number, needs_labels=needs_labels, keep_row=keep_rows)
             if found.id in lines:
-                raise cells.error("id", f"the id {found.id!r} is that of line {lines[found.id]} too.")
+                raise cells.error(
+                    "id", f"the id {found.id!r} is that of line {lines[found.id]} too."
+                )
             lines[found.id] = row.line
             yield found
         if not lines:
@@ -110,9 +114,7 @@ class _Cells:
         answers = self.answers() if needs_labels else None
         values, line = self.row.values if keep_row else None, self.row.line
         name = str(number if own is None else own)
-        return Question(
-            self.text("question"), context, name, answers, values, line, f"line {line}"
-        )
+        return Question(self.text("question"), context, name, answers, values, line, f"line {line}")
 
     def answers(self) -> tuple[Gold, ...]:
         several = self.cell("answers")

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-
-from gloze.core.batch import Batch
-from gloze.core.contracts import Mark, Objective, keep_labels
+from gloze.core.contracts import Objective, keep_labels
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
 from gloze.metrics.span import Scoring, best_threshold, scores_of, scoring_of, span_figures
 from gloze.nn.init import initialize
-from gloze.nn.parts import cross_entropy_of_parts
 from gloze.tasks.learned import Judged, Learned
 from gloze.tasks.question_tables import QuestionReader, find_reader
 from gloze.tasks.questions import Question, check_context
 from gloze.tasks.span_answers import Decoding, SpanAnswer, decode
+from gloze.tasks.span_head import NAME, SpanHead, span_loss
 from gloze.tasks.span_places import AnswerPlaces, Misplaced, find_places, refuse_misplaced
 from gloze.tasks.span_windows import Contexts, EncodedQuestions, encode_questions
 from gloze.tasks.squad_answers import SquadAnswers
@@ -36,7 +30,6 @@ if TYPE_CHECKING:
     from gloze.tasks.writing import AnswerWriter
     from gloze.tokenizers import Tokenizer
 
-NAME: Final = "span"
 _THRESHOLD = "null_threshold"
 
 
@@ -227,7 +220,7 @@ class Span(Task[Question]):
         kept = {name: figures[name] for name in figures if name not in ("missing", "unasked")}
         return {
             **kept,
-            "loss": _loss(judged, places),
+            "loss": span_loss(_encoded(judged), judged.rows, places.tokens),
             "scoring": scoring,
             "misplaced": places.misplaced,
         }
@@ -296,53 +289,6 @@ class Span(Task[Question]):
         return cls(max_length=length, max_question=question, stride=stride), Learned()
 
 
-class SpanHead(nn.Module):
-    """Two scores for each token: that the answer begins there, and that it ends there."""
-
-    rows_per = "token"
-
-    def __init__(self, readout: Readout, dropout: float) -> None:
-        super().__init__()
-        self.readout = readout
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(readout.output_size, 2)
-
-    def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "tokens two"]:
-        """Return the scores of each token."""
-        result: Tensor = self.output(self.dropout(self.readout(hidden_states, batch)))
-        return result
-
-    def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
-        """Return the summed loss, and how many windows have both ends right.
-
-        The loss of a window is the mean of two cross-entropies over its tokens, of the start and
-        of the end; both are at [CLS] where the window holds no answer.
-        """
-        labels = batch.labels[NAME]
-        scores = self.scores(hidden_states, batch).float()
-        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
-        loss = scores.new_zeros(())
-        is_right = torch.ones_like(lengths, dtype=torch.bool)
-        for column in range(2):
-            own, gold = scores[:, column], labels[:, column]
-            loss = loss + cross_entropy_of_parts(own, lengths, gold)[0] / 2
-            best = torch.segment_reduce(own.detach(), "max", lengths=lengths, axis=0)
-            is_right &= own.detach()[batch.cu_seqlens[:-1].long() + gold] >= best
-        return Mark(loss, is_right.sum())
-
-
 def _encoded(judged: Judged[Question]) -> EncodedQuestions:
     assert isinstance(judged.encoded, EncodedQuestions)
     return judged.encoded
-
-
-def _loss(judged: Judged[Question], places: AnswerPlaces) -> float:
-    """Return the mean loss of the windows whose labels are known, natural logarithm."""
-    encoded, scores = _encoded(judged), judged.rows.astype(np.float64)
-    labels = encoded.labels_of(places.tokens)
-    known = np.array([place is not None for place in places.tokens])[encoded.cut.owner]
-    largest = np.maximum.reduceat(scores, encoded.starts)
-    shifted = np.exp(scores - np.repeat(largest, encoded.all_lengths, axis=0))
-    total = np.log(np.add.reduceat(shifted, encoded.starts)) + largest
-    right = np.take_along_axis(scores, encoded.starts[:, None] + labels, axis=0)
-    return float((total - right)[known].mean()) if known.any() else 0.0

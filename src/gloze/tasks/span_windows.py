@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gloze.core.batch import Bools, Ints
 from gloze.core.ranges import ranges
-from gloze.data.windows import Windows, has_most_context, token_numbers, windows
+from gloze.data.windows import Windows, has_most_context, windows
 from gloze.tasks.encoded import EncodedExamples
 from gloze.tasks.encoding import Segments, lay_out
 
@@ -52,9 +52,7 @@ class Contexts:
         firsts = np.flatnonzero(is_first)
         lasts = np.append(firsts[1:], len(ids)) - 1
         word = np.cumsum(is_first) - 1
-        return cls(
-            np.array(own, dtype=np.int64), ids, lengths, offsets, firsts[word], lasts[word]
-        )
+        return cls(np.array(own, dtype=np.int64), ids, lengths, offsets, firsts[word], lasts[word])
 
     @property
     def firsts(self) -> Ints:

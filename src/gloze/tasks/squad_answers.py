@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import write_text
 from gloze.core.output import refuse_existing
+from gloze.metrics.span import scoring_of, span_figures
 from gloze.tasks.json_files import read_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gloze.tasks.questions import Question
     from gloze.tasks.span_answers import SpanAnswer
 
 N_BEST, NULL_ODDS = "nbest_", "null_odds_"
+ANSWERS = "answers"
 
 
 class SquadAnswers:
@@ -101,3 +103,49 @@ def _read(path: Path, kind: type | tuple[type, ...], expected: str) -> dict[str,
                 path=path,
             )
     return values
+
+
+def judge_predictions(
+    path: Path,
+    questions: Iterable[Question],
+    null_odds: Path | None = None,
+    null_threshold: float = 1.0,
+) -> dict[str, Any]:
+    """Return how good a file of predictions is, as the official script counts.
+
+    Args:
+        path: the answers by the ids of their questions.
+        questions: with their gold answers.
+        null_odds: a file with how much speaks for there being no answer to each question.
+        null_threshold: answers with more than that are taken back.
+
+    Returns:
+        The figures of :func:`gloze.metrics.span.span_figures`, and ``scoring``.
+
+    Raises:
+        ConfigError: if a question has no null odds.
+        DataError: if a file cannot be used.
+    """
+    gold = {each.id: [answer.text for answer in each.answers or ()] for each in questions}
+    scoring = scoring_of(gold)
+    odds = None if null_odds is None else read_null_scores(null_odds)
+    figures = span_figures(
+        gold,
+        read_predictions(path),
+        scoring=scoring,
+        null_scores=odds,
+        null_threshold=null_threshold,
+    )
+    return {**figures, "scoring": scoring}
+
+
+def answer_notes(figures: Mapping[str, Any]) -> list[str]:
+    """Return a line for what was judged, and for what does not fit; none for other figures."""
+    if "scoring" not in figures:
+        return []
+    lines = [f"  {figures['examples']:,} questions, by the rules of {figures['scoring']}."]
+    if figures["missing"]:
+        lines.append(f"  {figures['missing']:,} questions have no answer there: counted as wrong.")
+    if figures["unasked"]:
+        lines.append(f"  {figures['unasked']:,} answers are to other questions: left out.")
+    return lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gloze.core.errors import DataError
 from gloze.core.progress import say
@@ -95,7 +95,7 @@ class _Object:
         return value
 
     def objects(self, name: str) -> Iterator[_Object]:
-        for number, value in enumerate(cast("list[Any]", self.get(name, list))):
+        for number, value in enumerate(self.get(name, list)):
             place = f"{name}[{number}]"
             if not isinstance(value, dict):
                 raise self.error(f"an object is expected, found {_shown(value)}.", place)

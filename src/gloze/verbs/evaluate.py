@@ -22,6 +22,8 @@ from gloze.metrics.table import seeds_table, text_table
 from gloze.recipes import load_recipe
 from gloze.tasks.encoded import lines_of_loss
 from gloze.tasks.model import kind_of_model
+from gloze.tasks.question_tables import find_reader
+from gloze.tasks.squad_answers import ANSWERS, answer_notes, judge_predictions
 from gloze.text.read import ReadOptions, read_documents
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.learner import Learner
@@ -40,7 +42,7 @@ class EvaluateResult:
     Attributes:
         path: the run or model folder.
         data: what it was judged on.
-        kind: the task, or ``pretraining``.
+        kind: the task, ``pretraining``, or ``answers`` for a file of predictions.
         figures: of each seed (``-`` if there is one model), by name.
         shown: the names that are worth a column.
         encoding: of labelled examples: the true shares of truncated ones and unknown tokens.
@@ -55,9 +57,11 @@ class EvaluateResult:
 
     def __str__(self) -> str:
         first = next(iter(self.figures.values()))
-        if self.kind == "pretraining":
-            rows = [[name, f"{first[name]:.4f}"] for name in self.shown]
-            return f"{self.path} on {self.data}\n" + text_table(["figure", "value"], rows)
+        if self.kind in ("pretraining", ANSWERS):
+            digits = 5 if self.kind == ANSWERS else 4
+            rows = [[name, f"{first[name]:.{digits}f}"] for name in self.shown]
+            table = text_table(["figure", "value"], rows)
+            return "\n".join([f"{self.path} on {self.data}", *answer_notes(first), table])
         rows_by_seed = {
             seed: {name: values[name] for name in self.shown}
             for seed, values in self.figures.items()
@@ -89,16 +93,23 @@ def evaluate(
     *,
     format: str | None = None,
     columns: str | dict[str, str] | None = None,
+    null_odds: str | Path | None = None,
+    null_threshold: float = 1.0,
     device: str = "auto",
 ) -> EvaluateResult:
     """Judge a fine-tuned run on labelled examples, or a pre-trained one on text.
 
     Args:
-        run: a run folder (every seed is judged) or a model folder.
+        run: a run folder (every seed is judged), a model folder, or a file of answers to the
+            questions of ``data``: SQuAD's predictions, whoever made them.
         data: labelled examples; for a pre-trained run a corpus or a shards folder, whose
             held-out split is taken if it has one.
         format: layout of labelled examples: a name of GLUE, or tsv, csv, jsonl, parquet.
         columns: names of your columns, like ``text_a=sentence,label=gold``.
+        null_odds: of a file of answers: the file that says for each question how much speaks for
+            there being no answer.
+        null_threshold: answers with more than that are taken back; the default is that of
+            SQuAD 2.0's script.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
@@ -106,6 +117,14 @@ def evaluate(
         DataError: if the data or the model cannot be used.
     """
     run, data = Path(run), Path(data)
+    if run.is_file():
+        odds = None if null_odds is None else Path(null_odds)
+        questions = find_reader(format, columns).read(data)
+        figures = judge_predictions(run, questions, odds, null_threshold)
+        names = [name for name, value in figures.items() if isinstance(value, float)]
+        return EvaluateResult(run, data, ANSWERS, {"-": figures}, names)
+    if null_odds is not None:
+        raise ConfigError(f"--null-odds goes with a file of answers, and {run} is none.")
     models = models_of(run)
     first = next(iter(models.values()))
     kind = kind_of_model(read_json(first / "config.json"))
@@ -113,14 +132,14 @@ def evaluate(
         if format is not None or columns is not None:
             raise ConfigError(f"{run} is not fine-tuned: --format and --columns say nothing here.")
         return _evaluate_pretraining(run, first, data, device)
-    figures: dict[str, dict[str, Any]] = {}
+    by_seed: dict[str, dict[str, Any]] = {}
     for seed, folder in models.items():
         model = load_task(folder).to(pick_device(device))
         examples = list(model.task.reader(format, columns).read(data))
         encoded = model.encode(examples)
-        figures[seed] = model.figures(examples, data, encoded)
+        by_seed[seed] = model.figures(examples, data, encoded)
     shown = model.task.shown(model.learned)
-    return EvaluateResult(run, data, kind, figures, shown, encoded.summary())
+    return EvaluateResult(run, data, kind, by_seed, shown, encoded.summary())
 
 
 def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> EvaluateResult:
