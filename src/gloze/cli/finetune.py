@@ -43,9 +43,10 @@ def finetune(
     --dev dev.tsv --seeds 3 -o runs/mrpc
 
     Args:
-        task: classification (of single texts or pairs).
+        task: classification (of single texts or pairs) or span (an answer out of a text).
         model: a model folder, ours or in Hugging Face layout, a run folder, or a hub name.
-        train: labelled examples: TSV, CSV, JSONL or Parquet, plain or compressed.
+        train: labelled examples: TSV, CSV, JSONL or Parquet, for span SQuAD's JSON too; plain or
+            compressed.
         dev: labelled examples that compare settings and seeds.
         test: labelled examples that are looked at once, at the end.
         output: folder for log, model and results; must not exist unless --resume or --force.

@@ -29,7 +29,8 @@ def predict(
     Args:
         run: a fine-tuned run (its best seed answers) or a model folder.
         data: texts: TSV, CSV, JSONL or Parquet, plain or compressed; labels are not needed.
-        output: the file to write: .tsv, .csv, .jsonl or .parquet.
+        output: the file to write: .tsv, .csv, .jsonl or .parquet; of span also .json, SQuAD's
+            predictions with the n-best beside them.
         format: layout of the data: tsv, csv, jsonl, parquet, or one of GLUE's own.
         columns: names of your columns, like text_a=sentence,text_b=reply.
         to: layout of the answers: table (columns of the input and the answer), glue (as the
