@@ -129,6 +129,13 @@ def test_the_kind_of_file_tells_the_script():
     assert scoring_of({"1": ["1990"]}) == "squad"
 
 
+@pytest.mark.parametrize("scoring", ["squad", "squad_v2", "cmrc"])
+def test_no_answer_is_right_by_every_script_where_there_is_none(scoring):
+    figures = span_figures({"1": [], "2": ["cat"], "3": []}, {"1": "", "3": "cat"}, scoring=scoring)
+    assert (figures["NoAns_exact"], figures["NoAns_f1"]) == (0.5, 0.5)
+    assert figures["HasAns_exact"] == 0.0
+
+
 def test_questions_without_answers_are_wrong_and_answers_without_questions_left_out():
     figures = span_figures({"1": ["cat"], "2": ["dog"]}, {"1": "cat", "9": "x"}, scoring="squad")
     assert figures == {"exact": 0.5, "f1": 0.5, "examples": 2, "missing": 1, "unasked": 1}

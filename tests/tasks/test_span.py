@@ -296,26 +296,37 @@ def test_there_is_no_answer_where_cls_scores_over_the_best_span_by_more_than_the
 
 
 def test_the_threshold_is_the_best_on_dev():
+    config = task(max_length=30)
     asks = [
         question(id="1", answer="cat"),
         question(id="2", answer=None),
         question(id="3", answer="cat"),
     ]
-    encoded = encode(task(max_length=30), *asks, path=None)
-    marks = []
-    for number, null in enumerate((-1.0, 5.0, 1.0)):
-        marks += [(number, 0, column, null) for column in (0, 1)]
-        marks += [(number, 5, column, 1.0) for column in (0, 1)]
+    encoded = config.encode(asks, WORDS, Learned())
+    # "cat" scores 2 at each; no answer -2, 10 and 6. So the odds are -4, 8 and 4.
+    marks = [(n, 0, c, null) for n, null in enumerate((-1.0, 5.0, 3.0)) for c in (0, 1)]
+    marks += [(n, 5, c, 1.0) for n in range(3) for c in (0, 1)]
     found = judged(encoded, asks, rows_of(encoded, marks))
-    assert task().tune(found, PATH).values == {"null_threshold": 0.0}
-    # Odds are -4, 8 and 0; with the second one's at -6 it is best to say nothing at the third.
-    lower = judged(encoded, asks[1:2], rows_of(encoded, marks))
-    config = task(max_length=30)
-    one = config.encode(asks[1:2], WORDS, Learned())
-    lower = judged(one, asks[1:2], rows_of(one, [(0, 5, 0, 1.0), (0, 5, 1, 1.0)]))
-    tuned = config.tune(lower, PATH)
-    figures = config.figures(replace(lower, learned=tuned), PATH)
-    assert (figures["exact"], figures["NoAns_total"]) == (1.0, 1)
+    assert config.figures(found, PATH)["exact"] == pytest.approx(2 / 3)
+    tuned = config.tune(found, PATH)
+    assert tuned.values == {"null_threshold": 4.0}
+    assert config.figures(replace(found, learned=tuned), PATH)["exact"] == 1.0
+
+
+def test_where_it_is_best_to_answer_nothing_nothing_is_answered():
+    config, ask = task(max_length=30), question(answer=None)
+    encoded = config.encode([ask], WORDS, Learned())
+    found = judged(encoded, [ask], rows_of(encoded, [(0, 5, 0, 1.0), (0, 5, 1, 1.0)]))
+    assert config.figures(found, PATH)["NoAns_exact"] == 0.0
+    tuned = config.tune(found, PATH)
+    assert config.figures(replace(found, learned=tuned), PATH)["NoAns_exact"] == 1.0
+
+
+def test_a_threshold_is_neither_tuned_nor_asked_for_where_every_question_has_an_answer():
+    encoded = encode(task(), question(), path=None)
+    for learned in (Learned(), CAN_BE_NONE):
+        found = judged(encoded, [question()], rows_of(encoded), learned)
+        assert task().tune(found, PATH) == learned
 
 
 def test_figures_go_by_the_texts_and_the_loss_by_the_known_places():

@@ -10,7 +10,7 @@ import re
 import string
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Scoring = Literal["squad", "squad_v2", "cmrc"]
-SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
-METRICS = ("f1", "exact")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
 _CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -119,7 +117,7 @@ def span_figures(
         "missing": sum(i not in said for i in gold),
         "unasked": sum(i not in gold for i in said),
     }
-    if scoring == "squad_v2":
+    if scoring == "squad_v2" or not has_answer.all():
         for prefix, chosen in (("HasAns_", has_answer), ("NoAns_", ~has_answer)):
             if chosen.any():
                 figures |= _means(prefix, kept[chosen])
@@ -135,10 +133,19 @@ def scores_of(
     gold: Mapping[str, Sequence[str]], said: Mapping[str, str], scoring: Scoring
 ) -> npt.NDArray[np.float64]:
     """Return exact match and F1 of each question, [questions, 2]; see :func:`span_figures`."""
-    score = _SCORES[scoring]
     return np.array(
-        [score(answers, said[i]) if i in said else (0.0, 0.0) for i, answers in gold.items()]
+        [
+            _score(answers, said[i], scoring) if i in said else (0.0, 0.0)
+            for i, answers in gold.items()
+        ]
     )
+
+
+def _score(gold: Sequence[str], said: str, scoring: Scoring) -> tuple[float, float]:
+    if not gold and scoring != "squad_v2":
+        agree = float(not said.strip())
+        return agree, agree
+    return _SCORES[scoring](gold, said)
 
 
 def _means(prefix: str, scores: npt.NDArray[np.float64]) -> dict[str, float]:

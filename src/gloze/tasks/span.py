@@ -286,7 +286,8 @@ class Span(Task[Question]):
         length = min(cls.max_length, max_length)
         question = min(cls.max_question, length // 4)
         stride = min(cls.stride, length - question - 3)
-        return cls(max_length=length, max_question=question, stride=stride), Learned()
+        task = cls(max_length=length, max_question=question, stride=stride)
+        return task.resolve(is_plain=True), Learned()
 
 
 def _encoded(judged: Judged[Question]) -> EncodedQuestions:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gloze.core.batch import Bools, Ints
+from gloze.core.ranges import places as places_in
 from gloze.core.ranges import ranges
 from gloze.data.windows import Windows, has_most_context, windows
 from gloze.tasks.encoded import EncodedExamples
@@ -54,12 +56,12 @@ class Contexts:
         word = np.cumsum(is_first) - 1
         return cls(np.array(own, dtype=np.int64), ids, lengths, offsets, firsts[word], lasts[word])
 
-    @property
+    @cached_property
     def firsts(self) -> Ints:
         """The first token of each question's text, [questions]."""
         return (np.cumsum(self.lengths) - self.lengths)[self.numbers]
 
-    @property
+    @cached_property
     def sizes(self) -> Ints:
         """Tokens of each question's text, [questions]."""
         return self.lengths[self.numbers]
@@ -111,15 +113,12 @@ class EncodedQuestions(EncodedExamples):
 
     def window_tokens(self) -> WindowTokens:
         """Return where the tokens of all contexts are, window after window."""
-        owner, contexts = self.cut.owner, self.contexts
-        begins = self.starts + self.question_lengths[owner] + 2
-        moved = Windows(owner, contexts.firsts[owner] + self.cut.starts, self.cut.lengths)
-        ends = np.cumsum(self.cut.lengths)
+        owner, starts, lengths = self.cut
         return WindowTokens(
-            rows=ranges(begins, self.cut.lengths),
-            tokens=ranges(moved.starts, moved.lengths),
-            is_best=has_most_context(contexts.sizes, self.cut),
-            left=np.repeat(ends, self.cut.lengths) - np.arange(int(self.cut.lengths.sum())),
+            rows=ranges(self.starts + self.question_lengths[owner] + 2, lengths),
+            tokens=ranges(self.contexts.firsts[owner] + starts, lengths),
+            is_best=has_most_context(self.contexts.sizes, self.cut),
+            left=np.repeat(lengths, lengths) - places_in(lengths),
         )
 
 
