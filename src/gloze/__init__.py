@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gloze.verbs.export import export
     from gloze.verbs.fill import fill
     from gloze.verbs.finetune import finetune
+    from gloze.verbs.neighbors import neighbors
     from gloze.verbs.predict import predict
     from gloze.verbs.prepare import prepare
     from gloze.verbs.prepare_task import prepare_task
@@ -55,6 +56,7 @@ __all__ = [
     "load",
     "load_recipe",
     "load_tokenizer",
+    "neighbors",
     "predict",
     "prepare",
     "prepare_task",
@@ -81,6 +83,7 @@ _PLACES = {
     "load": "gloze.checkpoint:load",
     "load_recipe": "gloze.recipes:load_recipe",
     "load_tokenizer": "gloze.tokenizers:load_tokenizer",
+    "neighbors": "gloze.verbs.neighbors:neighbors",
     "predict": "gloze.verbs.predict:predict",
     "prepare": "gloze.verbs.prepare:prepare",
     "prepare_task": "gloze.verbs.prepare_task:prepare_task",

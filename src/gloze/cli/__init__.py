@@ -39,6 +39,7 @@ VERBS = {
     "predict": "Answer every example of a file, with a probability for each label.",
     "encode": "Write the vectors of texts, of their words or of their tokens.",
     "fill": "Fill the blanks of a text.",
+    "neighbors": "Find what stands near a word, in its sentence and in the token table.",
     "export": "Export an encoder, with its pooling or its task, as an ONNX graph.",
 }
 # What torchrun may start.

@@ -1,0 +1,1 @@
+"""What vectors know: neighbours, spread in space, and what a plain classifier reads from them."""

@@ -1,0 +1,302 @@
+"""An index of the words of a corpus in their sentences, each with its vector there.
+
+On disk an index is a folder of memory-mapped arrays beside a small JSON: making it takes memory
+for a block of sentences and for the different words, searching it memory for a block of vectors.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gloze.core.errors import DataError
+from gloze.core.files import new_folder, read_json, write_json
+from gloze.data.array_file import ArrayFile
+from gloze.probes.search import cosines, nearest, unit_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from gloze.inference.features import Features
+    from gloze.inference.model import Model
+    from gloze.tokenizers import Tokenizer
+
+_KINDS: dict[str, type[np.generic]] = {
+    "vectors": np.float16,
+    "words": np.int32,
+    "sentences": np.int64,
+    "places": np.int32,
+    "text": np.uint8,
+    "text_ends": np.int64,
+}
+FILES = ("index.json", *(f"{name}.npy" for name in _KINDS))
+_FORMAT = 1
+_SENTENCES_AT_ONCE = 256
+
+
+class Word(NamedTuple):
+    """A word of a text: where it stands, and the tokens it is made of, which name it."""
+
+    start: int
+    end: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An occurrence that was found.
+
+    Attributes:
+        cosine: of its vector with that of the query.
+        word: as it stands in the sentence.
+        start, end: where it stands.
+        sentence: all of it.
+    """
+
+    cosine: float
+    word: str
+    start: int
+    end: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """What an index was made of.
+
+    Attributes:
+        model: SHA-256 of the weights.
+        tokenizer: fingerprint.
+        layer: whose vectors these are, counted from 0, the embeddings.
+        corpus: what was read.
+        sentences: how many.
+        occurrences: how many words have a vector.
+        unknown: words that were left out because the vocabulary does not know them.
+    """
+
+    model: str
+    tokenizer: str
+    layer: int
+    corpus: list[str]
+    sentences: int
+    occurrences: int
+    unknown: int
+
+
+def words_of(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[Word]]:
+    """Return the words of texts as the tokenizer sees them: punctuation is left out."""
+    ids, lengths, offsets = tokenizer.encode_with_offsets(texts)
+    starts = tokenizer.word_starts(ids, lengths)
+    firsts = np.flatnonzero(starts[: len(ids)])
+    ends = np.append(firsts[1:], len(ids))
+    owners = np.repeat(np.arange(len(texts)), lengths)
+    tokens = tokenizer.tokens(ids.tolist())
+    found: list[list[Word]] = [[] for _ in texts]
+    for first, end in zip(firsts.tolist(), ends.tolist(), strict=True):
+        owner = int(owners[first])
+        start, stop = int(offsets[first, 0]), int(offsets[end - 1, 1])
+        if any(character.isalnum() for character in texts[owner][start:stop]):
+            found[owner].append(Word(start, stop, " ".join(tokens[first:end])))
+    return found
+
+
+def vectors_at(features: Features, spans: Sequence[Word]) -> npt.NDArray[np.float32]:
+    """Return the vectors of parts of a text at length 1, each of the mean of its tokens' vectors.
+
+    Args:
+        features: of the text's tokens, of one layer.
+        spans: the parts; one without a token gets zeros.
+    """
+    token_starts = features.offsets[:, 0]
+    starts = np.searchsorted(token_starts, [span.start for span in spans])
+    ends = np.searchsorted(token_starts, [span.end for span in spans])
+    sums = np.cumsum(np.pad(features.vectors[0].astype(np.float64), ((1, 0), (0, 0))), axis=0)
+    return unit_length(sums[ends] - sums[starts])
+
+
+def build_index(
+    folder: Path,
+    model: Model,
+    sentences: Iterable[str],
+    facts: IndexFacts,
+    *,
+    only: Collection[str] = (),
+    force: bool = False,
+    told: Callable[[int, int], None] = lambda sentences, occurrences: None,
+) -> IndexFacts:
+    """Write an index of the words of ``sentences``, whole or not at all.
+
+    Args:
+        folder: to write.
+        model: whose vectors.
+        sentences: are read once.
+        facts: of model, layer and corpus; the counts are filled in.
+        only: the words that are wanted, as they are named; all if empty.
+        force: replace ``folder`` if it is an index.
+        told: called on the way with how many sentences and occurrences there are.
+
+    Raises:
+        ConfigError: if ``folder`` exists.
+        DataError: if there is no occurrence.
+        WriteError: if the disk is full or the place cannot be written to.
+    """
+    with new_folder(folder, force=force, ours=FILES) as temporary:
+        with closing(_Building(temporary, model, only)) as building:
+            kept = iter(sentences)
+            while block := list(islice(kept, _SENTENCES_AT_ONCE)):
+                building.add(block, facts.layer)
+                told(building.sentences, building.occurrences)
+            building.finish()
+        if not building.occurrences:
+            raise DataError("the corpus has no occurrence of such a word.", path=folder)
+        facts = replace(
+            facts,
+            sentences=building.sentences,
+            occurrences=building.occurrences,
+            unknown=building.unknown,
+        )
+        content = {"format": _FORMAT, **asdict(facts), "words": list(building.numbers)}
+        write_json(temporary / "index.json", content)
+    return facts
+
+
+class _Building:
+    """The arrays of an index while they grow."""
+
+    def __init__(self, folder: Path, model: Model, only: Collection[str]) -> None:
+        self.model, self.only = model, frozenset(only)
+        self.unknown_name = model.tokenizer.tokens([model.tokenizer.unk_id])[0]
+        rows = {"vectors": (model.encoder.output_size,), "places": (2,)}
+        self.files = {
+            name: ArrayFile(folder / f"{name}.npy", np.dtype(kind), rows.get(name, ()))
+            for name, kind in _KINDS.items()
+        }
+        self.numbers: dict[str, int] = {}
+        self.sentences = self.occurrences = self.unknown = self.bytes = 0
+
+    def add(self, sentences: Sequence[str], layer: int) -> None:
+        wanted = [self._wanted(words) for words in words_of(self.model.tokenizer, sentences)]
+        some = [pair for pair in zip(sentences, wanted, strict=True) if pair[1]]
+        features = self.model.features([sentence for sentence, _ in some], (layer,))
+        for (sentence, words), found in zip(some, features, strict=True):
+            self._add_sentence(sentence, words, vectors_at(found, words))
+
+    def _wanted(self, words: Sequence[Word]) -> list[Word]:
+        known = [word for word in words if self.unknown_name not in word.name.split(" ")]
+        self.unknown += len(words) - len(known)
+        return [word for word in known if not self.only or word.name in self.only]
+
+    def _add_sentence(
+        self, sentence: str, words: Sequence[Word], vectors: npt.NDArray[np.float32]
+    ) -> None:
+        numbers = [self.numbers.setdefault(word.name, len(self.numbers)) for word in words]
+        text = sentence.encode()
+        self.bytes += len(text)
+        self.files["vectors"].add(vectors)
+        self.files["words"].add(np.array(numbers))
+        self.files["sentences"].add(np.full(len(words), self.sentences))
+        self.files["places"].add(np.array([word[:2] for word in words]))
+        self.files["text"].add(np.frombuffer(text, dtype=np.uint8))
+        self.files["text_ends"].add(np.array([self.bytes]))
+        self.sentences += 1
+        self.occurrences += len(words)
+
+    def finish(self) -> None:
+        for file in self.files.values():
+            file.finish()
+
+    def close(self) -> None:
+        for file in self.files.values():
+            file.close()
+
+
+class Index:
+    """An index on disk, opened for search.
+
+    Attributes:
+        facts: what it was made of.
+        numbers: of each word, by its name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the index in ``folder``.
+
+        Raises:
+            DataError: if it is no index, or a file is missing, cut or broken.
+        """
+        content = read_json(folder / "index.json")
+        if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
+            raise DataError("not an index of this version.", path=folder)
+        words = content.pop("words", [])
+        self.numbers = {word: number for number, word in enumerate(words)}
+        try:
+            self.facts = IndexFacts(**content)
+        except TypeError as error:
+            raise DataError(f"not an index ({error}).", path=folder / "index.json") from None
+        self.arrays = {name: _open(folder / f"{name}.npy", kind) for name, kind in _KINDS.items()}
+        counts = {"text_ends": self.facts.sentences, "text": int(self.arrays["text_ends"][-1])}
+        for name, found in self.arrays.items():
+            if len(found) != counts.get(name, self.facts.occurrences):
+                raise DataError("does not fit index.json.", path=folder / f"{name}.npy")
+
+    def names(self, tokenizer: Tokenizer, text: str) -> list[str]:
+        """Return how the words of a text are named here; some in Chinese are several words."""
+        return [word.name for word in words_of(tokenizer, [text])[0]]
+
+    def occurrences(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return where words stand one behind the other: the row of the first of them, [rows]."""
+        words, sentences = self.arrays["words"], self.arrays["sentences"]
+        rows = np.flatnonzero(words == self.numbers.get(next(iter(names), ""), -1))
+        for place, name in enumerate(names[1:], 1):
+            rows = rows[rows + place < len(words)]
+            same = sentences[rows + place] == sentences[rows]
+            rows = rows[same & (words[rows + place] == self.numbers.get(name, -1))]
+        return rows
+
+    def nearest(
+        self, query: npt.NDArray[np.float32], top: int, names: Sequence[str] | None = None
+    ) -> list[Hit]:
+        """Return the occurrences nearest to a vector of length 1, nearest first.
+
+        Args:
+            query: the vector, [size].
+            top: how many at most.
+            names: only where these words stand one behind the other; any word if left out.
+        """
+        vectors = self.arrays["vectors"]
+        if names is None:
+            scores = cosines(vectors, query)
+            return [self._hit(row, 1, scores[row]) for row in nearest(scores, top).tolist()]
+        rows, length = self.occurrences(names), len(names)
+        if length == 1:
+            scores = cosines(vectors, query, rows)
+        else:
+            sums = sum(vectors[rows + place].astype(np.float32) for place in range(length))
+            scores = cosines(unit_length(np.asarray(sums)), query)
+        return [self._hit(int(rows[i]), length, scores[i]) for i in nearest(scores, top)]
+
+    def _hit(self, row: int, length: int, score: np.float32) -> Hit:
+        number = int(self.arrays["sentences"][row])
+        ends = self.arrays["text_ends"]
+        start = int(ends[number - 1]) if number else 0
+        sentence = self.arrays["text"][start : int(ends[number])].tobytes().decode()
+        first = int(self.arrays["places"][row, 0])
+        last = int(self.arrays["places"][row + length - 1, 1])
+        return Hit(float(score), sentence[first:last], first, last, sentence)
+
+
+def _open(path: Path, kind: type[np.generic]) -> npt.NDArray[Any]:
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"not a readable array ({error}).", path=path) from None
+    if found.dtype != kind:
+        raise DataError(f"holds {found.dtype}, expected {np.dtype(kind)}.", path=path)
+    return found

@@ -1,0 +1,241 @@
+"""``gloze neighbors``: what stands near a word, in its sentence and in the token table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gloze.checkpoint import find_model, load
+from gloze.core.errors import ConfigError, DataError
+from gloze.core.lists import as_list
+from gloze.core.manifest import sha256
+from gloze.core.output import refuse_existing
+from gloze.core.progress import Progress
+from gloze.inference.features import FeatureConfig
+from gloze.probes.occurrences import FILES, Hit, Index, IndexFacts, Word, build_index, vectors_at
+from gloze.probes.tokens import Neighbor, token_neighbors
+from gloze.text.read import read_documents
+from gloze.text.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gloze.inference.model import Model
+
+_MARK = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
+_SIDE = 34
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """What stands near one word.
+
+    Attributes:
+        query: as it was given.
+        word: the word that was meant.
+        pieces: the tokens it is made of.
+        tokens: the tokens whose rows of the token table are nearest to those of its pieces.
+        hits: the nearest occurrences in the corpus; None if the query marks no word.
+        occurrences: how many of the word the corpus has.
+    """
+
+    query: str
+    word: str
+    pieces: list[str]
+    tokens: list[Neighbor]
+    hits: list[Hit] | None = None
+    occurrences: int = 0
+
+    def __str__(self) -> str:
+        lines = [self.query]
+        if self.hits is not None:
+            lines.append(f"  {self.occurrences:,} occurrences of {self.word!r} in the corpus")
+            lines += [f"  {hit.cosine:.3f}  {_in_context(hit)}" for hit in self.hits]
+        listed = ", ".join(f"{found.token} {found.cosine:.2f}" for found in self.tokens)
+        return "\n".join([*lines, f"  token table, {' '.join(self.pieces)}: {listed}"])
+
+
+@dataclass(frozen=True)
+class NeighborsResult:
+    """The neighbours of each query, and the index they are from.
+
+    Attributes:
+        queries: in their order.
+        index: of the occurrences, if one was used or made.
+        facts: what that index was made of.
+    """
+
+    queries: tuple[QueryResult, ...]
+    index: Path | None = None
+    facts: IndexFacts | None = None
+
+    def __str__(self) -> str:
+        lines = list(map(str, self.queries))
+        if self.facts is not None:
+            facts = self.facts
+            lines.append(
+                f"Index: {self.index} ({facts.occurrences:,} words in {facts.sentences:,} "
+                f"sentences, layer {facts.layer}; {facts.unknown:,} unknown words left out)"
+            )
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON knows it."""
+        queries = [
+            {**asdict(found), "tokens": [each._asdict() for each in found.tokens]}
+            for found in self.queries
+        ]
+        facts = None if self.facts is None else asdict(self.facts)
+        return {"queries": queries, "index": str(self.index or "") or None, "facts": facts}
+
+
+def neighbors(
+    model: str | Path,
+    *queries: str,
+    corpus: str | Path | Sequence[str | Path] = (),
+    index: str | Path | None = None,
+    layer: int = -1,
+    only: Sequence[str] = (),
+    any_word: bool = False,
+    top: int = 10,
+    device: str = "auto",
+    force: bool = False,
+) -> NeighborsResult:
+    """Find what stands near words.
+
+    Example: ``gloze.neighbors("runs/mini", "the [[bank]] of the river", index="bank-index")``
+
+    Args:
+        model: a model or run folder, ours or in Hugging Face layout, or a hub name.
+        queries: a sentence with the word marked by ``[[ ]]``, for its nearest occurrences in the
+            corpus; or a word alone, for the nearest rows of the token table.
+        corpus: to make ``index`` of, as ``gloze.prepare`` reads it.
+        index: folder of the index; made if there is a corpus, else searched as it is.
+        layer: whose vectors a new index holds; 0 is the embeddings, -1 the last.
+        only: words that a new index is limited to; by default all are in it.
+        any_word: also occurrences of other words than the one marked.
+        top: how many neighbours of each kind.
+        device: auto, cpu, cuda or cuda:N.
+        force: replace ``index`` if it exists.
+
+    Raises:
+        ConfigError: if there is nothing to do, or a marked query has no index.
+        DataError: if the index is broken or of another model, or the corpus cannot be used.
+        WriteError: if the index cannot be written.
+    """
+    sources: list[str | Path] = as_list(corpus)
+    _check(queries, sources, index, top)
+    folder = None if index is None else Path(index)
+    if folder is not None and sources:
+        refuse_existing(folder, force=force, ours=FILES)
+    weights = sha256(find_model(model) / "model.safetensors")
+    loaded = load(model, device=device)
+    facts = None
+    if folder is not None and sources:
+        facts = _build(folder, loaded, sources, weights, layer=layer, only=only, force=force)
+    opened = None if folder is None else Index(folder)
+    if opened is not None:
+        facts = opened.facts
+        if (facts.model, facts.tokenizer) != (weights, loaded.tokenizer.fingerprint):
+            raise DataError(
+                "this index was made with another model.",
+                path=folder,
+                hint="Make one for this model with --corpus.",
+            )
+    found = tuple(_answer(loaded, opened, query, top, any_word=any_word) for query in queries)
+    return NeighborsResult(found, folder, facts)
+
+
+def _check(
+    queries: Sequence[str], sources: Sequence[str | Path], index: str | Path | None, top: int
+) -> None:
+    if top < 1:
+        raise ConfigError(f"--top {top}: at least one neighbour is needed.")
+    if sources and index is None:
+        raise ConfigError("A corpus is made into an index: say where with --index.")
+    if not queries and not sources:
+        raise ConfigError("Nothing to do: give a query, or a --corpus to index.")
+    for query in queries:
+        marks = _MARK.findall(query)
+        if len(marks) > 1:
+            raise ConfigError(f"{query!r} marks {len(marks)} words; mark one.")
+        if marks and index is None:
+            raise ConfigError(
+                f"{query!r} marks a word, whose occurrences are looked for in an index: name one "
+                "with --index, and make it with --corpus."
+            )
+        if not marks and len(query.split()) != 1:
+            raise ConfigError(
+                f"{query!r} is not a word: mark the one that is meant, like "
+                "'the [[bank]] of the river'."
+            )
+
+
+def _build(
+    folder: Path,
+    model: Model,
+    sources: Sequence[str | Path],
+    weights: str,
+    *,
+    layer: int,
+    only: Sequence[str],
+    force: bool,
+) -> IndexFacts:
+    [number] = (
+        FeatureConfig(layers=(layer,)).resolved(model.encoder.config.num_hidden_layers).layers
+    )
+    named = list(map(str, sources))
+    facts = IndexFacts(weights, model.tokenizer.fingerprint, number, named, 0, 0, 0)
+    wanted = [" ".join(_pieces(model, word)) for word in only]
+    with Progress("index") as progress:
+        return build_index(
+            folder,
+            model,
+            _sentences(sources),
+            facts,
+            only=wanted,
+            force=force,
+            told=lambda s, n: progress.show(f"{s:,} sentences, {n:,} words"),
+        )
+
+
+def _sentences(sources: Sequence[str | Path]) -> Iterator[str]:
+    for document in read_documents(sources):
+        for paragraph in document.paragraphs:
+            yield from split_sentences(paragraph)
+
+
+def _pieces(model: Model, word: str) -> list[str]:
+    ids, _ = model.tokenizer.encode([word])
+    if not len(ids):
+        raise ConfigError(f"{word!r} is no word to this model: nothing of it is left.")
+    return model.tokenizer.tokens(ids.tolist())
+
+
+def _answer(
+    model: Model, index: Index | None, query: str, top: int, *, any_word: bool
+) -> QueryResult:
+    mark = _MARK.search(query)
+    word = query if mark is None else mark[1]
+    pieces = _pieces(model, word)
+    tokens = token_neighbors(model, pieces, top)
+    if mark is None or index is None:
+        return QueryResult(query, word.strip(), pieces, tokens)
+    sentence = query[: mark.start()] + word + query[mark.end() :]
+    [features] = model.features([sentence], (index.facts.layer,))
+    span = Word(mark.start(), mark.start() + len(word), word)
+    [vector] = vectors_at(features, [span])
+    names = index.names(model.tokenizer, word)
+    hits = index.nearest(vector, top, None if any_word else names)
+    return QueryResult(query, word, pieces, tokens, hits, len(index.occurrences(names)))
+
+
+def _in_context(hit: Hit) -> str:
+    """Return the sentence around an occurrence in one line, the word in brackets."""
+    before = " ".join(hit.sentence[: hit.start].split())
+    after = " ".join(hit.sentence[hit.end :].split())
+    left = before if len(before) <= _SIDE else f"...{before[-_SIDE:]}"
+    right = after if len(after) <= _SIDE else f"{after[:_SIDE]}..."
+    return f"{left} [{hit.word}] {right}".strip()
