@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gloze.verbs.export import export
     from gloze.verbs.fill import fill
     from gloze.verbs.finetune import finetune
+    from gloze.verbs.inspect import inspect
     from gloze.verbs.neighbors import neighbors
     from gloze.verbs.predict import predict
     from gloze.verbs.prepare import prepare
@@ -52,6 +53,7 @@ __all__ = [
     "export",
     "fill",
     "finetune",
+    "inspect",
     "learn_tokenizer",
     "load",
     "load_recipe",
@@ -79,6 +81,7 @@ _PLACES = {
     "export": "gloze.verbs.export:export",
     "fill": "gloze.verbs.fill:fill",
     "finetune": "gloze.verbs.finetune:finetune",
+    "inspect": "gloze.verbs.inspect:inspect",
     "learn_tokenizer": "gloze.verbs.tokenizer:learn",
     "load": "gloze.checkpoint:load",
     "load_recipe": "gloze.recipes:load_recipe",

@@ -40,6 +40,7 @@ VERBS = {
     "encode": "Write the vectors of texts, of their words or of their tokens.",
     "fill": "Fill the blanks of a text.",
     "neighbors": "Find what stands near a word, in its sentence and in the token table.",
+    "inspect": "Say what a model is, write its embedding tables, judge its vectors.",
     "export": "Export an encoder, with its pooling or its task, as an ONNX graph.",
 }
 # What torchrun may start.
