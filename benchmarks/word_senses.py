@@ -4,7 +4,7 @@ For each test occurrence of one of twenty ambiguous nouns the nearest training o
 same noun vote on its sense (Loureiro et al. 2021), by the cosine of one layer's vectors. Beside
 it the accuracy of always saying the sense that is most frequent in training.
 
-    python benchmarks/word_senses.py MODEL --data ../shared/data/coarsewsd-20 -o senses.json
+    python -m benchmarks.word_senses MODEL --data ../shared/data/coarsewsd-20 -o senses.json
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 
@@ -25,3 +26,12 @@ def test_the_benchmark_of_a_gpu_passes_at_a_tiny_size_without_one():
         assert list(each["sides"]) == ["gloze", "transformers"]
         assert all(side["median"] > 0 for side in each["sides"].values())
         assert any(name.startswith("gloze, share") for name in each["notes"])
+
+
+def test_the_nearest_vote_on_a_sense_and_of_equals_the_one_of_the_nearest_wins():
+    word_senses = pytest.importorskip("benchmarks.word_senses")
+    train = np.array([[1, 0], [0.9, 0.1], [0.8, 0.2], [0, 1], [0.1, 0.9]])
+    senses = np.array([0, 1, 1, 2, 0])
+    test = np.array([[1.0, 0.0], [0.0, 2.0]])
+    assert word_senses.vote(train, senses, test, 3).tolist() == [1, 2]
+    assert word_senses.vote(train, senses, test, 1).tolist() == [0, 2]

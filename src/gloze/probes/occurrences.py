@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from gloze.core.errors import DataError
 from gloze.core.files import new_folder, read_json, write_json
 from gloze.data.array_file import ArrayFile
 from gloze.probes.search import cosines, nearest, unit_length
+from gloze.probes.words import Word, vectors_at, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from gloze.inference.features import Features
     from gloze.inference.model import Model
     from gloze.tokenizers import Tokenizer
 
@@ -39,14 +39,6 @@ _KINDS: dict[str, type[np.generic]] = {
 FILES = ("index.json", *(f"{name}.npy" for name in _KINDS))
 _FORMAT = 1
 _SENTENCES_AT_ONCE = 256
-
-
-class Word(NamedTuple):
-    """A word of a text: where it stands, and the tokens it is made of, which name it."""
-
-    start: int
-    end: int
-    name: str
 
 
 @dataclass(frozen=True)
@@ -88,37 +80,6 @@ class IndexFacts:
     sentences: int
     occurrences: int
     unknown: int
-
-
-def words_of(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[Word]]:
-    """Return the words of texts as the tokenizer sees them: punctuation is left out."""
-    ids, lengths, offsets = tokenizer.encode_with_offsets(texts)
-    starts = tokenizer.word_starts(ids, lengths)
-    firsts = np.flatnonzero(starts[: len(ids)])
-    ends = np.append(firsts[1:], len(ids))
-    owners = np.repeat(np.arange(len(texts)), lengths)
-    tokens = tokenizer.tokens(ids.tolist())
-    found: list[list[Word]] = [[] for _ in texts]
-    for first, end in zip(firsts.tolist(), ends.tolist(), strict=True):
-        owner = int(owners[first])
-        start, stop = int(offsets[first, 0]), int(offsets[end - 1, 1])
-        if any(character.isalnum() for character in texts[owner][start:stop]):
-            found[owner].append(Word(start, stop, " ".join(tokens[first:end])))
-    return found
-
-
-def vectors_at(features: Features, spans: Sequence[Word]) -> npt.NDArray[np.float32]:
-    """Return the vectors of parts of a text at length 1, each of the mean of its tokens' vectors.
-
-    Args:
-        features: of the text's tokens, of one layer.
-        spans: the parts; one without a token gets zeros.
-    """
-    token_starts = features.offsets[:, 0]
-    starts = np.searchsorted(token_starts, [span.start for span in spans])
-    ends = np.searchsorted(token_starts, [span.end for span in spans])
-    sums = np.cumsum(np.pad(features.vectors[0].astype(np.float64), ((1, 0), (0, 0))), axis=0)
-    return unit_length(sums[ends] - sums[starts])
 
 
 def build_index(

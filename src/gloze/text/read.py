@@ -13,6 +13,7 @@ from gloze.text.compression import COMPRESSED, open_binary
 from gloze.text.formats import Document, read_hub, read_jsonl, read_text
 from gloze.text.parquet import read_parquet
 from gloze.text.report import UNKNOWN_SUFFIX, Ledger, ReadOptions, ReadReport
+from gloze.text.sentences import split_sentences
 from gloze.text.sources import HUB, STDIN, Source, find_sources, readable_twice
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "ReadOptions",
     "ReadReport",
     "read_documents",
+    "read_sentences",
     "read_sources",
     "readable_twice",
 ]
@@ -80,6 +82,20 @@ def read_documents(
     report = ReadReport() if report is None else report
     ledger = Ledger(options or ReadOptions(), report, rejects)
     return _read_all(sources, ledger, ", ".join(map(str, inputs)))
+
+
+def read_sentences(
+    inputs: Sequence[str | Path], *, report: ReadReport | None = None
+) -> Iterator[str]:
+    """Return the sentences of a corpus in order, read as :func:`read_documents` does.
+
+    Raises:
+        DataError: as there.
+        MissingExtraError: as there.
+    """
+    for document in read_documents(inputs, report=report):
+        for paragraph in document.paragraphs:
+            yield from split_sentences(paragraph)
 
 
 def _read_all(sources: list[Source], ledger: Ledger, names: str) -> Iterator[Document]:

@@ -16,11 +16,10 @@ from gloze.metrics.table import text_table
 from gloze.probes.layers import Anisotropy, Probe, anisotropy, probe
 from gloze.tasks.examples import check_pairs, read_examples
 from gloze.tasks.formats import find_format
-from gloze.text.read import read_documents
-from gloze.text.sentences import split_sentences
+from gloze.text.read import ReadReport, read_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from gloze.checkpoint import Parts
     from gloze.metrics.statistics import Spread
@@ -155,7 +154,9 @@ def inspect(
     spread_out = judged = None
     if loaded is not None and sources:
         say("inspect: comparing random pairs of tokens")
-        spread_out = anisotropy(loaded, _sentences(sources), seeds=numbers)
+        report = ReadReport()
+        spread_out = anisotropy(loaded, read_sentences(sources, report=report), seeds=numbers)
+        say(str(report))
     if loaded is not None and probe_file is not None:
         say("inspect: probing each layer")
         examples = read_examples(Path(probe_file), layout)
@@ -166,12 +167,6 @@ def inspect(
     return InspectResult(
         folder, _card(folder, parts), _parameters(parts), written, spread_out, judged
     )
-
-
-def _sentences(sources: Sequence[str | Path]) -> Iterator[str]:
-    for document in read_documents(sources):
-        for paragraph in document.paragraphs:
-            yield from split_sentences(paragraph)
 
 
 def _card(folder: Path, parts: Parts) -> dict[str, str]:

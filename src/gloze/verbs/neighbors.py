@@ -12,15 +12,15 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.core.lists import as_list
 from gloze.core.manifest import sha256
 from gloze.core.output import refuse_existing
-from gloze.core.progress import Progress
+from gloze.core.progress import Progress, say
 from gloze.inference.features import FeatureConfig
-from gloze.probes.occurrences import FILES, Hit, Index, IndexFacts, Word, build_index, vectors_at
+from gloze.probes.occurrences import FILES, Hit, Index, IndexFacts, build_index
 from gloze.probes.tokens import Neighbor, token_neighbors
-from gloze.text.read import read_documents
-from gloze.text.sentences import split_sentences
+from gloze.probes.words import Word, vectors_at
+from gloze.text.read import ReadReport, read_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from gloze.inference.model import Model
 
@@ -189,22 +189,19 @@ def _build(
     named = list(map(str, sources))
     facts = IndexFacts(weights, model.tokenizer.fingerprint, number, named, 0, 0, 0)
     wanted = [" ".join(_pieces(model, word)) for word in only]
+    report = ReadReport()
     with Progress("index") as progress:
-        return build_index(
+        made = build_index(
             folder,
             model,
-            _sentences(sources),
+            read_sentences(sources, report=report),
             facts,
             only=wanted,
             force=force,
             told=lambda s, n: progress.show(f"{s:,} sentences, {n:,} words"),
         )
-
-
-def _sentences(sources: Sequence[str | Path]) -> Iterator[str]:
-    for document in read_documents(sources):
-        for paragraph in document.paragraphs:
-            yield from split_sentences(paragraph)
+    say(str(report))
+    return made
 
 
 def _pieces(model: Model, word: str) -> list[str]:
