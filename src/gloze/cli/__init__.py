@@ -39,8 +39,8 @@ VERBS = {
     "predict": "Answer every example of a file, with a probability for each label.",
     "encode": "Write the vectors of texts, of their words or of their tokens.",
     "fill": "Fill the blanks of a text.",
-    "neighbors": "Find what stands near a word, in its sentence and in the token table.",
-    "inspect": "Say what a model is, write its embedding tables, judge its vectors.",
+    "neighbors": "Find the occurrences nearest to a word in its sentence, and the nearest tokens.",
+    "inspect": "Say what a model is, write its embedding tables, judge its layers.",
     "export": "Export an encoder, with its pooling or its task, as an ONNX graph.",
 }
 # What torchrun may start.

@@ -26,7 +26,7 @@ def inspect(
     device: str = "auto",
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> InspectResult:
-    """Say what a model is, write its embedding tables, judge each layer's vectors.
+    """Say what a model is, write its embedding tables, judge its layers.
 
     Example: gloze inspect runs/mini --tables mini-tables
 

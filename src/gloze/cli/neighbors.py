@@ -25,7 +25,7 @@ def neighbors(
     device: str = "auto",
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> NeighborsResult:
-    """Find the nearest occurrences of a word in its sentence, and of its token in the table.
+    """Find the occurrences nearest to a word in its sentence, and the nearest tokens.
 
     Example: gloze neighbors runs/mini --corpus books/ --index books-index
 

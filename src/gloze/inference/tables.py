@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gloze.core.files import new_folder
+from gloze.data.array_file import ArrayFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,14 +60,16 @@ def write_tables(
     tokens = [_escaped(token) for token in tokenizer.tokens(range(tokenizer.vocab_size))]
     with new_folder(folder, force=force, ours=FILES) as temporary:
         for name, table in tables.items():
-            np.save(temporary / f"{name}.npy", table, allow_pickle=False)
+            file = ArrayFile(temporary / f"{name}.npy", np.dtype(np.float32), table.shape[1:])
+            file.add(table)
+            file.finish()
         lines = [f"{number}\t{token}\n" for number, token in enumerate(tokens)]
         (temporary / "vocabulary.tsv").write_text("id\ttoken\n" + "".join(lines), encoding="utf-8")
         if word2vec:
-            with (temporary / "token.vec").open("w", encoding="utf-8") as file:
-                file.write(f"{len(tokens)} {tables['token'].shape[1]}\n")
+            with (temporary / "token.vec").open("w", encoding="utf-8") as text:
+                text.write(f"{len(tokens)} {tables['token'].shape[1]}\n")
                 for token, row in zip(tokens, tables["token"], strict=False):
-                    file.write(f"{token} {' '.join(row.astype(str))}\n")
+                    text.write(f"{token} {' '.join(row.astype(str))}\n")
     return {name: table.shape for name, table in tables.items()}
 
 

@@ -236,6 +236,8 @@ class Index:
             scores = cosines(vectors, query)
             return [self._hit(row, 1, scores[row]) for row in nearest(scores, top).tolist()]
         rows, length = self.occurrences(names), len(names)
+        if not len(rows):
+            return []
         if length == 1:
             scores = cosines(vectors, query, rows)
         else:
