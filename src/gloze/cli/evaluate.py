@@ -13,6 +13,7 @@ def evaluate(
     run: Path,
     *,
     data: Path,
+    against: Path | None = None,
     format: str | None = None,
     columns: str | None = None,
     null_odds: Path | None = None,
@@ -29,6 +30,8 @@ def evaluate(
         run: a run folder (every seed is judged), a model folder, or a file of answers: SQuAD's
             predictions, whoever made them.
         data: labelled examples; for a pre-trained run a corpus or a shards folder.
+        against: another run of the same task: judged on the same data, with tests of whether the
+            two differ by more than chance.
         format: layout of labelled examples: tsv, csv, jsonl, parquet, or one of GLUE's own.
         columns: names of your columns, like text_a=sentence,label=gold.
         null_odds: of a file of answers, a file with how much speaks for there being no answer.
@@ -41,6 +44,7 @@ def evaluate(
     return judge(
         run,
         data,
+        against=against,
         format=format,
         columns=columns,
         null_odds=null_odds,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from gloze.core.batch import Batch
+    from gloze.core.batch import Batch, Ints
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.learned import Rows
@@ -155,11 +155,7 @@ def score_rows(scores: Callable[[Batch], Tensor], source: EncodedExamples, rows_
         source: of the samples.
         rows_per: what a row is of: ``sample``, ``sequence`` or ``token``.
     """
-    counts = np.ones_like(source.all_lengths)
-    if rows_per == "token":
-        counts = source.all_lengths
-    elif rows_per == "sequence" and source.sizes is not None:
-        counts = source.sizes
+    counts = row_counts(source, rows_per)
     firsts = np.cumsum(counts) - counts
     # Alike lengths together, the longest first: memory is then known from the first batch.
     samples = source.samples(0, np.argsort(-source.all_lengths, kind="stable"))
@@ -170,6 +166,15 @@ def score_rows(scores: Callable[[Batch], Tensor], source: EncodedExamples, rows_
             result = np.zeros((int(counts.sum()), rows.shape[-1]), dtype=np.float32)
         result[ranges(firsts[batch.indices], counts[batch.indices])] = rows
     return np.zeros((0, 0), dtype=np.float32) if result is None else result
+
+
+def row_counts(source: EncodedExamples, rows_per: str) -> Ints:
+    """Return how many rows a head gives to each sample, [samples]."""
+    if rows_per == "token":
+        return source.all_lengths
+    if rows_per == "sequence" and source.sizes is not None:
+        return source.sizes
+    return np.ones_like(source.all_lengths)
 
 
 def kind_of_model(values: Any) -> str | None:

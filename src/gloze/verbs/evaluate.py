@@ -20,6 +20,7 @@ from gloze.data.stream import Stream
 from gloze.metrics.statistics import spread
 from gloze.metrics.table import seeds_table, text_table
 from gloze.recipes import load_recipe
+from gloze.tasks.comparison import Comparison, Seen, compare
 from gloze.tasks.encoded import lines_of_loss
 from gloze.tasks.model import kind_of_model
 from gloze.tasks.question_tables import find_reader
@@ -31,6 +32,7 @@ from gloze.training.learner import Learner
 if TYPE_CHECKING:
     from gloze.checkpoint import Parts
     from gloze.config.run import RunConfig
+    from gloze.tasks.task import Task
 
 _ALL = 1 << 62
 
@@ -46,6 +48,7 @@ class EvaluateResult:
         figures: of each seed (``-`` if there is one model), by name.
         shown: the names that are worth a column.
         encoding: of labelled examples: the true shares of truncated ones and unknown tokens.
+        against: the comparison with another run, if one was asked for.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class EvaluateResult:
     figures: dict[str, dict[str, Any]]
     shown: list[str]
     encoding: dict[str, float] | None = None
+    against: Comparison | None = None
 
     def __str__(self) -> str:
         first = next(iter(self.figures.values()))
@@ -68,7 +72,8 @@ class EvaluateResult:
         }
         head = f"{self.path} on {self.data} ({first['examples']:,} examples)"
         lost = lines_of_loss("data", self.encoding) if self.encoding else []
-        return "\n".join([head, *lost, seeds_table(rows_by_seed)])
+        compared = [str(self.against)] if self.against else []
+        return "\n".join([head, *lost, seeds_table(rows_by_seed), *compared])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures of each seed, their mean and deviation, as JSON can hold them."""
@@ -84,6 +89,7 @@ class EvaluateResult:
                 name: spread([values[name] for values in self.figures.values()]).to_dict()
                 for name in names
             },
+            **({"against": self.against.to_dict()} if self.against else {}),
         }
 
 
@@ -91,6 +97,7 @@ def evaluate(
     run: str | Path,
     data: str | Path,
     *,
+    against: str | Path | None = None,
     format: str | None = None,
     columns: str | dict[str, str] | None = None,
     null_odds: str | Path | None = None,
@@ -104,6 +111,8 @@ def evaluate(
             questions of ``data``: SQuAD's predictions, whoever made them.
         data: labelled examples; for a pre-trained run a corpus or a shards folder, whose
             held-out split is taken if it has one.
+        against: another run of the same task, to be judged on the same examples: do the two
+            differ by more than chance?
         format: layout of labelled examples: a name of GLUE, or tsv, csv, jsonl, parquet.
         columns: names of your columns, like ``text_a=sentence,label=gold``.
         null_odds: of a file of answers: the file that says for each question how much speaks for
@@ -113,11 +122,13 @@ def evaluate(
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        ConfigError: if ``run`` holds no model that can be judged.
+        ConfigError: if ``run`` holds no model that can be judged, or ``against`` none of its task.
         DataError: if the data or the model cannot be used.
     """
     run, data = Path(run), Path(data)
     if run.is_file():
+        if against is not None:
+            raise ConfigError(f"--against compares runs, and {run} is a file of answers.")
         odds = None if null_odds is None else Path(null_odds)
         questions = find_reader(format, columns).read(data)
         figures = judge_predictions(run, questions, odds, null_threshold)
@@ -129,17 +140,42 @@ def evaluate(
     first = next(iter(models.values()))
     kind = kind_of_model(read_json(first / "config.json"))
     if kind is None:
-        if format is not None or columns is not None:
-            raise ConfigError(f"{run} is not fine-tuned: --format and --columns say nothing here.")
+        if format is not None or columns is not None or against is not None:
+            raise ConfigError(
+                f"{run} is not fine-tuned: --format, --columns and --against say nothing here."
+            )
         return _evaluate_pretraining(run, first, data, device)
-    by_seed: dict[str, dict[str, Any]] = {}
-    for seed, folder in models.items():
+    examples = _Labelled(data, format, columns)
+    task, seen = _judge(run, examples, device)
+    compared = None
+    if against is not None:
+        other, theirs = _judge(Path(against), examples, device)
+        if other.kind != task.kind:
+            raise ConfigError(f"{against} is of the task {other.kind!r}, and {run} of {kind!r}.")
+        compared = compare(task, data, seen, Path(against), theirs)
+    last = list(seen.values())[-1].judged
+    by_seed = {seed: each.figures for seed, each in seen.items()}
+    shown, summary = task.shown(last.learned), last.encoded.summary()
+    return EvaluateResult(run, data, kind, by_seed, shown, summary, compared)
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """A labelled file, and how it is read."""
+
+    path: Path
+    format: str | None
+    columns: str | dict[str, str] | None
+
+
+def _judge(run: Path, data: _Labelled, device: str) -> tuple[Task[Any], dict[str, Seen]]:
+    """Return the task of a run, and what the model of each seed makes of the examples."""
+    seen = {}
+    for seed, folder in models_of(run).items():
         model = load_task(folder).to(pick_device(device))
-        examples = list(model.task.reader(format, columns).read(data))
-        encoded = model.encode(examples)
-        by_seed[seed] = model.figures(examples, data, encoded)
-    shown = model.task.shown(model.learned)
-    return EvaluateResult(run, data, kind, by_seed, shown, encoded.summary())
+        judged = model.judge(list(model.task.reader(data.format, data.columns).read(data.path)))
+        seen[seed] = Seen(judged, model.task.figures(judged, data.path))
+    return model.task, seen
 
 
 def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> EvaluateResult:

@@ -1,0 +1,167 @@
+"""Two runs on the same labelled examples: whether they differ by more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from gloze.core.errors import ConfigError
+from gloze.metrics.significance import PairedTest, mcnemar, paired_test, randomization_test
+from gloze.metrics.table import text_table
+from gloze.tasks.model import row_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from gloze.core.batch import Bools
+    from gloze.tasks.learned import Judged
+    from gloze.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model made of some labelled examples.
+
+    Attributes:
+        judged: the examples with its scores.
+        figures: by name.
+    """
+
+    judged: Judged[Any]
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run beside another one; differences are its figures less those of the other.
+
+    Attributes:
+        other: the other run.
+        pairs: how many seeds both have.
+        seeds: of each figure worth a column, what the pairs say.
+        metric: the task's own figure.
+        examples: p of its difference, by exchanging the two runs' answers to examples at random;
+            None where answers cannot be exchanged.
+        mcnemar: p of the exact test of McNemar on which examples are right, of one model each
+            that gives every example a label; else None.
+    """
+
+    other: Path
+    pairs: int
+    seeds: dict[str, PairedTest]
+    metric: str
+    examples: float | None
+    mcnemar: float | None
+
+    def __str__(self) -> str:
+        rows = [
+            [
+                name,
+                f"{test.mean:+.4f}",
+                *(_shown(p) for p in (test.t_test, test.permutation)),
+                _shown(self.examples if name == self.metric else None),
+                _shown(self.mcnemar if name == "accuracy" else None),
+            ]
+            for name, test in self.seeds.items()
+        ]
+        header = ["figure", "difference", "p t-test", "p seeds", "p examples", "p McNemar"]
+        return f"Against {self.other}, pairs of seeds: {self.pairs}\n" + text_table(header, rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON can hold it."""
+        return {**asdict(self), "other": str(self.other)}
+
+
+def _shown(p: float | None) -> str:
+    return "-" if p is None else f"{p:.4f}"
+
+
+def compare(
+    task: Task[Any],
+    path: Path,
+    mine: Mapping[str, Seen],
+    other: Path,
+    theirs: Mapping[str, Seen],
+) -> Comparison:
+    """Compare what two runs made of the same examples.
+
+    Args:
+        task: of both.
+        path: of the examples.
+        mine: by seed.
+        other: the other run.
+        theirs: by seed.
+
+    Raises:
+        ConfigError: if the runs have no seed in common.
+    """
+    pairs = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
+    if not pairs and len(mine) == len(theirs) == 1:
+        pairs = list(zip(mine.values(), theirs.values(), strict=True))
+    if not pairs:
+        raise ConfigError(
+            f"{other} has the seeds {', '.join(theirs)}, and this run {', '.join(mine)}: runs are "
+            "compared pair by pair of the same seed."
+        )
+    names = task.shown(pairs[0][0].judged.learned)
+    seeds = {
+        name: paired_test(*([seen.figures[name] for seen in side] for side in _sides(pairs)))
+        for name in names
+    }
+    return Comparison(
+        other=other,
+        pairs=len(pairs),
+        seeds=seeds,
+        metric=names[0],
+        examples=_examples_test(task, path, pairs, names[0]),
+        mcnemar=_mcnemar(task, *pairs[0]) if len(pairs) == 1 else None,
+    )
+
+
+def _sides(pairs: Sequence[tuple[Seen, Seen]]) -> tuple[list[Seen], list[Seen]]:
+    """Return the other run's, then this run's: a difference is second less first."""
+    return [their for _, their in pairs], [my for my, _ in pairs]
+
+
+def _examples_test(
+    task: Task[Any], path: Path, pairs: Sequence[tuple[Seen, Seen]], metric: str
+) -> float | None:
+    """Return p by exchanging answers, those of all seeds together; None if it cannot be done."""
+    judged = [(my.judged, their.judged) for my, their in pairs]
+    if not all(_can_exchange(*pair) for pair in judged):
+        return None
+
+    def figure(one: Judged[Any], other: Judged[Any], exchanged: Bools) -> float:
+        counts = row_counts(one.encoded, cast("Any", one.head).rows_per)
+        rows = np.where(np.repeat(exchanged, counts)[:, None], other.rows, one.rows)
+        return float(task.figures(replace(one, rows=rows), path)[metric])
+
+    def difference(exchanged: Bools) -> float:
+        return sum(figure(a, b, exchanged) - figure(b, a, exchanged) for a, b in judged)
+
+    return randomization_test(difference, len(judged[0][0].examples))
+
+
+def _can_exchange(one: Judged[Any], other: Judged[Any]) -> bool:
+    """Return whether a sample is an example, and scores of both mean the same."""
+    mine, theirs = (row_counts(x.encoded, cast("Any", x.head).rows_per) for x in (one, other))
+    return (
+        one.learned == other.learned
+        and one.rows.shape == other.rows.shape
+        and len(one.encoded) == len(one.examples)
+        and np.array_equal(mine, theirs)
+    )
+
+
+def _mcnemar(task: Task[Any], my: Seen, their: Seen) -> float | None:
+    sides = []
+    for judged in (my.judged, their.judged):
+        answers = [getattr(answer, "label", None) for answer in task.answers(judged)]
+        labels = [getattr(example, "label", None) for example in judged.examples]
+        if not all(isinstance(found, str) for found in (*answers, *labels)):
+            return None
+        sides.append(np.array([a == b for a, b in zip(answers, labels, strict=True)]))
+    return mcnemar(*sides)

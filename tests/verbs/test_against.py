@@ -1,0 +1,72 @@
+"""Two runs on the same examples: what the tests say, and what cannot be compared."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gloze import cli
+from gloze.checkpoint import load_task
+from gloze.core.errors import ConfigError
+from gloze.metrics.significance import mcnemar
+from gloze.verbs.evaluate import evaluate
+from tests.verbs import labelled
+from tests.verbs.test_transfer import run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labelled")
+    labelled.model_folder(folder / "model")
+    labelled.write_tsv(folder / "train.tsv", 64, seed=1)
+    labelled.write_tsv(folder / "dev.tsv", 60, seed=2)
+    run(folder, folder / "good", dev=None, seeds=2, settings=["training.epochs=8"])
+    run(folder, folder / "bad", dev=None, seeds=2, settings=["training.learning_rate=1e-5"])
+    return folder
+
+
+def test_a_run_that_learned_differs_from_one_that_did_not(data, capsys):
+    found = evaluate(data / "good", data / "dev.tsv", against=data / "bad")
+    bad = evaluate(data / "bad", data / "dev.tsv")
+    against = found.against
+    assert against.pairs == 2
+    differences = [found.figures[s]["accuracy"] - bad.figures[s]["accuracy"] for s in "01"]
+    assert against.seeds["accuracy"].mean == pytest.approx(np.mean(differences))
+    assert against.seeds["accuracy"].mean > 0.2
+    # Two pairs cannot say more; sixty examples can.
+    assert against.seeds["accuracy"].permutation == 0.5
+    assert against.examples == 1 / 1001
+    assert against.mcnemar is None
+    words = ["evaluate", str(data / "good"), "--data", str(data / "dev.tsv"), "--json"]
+    assert cli.main([*words, "--against", str(data / "bad")]) == 0
+    said = json.loads(capsys.readouterr().out)["against"]
+    assert said["examples"] == against.examples
+    assert said["seeds"]["accuracy"]["t_test"] == against.seeds["accuracy"].t_test
+
+
+def test_one_model_each_is_also_told_apart_by_mcnemar(data):
+    one, other = (data / name / "seed-0" for name in ("good", "bad"))
+    found = evaluate(one, data / "dev.tsv", against=other)
+    texts, labels = zip(*labelled.rows(60, seed=2), strict=True)
+    right = []
+    for folder in (one, other):
+        answers = load_task(folder).predict(texts)
+        pairs = zip(answers, labels, strict=True)
+        right.append(np.array([answer.label == label for answer, label in pairs]))
+    assert found.against.pairs == 1
+    assert found.against.seeds["accuracy"].t_test is None
+    assert found.against.mcnemar == mcnemar(*right) < 0.001
+    assert "p McNemar" in str(found)
+    assert f"{found.against.mcnemar:.4f}" in str(found)
+
+
+def test_a_run_does_not_differ_from_itself(data):
+    found = evaluate(data / "good", data / "dev.tsv", against=data / "good").against
+    assert found.examples == 1
+    assert found.seeds["accuracy"].mean == 0
+    assert found.seeds["accuracy"].permutation == 1
+
+
+def test_runs_without_a_common_seed_are_refused(data):
+    with pytest.raises(ConfigError, match="has the seeds -, and this run 0, 1: runs are compared"):
+        evaluate(data / "good", data / "dev.tsv", against=data / "bad" / "seed-0")
