@@ -49,7 +49,41 @@ def _glue(name: str, folder: str, *metrics: str, **changes: object) -> Set:
     return Set(**{**values, **changes})  # type: ignore[arg-type]
 
 
-SETS: dict[str, Set] = {
+RATE = "training.learning_rate=1e-4"
+
+
+def _tags(train: str, dev: str, *settings: str, **changes: object) -> Set:
+    values = {
+        "task": "tagging",
+        "train": train,
+        "dev": dev,
+        "settings": (RATE, *settings),
+        "shown": (("dev", "f1"),),
+    }
+    return Set(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def _ner(*settings: str, **changes: object) -> Set:
+    also = {"test": "conll2003/eng.testb.gz"}
+    shown = (("dev", "f1"), ("test", "f1"))
+    files = "conll2003/eng.train.gz", "conll2003/eng.testa.gz"
+    return _tags(*files, *settings, **{"also": also, "shown": shown, **changes})
+
+
+def _movies(*settings: str) -> Set:
+    return Set(
+        task="classification",
+        train="movie-reviews/train.tsv.gz",
+        dev="movie-reviews/dev.tsv.gz",
+        also={"test": "movie-reviews/test.tsv.gz"},
+        settings=("training.learning_rate=1e-4", "training.batch_size=16", *settings),
+        shown=(("dev", "accuracy"), ("test", "accuracy")),
+        published="87.2 (10-fold)",
+        has_peer=False,
+    )
+
+
+GLUE: dict[str, Set] = {
     "cola": _glue("cola", "cola", "matthews"),
     "sst-2": _glue("sst2", "sst-2", "accuracy"),
     "mrpc": _glue("mrpc", "mrpc", "f1", "accuracy"),
@@ -65,7 +99,150 @@ SETS: dict[str, Set] = {
         also={"matched": "mnli-sample/matched.tsv", "mismatched": "mnli-sample/mismatched.tsv"},
         also_format="mnli",
         also_columns="",
-        settings=("training.learning_rate=1e-4",),
+        settings=(RATE,),
         shown=(("dev", "accuracy"), ("matched", "accuracy"), ("mismatched", "accuracy")),
     ),
 }
+TAGGING: dict[str, Set] = {
+    "ner": _ner(),
+    "ner document": _ner("task.context=document", "task.max_length=256", has_peer=False),
+    "pos": _tags(
+        "ud-english-ewt/en-ewt-ud-train.conllu.gz",
+        "ud-english-ewt/en-ewt-ud-dev.conllu.gz",
+        also={"test": "ud-english-ewt/en-ewt-ud-test.conllu.gz"},
+        format="conllu",
+        also_format="conllu",
+        shown=(("dev", "accuracy"), ("test", "accuracy")),
+    ),
+    "chunks": _tags("conll2000/train.txt.gz", "conll2000/test.txt.gz", published="96.4 (TagLM)"),
+}
+SPANS: dict[str, Set] = {
+    "tydi qa": Set(
+        task="span",
+        train="tydiqa-goldp/tydiqa.goldp.en.train.json.gz",
+        dev="tydiqa-goldp/tydiqa.goldp.en.dev.json.gz",
+        also={"xquad en": "xquad/xquad.en.json.gz"},
+        settings=(RATE, "training.epochs=2"),
+        shown=(("dev", "f1"), ("dev", "exact"), ("xquad en", "f1"), ("xquad en", "exact")),
+    ),
+    "squad 2.0": Set(
+        task="span",
+        train="squad-v2/train-v2.0.json.gz",
+        dev="squad-v2/dev-v2.0.json.gz",
+        settings=(RATE,),
+        shown=(("dev", "f1"), ("dev", "exact")),
+    ),
+}
+OTHERS: dict[str, Set] = {
+    "codah": Set(
+        task="choice",
+        train="codah/train.tsv",
+        dev="codah/dev.tsv",
+        also={"test": "codah/test.tsv"},
+        format="codah",
+        also_format="codah",
+        settings=(RATE,),
+        shown=(("dev", "accuracy"), ("test", "accuracy")),
+    ),
+    "social iqa": Set(
+        task="choice",
+        train="social-iqa/socialiqa-v1.4-dev.jsonl.gz",
+        dev="social-iqa/socialiqa-v1.4-tst.jsonl.gz",
+        format="siqa",
+        settings=(RATE,),
+        published="63.1 (BERT-base, 33,410 rows)",
+    ),
+    "goemotions": Set(
+        task="multilabel",
+        train="go-emotions/train.tsv.gz",
+        dev="go-emotions/dev.tsv.gz",
+        also={"test": "go-emotions/test.tsv.gz"},
+        format="goemotions",
+        also_format="goemotions",
+        settings=(RATE, "task.threshold=tune"),
+        shown=(("test", "macro_f1"), ("test", "micro_f1")),
+        published="46 (BERT-base, 43,410 rows)",
+    ),
+    "trecqa": Set(
+        task="ranking",
+        train="trecqa/train.csv.gz",
+        dev="trecqa/dev.csv",
+        also={"test": "trecqa/test.csv"},
+        format="trecqa",
+        also_format="trecqa",
+        settings=(RATE,),
+        shown=(("test", "map"), ("test", "mrr")),
+        published="75.3 (MAP), 85.1 (MRR)",
+    ),
+}
+LONG: dict[str, Set] = {
+    "reviews, head of 128": _movies("task.max_length=128"),
+    "reviews, head of 512": _movies("task.max_length=512"),
+    "reviews, head and tail of 512": _movies("task.max_length=512", "task.long_text=head_tail"),
+    "reviews, windows of 256, mean": _movies("task.max_length=256", "task.long_text=windows"),
+    "reviews, windows of 256, max": _movies(
+        "task.max_length=256", "task.long_text=windows", "task.window_pooling=max"
+    ),
+}
+_LAST_FOUR = "readout.layers=[-1,-2,-3,-4]"
+_BILSTM = ("readout.lstm_layers=2", "training.learning_rate=1e-3", "training.epochs=10")
+TRANSFER: dict[str, Set] = {
+    "ner, frozen, last layer": _ner(*_BILSTM, transfer="frozen", has_peer=False),
+    "ner, frozen, second to last": _ner(
+        *_BILSTM, "readout.layers=[-2]", transfer="frozen", has_peer=False
+    ),
+    "ner, frozen, sum of last four": _ner(
+        *_BILSTM, _LAST_FOUR, "readout.combine=sum", transfer="frozen", has_peer=False
+    ),
+    "ner, frozen, last four side by side": _ner(
+        *_BILSTM, _LAST_FOUR, transfer="frozen", has_peer=False
+    ),
+    "ner, mix": _ner(*_BILSTM, transfer="mix", has_peer=False),
+    "sst-2, frozen": _glue(
+        "sst2", "sst-2", "accuracy", transfer="frozen", has_peer=False, settings=()
+    ),
+    "sst-2, mix": _glue("sst2", "sst-2", "accuracy", transfer="mix", has_peer=False, settings=()),
+}
+CHINESE: dict[str, Set] = {
+    "chnsenticorp": Set(
+        task="classification",
+        train="chnsenticorp/train.tsv.gz",
+        dev="chnsenticorp/dev.tsv.gz",
+        also={"test": "chnsenticorp/test.tsv.gz"},
+        columns="text=text_a",
+        settings=(RATE,),
+        shown=(("dev", "accuracy"), ("test", "accuracy")),
+        published="95.0 (BERT-base-chinese)",
+    ),
+    "msra ner": _tags(
+        "msra-ner/msra.train.bio.gz",
+        "msra-ner/msra.dev.bio",
+        also={"test": "msra-ner/msra.test.bio.gz"},
+        shown=(("dev", "f1"), ("test", "f1")),
+    ),
+    "segmentation pku": _tags(
+        "sighan2005-cws/pku.train.utf8.gz",
+        "sighan2005-cws/pku.test.utf8",
+        format="cws",
+        published="96.1 (whole training set)",
+    ),
+    "c3": Set(
+        task="choice",
+        train="c3/c3-d-train.json.gz",
+        dev="c3/c3-d-dev.json.gz",
+        also={"test": "c3/c3-d-test.json.gz"},
+        format="c3",
+        also_format="c3",
+        settings=(RATE, "task.max_length=128"),
+        shown=(("dev", "accuracy"), ("test", "accuracy")),
+    ),
+    "cmrc 2018": Set(
+        task="span",
+        train="cmrc2018/cmrc2018-trial.json.gz",
+        dev="cmrc2018/cmrc2018-dev.json.gz",
+        settings=(RATE, "task.max_length=128", "task.stride=64", "task.max_answer=85"),
+        shown=(("dev", "f1"), ("dev", "exact")),
+        has_peer=False,
+    ),
+}
+SETS: dict[str, Set] = {**GLUE, **TAGGING, **SPANS, **OTHERS, **LONG, **TRANSFER, **CHINESE}

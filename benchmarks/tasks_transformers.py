@@ -69,6 +69,8 @@ def loss_of(kind: str, scores: Tensor, batch: Batch) -> Tensor:
         return F.cross_entropy(scores[batch.label_positions[kind]], labels)
     if kind == "regression":
         return F.mse_loss(scores[:, 0], labels.float().flatten())
+    if kind == "ranking":
+        return F.binary_cross_entropy_with_logits(scores[:, 0], labels.float())
     if kind == "multilabel":
         return F.binary_cross_entropy_with_logits(scores, labels.float())
     if kind == "choice":
@@ -111,20 +113,24 @@ def train_transformers(
     theirs.eval()
     head = build_head(parts.encoder, task, learned, ReadoutConfig()).head
 
-    def judge(split: str, path: Path, examples: Any, encoded: Any, known: Any) -> Judged[Any]:
-        rows = score_rows(lambda b: scores_of(theirs, b, per_token), encoded, str(head.rows_per))
+    def rows_of(batch: Batch) -> Tensor:
+        scores = scores_of(theirs, batch, per_token)
+        return scores[batch.label_positions[task.kind]] if head.rows_per == "position" else scores
+
+    def judge(examples: Any, encoded: Any, known: Any) -> Judged[Any]:
+        rows = score_rows(rows_of, encoded, str(head.rows_per))
         return Judged(examples=examples, encoded=encoded, learned=known, head=head, rows=rows)
 
     dev = labelled.splits["dev"]
-    judged = judge("dev", dev.path, dev.examples, dev.encoded, learned)
+    judged = judge(dev.examples, dev.encoded, learned)
     known = task.tune(judged, dev.path)
-    judged = judge("dev", dev.path, dev.examples, dev.encoded, known)
+    judged = judge(dev.examples, dev.encoded, known)
     figures = {"dev": task.figures(judged, dev.path)}
     for other, path in spec.also.items():
         columns = spec.columns if spec.also_columns is None else spec.also_columns
         examples = list(task.reader(spec.also_format, columns or None).read(data / path))
         encoded = task.encode(examples, parts.tokenizer, known, path=data / path)
-        found = judge(other, data / path, examples, encoded, known)
+        found = judge(examples, encoded, known)
         figures[other] = task.figures(found, data / path)
     numbers = {
         split: {k: v for k, v in each.items() if isinstance(v, float)}
