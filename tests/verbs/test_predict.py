@@ -128,7 +128,7 @@ def test_what_is_cut_or_unknown_is_reported(tuned, tmp_path):
     answered = predict(tuned.path, path, output=tmp_path / "out.tsv")
     judged = evaluate(tuned.path, path)
     for result in (answered, judged):
-        assert "50.00% of examples were cut" in str(result)
+        assert "examples were cut (50.00%)" in str(result)
         assert "of tokens are unknown" in str(result)
         assert result.to_dict()["encoding"]["truncated_share"] == 0.5
         assert result.to_dict()["encoding"]["unknown_share"] == pytest.approx(3 / 37)
@@ -163,3 +163,14 @@ def test_evaluate_and_predict_on_the_command_line(tuned, texts, tmp_path, capsys
     assert "Answered 40 examples" in capsys.readouterr().out
     assert cli.main(["evaluate", str(tuned.path), "--data", str(texts[0])]) == 3
     assert "'label': no such column" in capsys.readouterr().err
+
+
+def test_a_sentence_of_a_million_characters_is_cut_and_counted(tuned, tmp_path, capsys):
+    path = tmp_path / "long.tsv"
+    path.write_text(f"text\nthe cat\n{'warm bread ' * 90_000}\n", encoding="utf-8")
+    summary = predict(tuned.path, path, output=tmp_path / "out.tsv")
+    assert summary.encoding["truncated"] == 1
+    assert "input: 1 of 2 examples were cut (50.00%)." in str(summary)
+    path.write_text(f"text\nthe cat\n{'x' * (1 << 20)}x\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"long\.tsv:3: over 1,048,576 bytes"):
+        predict(tuned.path, path, output=tmp_path / "other.tsv")

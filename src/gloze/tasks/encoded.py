@@ -127,6 +127,7 @@ def shares(counts: Mapping[str, int]) -> dict[str, float]:
     return {
         "examples": counts["examples"],
         "tokens": counts["tokens"],
+        "truncated": counts["truncated"],
         "truncated_share": counts["truncated"] / max(counts["examples"], 1),
         "unknown_share": counts["unknown"] / max(counts["tokens"], 1),
     }
@@ -136,7 +137,10 @@ def lines_of_loss(name: str, summary: Mapping[str, float]) -> list[str]:
     """Return a line for each thing of the texts that a model did not get to see."""
     lines = []
     if summary["truncated_share"]:
-        lines.append(f"  {name}: {summary['truncated_share']:.2%} of examples were cut.")
+        lines.append(
+            f"  {name}: {summary['truncated']:,} of {summary['examples']:,} examples were cut "
+            f"({summary['truncated_share']:.2%})."
+        )
     if summary["unknown_share"] > _UNKNOWN_WORTH_A_WORD:
         lines.append(f"  {name}: {summary['unknown_share']:.2%} of tokens are unknown.")
     return lines
