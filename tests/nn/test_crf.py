@@ -1,6 +1,6 @@
 """The linear chain: every sum and best path against counting all sequences out, and pytorch-crf."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def score(model, scores, path):
     total = model.start[path[0]] + model.end[path[-1]]
     total = total + sum(scores[place, tag] for place, tag in enumerate(path))
     steps = model.transitions + model.penalty
-    return total + sum(steps[a, b] for a, b in zip(path, path[1:], strict=False))
+    return total + sum(steps[a, b] for a, b in pairwise(path))
 
 
 def all_paths(length):

@@ -1,5 +1,7 @@
 """Schemes of tags: told apart, checked, written in one another."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,7 +105,7 @@ def test_no_breach_means_that_rules_allow_the_path(tags):
         is_allowed = (
             found.start[numbers[0]]
             and found.end[numbers[-1]]
-            and all(found.steps[a, b] for a, b in zip(numbers, numbers[1:], strict=False))
+            and all(found.steps[a, b] for a, b in pairwise(numbers))
         )
         assert is_allowed == (breaches([own], scheme) == [])
 

@@ -23,6 +23,8 @@ class LinearChain(nn.Module):
             the probabilities; everything if not given.
     """
 
+    penalty: Tensor
+
     def __init__(self, num_labels: int, steps: Bool[Tensor, "labels labels"] | None = None) -> None:
         super().__init__()
         self.start = nn.Parameter(torch.zeros(num_labels))
@@ -34,8 +36,8 @@ class LinearChain(nn.Module):
     def loss(
         self,
         scores: Float[Tensor, "words labels"],
-        labels: Int[Tensor, "words"],
-        lengths: Int[Tensor, "sequences"],
+        labels: Int[Tensor, " words"],
+        lengths: Int[Tensor, " sequences"],
     ) -> Float[Tensor, ""]:
         """Return -log probability of the labels, summed over sequences laid end to end."""
         with torch.autocast(scores.device.type, enabled=False):
@@ -43,24 +45,24 @@ class LinearChain(nn.Module):
             last = lengths.cumsum(0) - 1
             first = last - lengths + 1
             is_inside = torch.ones_like(labels, dtype=torch.bool).index_fill(0, first, False)[1:]
-            steps = self._steps()[labels[:-1], labels[1:]][is_inside].sum()
+            steps = self.steps()[labels[:-1], labels[1:]][is_inside].sum()
             ends = self.start[labels[first]].sum() + self.end[labels[last]].sum()
             return self.log_partition(scores, lengths).sum() - own - steps - ends
 
     def log_partition(
-        self, scores: Float[Tensor, "words labels"], lengths: Int[Tensor, "sequences"]
-    ) -> Float[Tensor, "sequences"]:
+        self, scores: Float[Tensor, "words labels"], lengths: Int[Tensor, " sequences"]
+    ) -> Float[Tensor, " sequences"]:
         """Return the log of the sum over all sequences of tags: the forward algorithm."""
         with torch.autocast(scores.device.type, enabled=False):
             padded, is_word = to_rows(scores.float(), lengths)
-            steps, total = self._steps(), self.start + padded[:, 0]
+            steps, total = self.steps(), self.start + padded[:, 0]
             for place in range(1, padded.shape[1]):
                 longer = torch.logsumexp(total[:, :, None] + steps, dim=1) + padded[:, place]
                 total = torch.where(is_word[:, place, None], longer, total)
             return torch.logsumexp(total + self.end, dim=1)
 
     def marginals(
-        self, scores: Float[Tensor, "words labels"], lengths: Int[Tensor, "sequences"]
+        self, scores: Float[Tensor, "words labels"], lengths: Int[Tensor, " sequences"]
     ) -> Float[Tensor, "words labels"]:
         """Return the probability of each tag of each word, whatever the other words' tags are.
 
@@ -70,7 +72,8 @@ class LinearChain(nn.Module):
             leaf = scores.detach().clone().float().requires_grad_()
             return torch.autograd.grad(self.log_partition(leaf, lengths).sum(), leaf)[0]
 
-    def _steps(self) -> Float[Tensor, "labels labels"]:
+    def steps(self) -> Float[Tensor, "labels labels"]:
+        """Return what is added for each tag (column) after another (row)."""
         return self.transitions.float() + self.penalty
 
 
@@ -81,11 +84,11 @@ def forbid(allowed: Bool[Tensor, "*labels"]) -> Float[Tensor, "*labels"]:
 
 def best_tags(
     scores: Float[Tensor, "words labels"],
-    lengths: Int[Tensor, "sequences"],
-    start: Float[Tensor, "labels"],
+    lengths: Int[Tensor, " sequences"],
+    start: Float[Tensor, " labels"],
     transitions: Float[Tensor, "labels labels"],
-    end: Float[Tensor, "labels"],
-) -> Int[Tensor, "words"]:
+    end: Float[Tensor, " labels"],
+) -> Int[Tensor, " words"]:
     """Return the tags of the best-scored sequences, laid end to end (Viterbi 1967).
 
     Of equals the tag with the smaller number is taken, from the last word back.
@@ -113,7 +116,7 @@ def best_tags(
 
 
 def to_rows(
-    scores: Float[Tensor, "words labels"], lengths: Int[Tensor, "sequences"]
+    scores: Float[Tensor, "words labels"], lengths: Int[Tensor, " sequences"]
 ) -> tuple[Float[Tensor, "sequences longest labels"], Bool[Tensor, "sequences longest"]]:
     """Return sequences as rows of a rectangle, zeros after the last word, and where words are."""
     longest = int(lengths.max()) if len(lengths) else 1

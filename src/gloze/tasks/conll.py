@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+CONLLU: tuple[str, ...] = (
+    "id",
+    "form",
+    "lemma",
+    "upos",
+    "xpos",
+    "feats",
+    "head",
+    "deprel",
+    "deps",
+    "misc",
+)
 _DOCUMENT = "-DOCSTART-"
 _NAMES = "# global.columns ="
 _WORD_ID, _OTHER_ID = re.compile(r"[1-9]\d*"), re.compile(r"\d+[-.]\d+")
@@ -32,7 +43,8 @@ class Block:
         cells: the columns of each word.
         number: of the first line in the file, from 1.
         document: number of its document; None before the first mark of one.
-        names: of the columns, if the file says them.
+        names: of the columns, if the layout has them.
+        separator: between columns.
     """
 
     number: int
@@ -41,10 +53,16 @@ class Block:
     words: list[int] = field(default_factory=list)
     cells: list[list[str]] = field(default_factory=list)
     names: tuple[str, ...] = ()
+    separator: str = " "
 
     def line_of(self, word: int) -> int:
         """Return the line of a word in the file."""
         return self.number + self.words[word]
+
+    @staticmethod
+    def is_mark(line: str) -> bool:
+        """Return whether a line begins a document."""
+        return line.startswith(_DOCUMENT)
 
 
 def read_blocks(path: Path, *, is_conllu: bool) -> Iterator[Block]:
@@ -82,14 +100,14 @@ class _Columns:
 
     def take(self, block: Block, number: int, text: str) -> None:
         """Put the next line, not yet among the lines of the block, to its words if it is one."""
-        if text.startswith(_DOCUMENT):
+        if block.is_mark(text):
             _begin_document(block)
         else:
             self.add(block, self.cut(number, text))
 
     def add(self, block: Block, cells: list[str]) -> None:
         """Add a word."""
-        block.names = self.names
+        block.names, block.separator = self.names, "\t" if self.has_tabs else " "
         block.words.append(len(block.lines))
         block.cells.append(cells)
 
@@ -117,7 +135,7 @@ class _Columns:
 class _ConlluColumns(_Columns):
     """Columns of CoNLL-U, or of CoNLL-U Plus, which names its own."""
 
-    names = CONLLU
+    names: tuple[str, ...] = CONLLU
 
     def take(self, block: Block, number: int, text: str) -> None:
         """Put the next line, not yet among the lines of the block, to its words if it is one."""

@@ -31,9 +31,9 @@ _SUFFIXES: dict[str, Layout] = {
 _PLAIN: dict[Layout, dict[str, str]] = {
     "conll": {"word": "0", "tag": "-1"},
     "conllu": {"word": "form", "tag": "upos"},
-    **dict.fromkeys(
-        ("jsonl", "parquet", "csv"), {"word": "words", "tag": "tags", "document": "document"}
-    ),
+    "jsonl": {"word": "words", "tag": "tags", "document": "document"},
+    "parquet": {"word": "words", "tag": "tags", "document": "document"},
+    "csv": {"word": "words", "tag": "tags", "document": "document"},
 }
 
 
@@ -135,7 +135,7 @@ class SentenceReader:
                     hint=f"Say which is meant with --columns {role}=NUMBER.",
                 )
             words = _filled(path, block, word, "word")
-            tags = None if tag in (None, word) else _filled(path, block, cast("int", tag), "tag")
+            tags = None if tag in (None, word) else _filled(path, block, tag, "tag")
             yield Sentence(
                 words,
                 tags if needs_labels else None,
@@ -269,7 +269,7 @@ def find_reader(
             )
     if chosen and format == "cws":
         raise ConfigError("--columns: segmented text (cws) has no columns.")
-    return SentenceReader(layout=cast("Layout | None", format), columns=chosen)
+    return SentenceReader(layout=format, columns=chosen)
 
 
 def as_sentences(inputs: Sequence[Any]) -> list[Sentence]:
@@ -281,6 +281,13 @@ def as_sentences(inputs: Sequence[Any]) -> list[Sentence]:
     if isinstance(inputs, str):
         raise ConfigError("predict takes a list of sentences; put the sentence into a list.")
     return [_sentence(given) for given in inputs]
+
+
+def in_characters(sentence: Sentence) -> Sentence:
+    """Return a sentence that was given as one text, cut into its characters without spaces."""
+    if sentence.text is None:
+        return sentence
+    return Sentence(tuple("".join(sentence.words)), text=sentence.text, is_segmented=True)
 
 
 def _sentence(given: Any) -> Sentence:

@@ -1,0 +1,351 @@
+"""Tagging: a label for every word of a sentence: names, chunks, parts of speech, segmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+
+import numpy as np
+import torch
+
+from gloze.core.batch import IGNORE
+from gloze.core.contracts import Objective, keep_labels
+from gloze.core.errors import ConfigError
+from gloze.core.progress import say
+from gloze.metrics.chunks import count_chunks, strict_chunks, total, words_as_chunks
+from gloze.nn.crf import LinearChain
+from gloze.nn.init import initialize
+from gloze.tasks.gold_tags import (
+    GoldTags,
+    gold_tags,
+    learn_tags,
+    number_tags,
+    report_tags,
+    usual,
+)
+from gloze.tasks.learned import Judged, Learned, id2label, their_labels
+from gloze.tasks.schemes import Scheme, detect, rules
+from gloze.tasks.sentences import (
+    Sentence,
+    SentenceReader,
+    as_sentences,
+    find_reader,
+    in_characters,
+    layout_of,
+)
+from gloze.tasks.tag_answers import Decoder, TaggedWords, TextAnswers, answer
+from gloze.tasks.tag_encoding import EncodedSentences, encode_sentences
+from gloze.tasks.tagger import NAME, Tagger, mean_loss
+from gloze.tasks.task import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from gloze.core.batch import Ints
+    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.metrics.chunks import ChunkCounts
+    from gloze.nn.readout import Readout
+    from gloze.tasks.writing import AnswerWriter
+    from gloze.tokenizers import Tokenizer
+
+    Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tagging(Task[Sentence]):
+    """How words get a tag, and by which figure the answers are judged.
+
+    Attributes:
+        max_length: tokens of a sequence with [CLS] and [SEP]; longer sentences are read through
+            windows that overlap by half, each word where it has the most context.
+        context: ``document`` fills the sequence up with the sentences around, as far as the
+            document reaches (Devlin et al. 2019, 5.3); ``sentence`` shows the sentence alone.
+        scheme: of the files: ``iob1``, ``iob2``, ``bioes``, or ``none`` for tags that are no
+            chunks; ``auto`` finds out.
+        train_scheme: in which chunks are learned and answered; ``auto`` is ``bioes`` for files
+            written so, else ``iob2``.
+        breaches: ``convert`` reads tags that break their scheme as conlleval does and counts
+            them; ``refuse`` stops at the first.
+        crf: whether a linear chain over the tags is learned.
+        constrained: whether only sequences that the scheme allows are answered (``decoding``),
+            and with a chain only allowed steps have a share in its probabilities too
+            (``training``); ``auto`` is ``decoding`` with a chain and ``no`` without.
+        dropout: before the scores.
+        metric: by which seeds are compared: ``f1`` of chunks as conlleval counts them,
+            ``f1_strict``, or ``accuracy`` of words; ``auto`` is f1 if the tags are chunks.
+    """
+
+    WRITES: ClassVar[tuple[str, ...]] = ("table", "text")
+
+    kind: Literal["tagging"] = NAME
+    max_length: int = 128
+    context: Literal["sentence", "document"] = "sentence"
+    scheme: Literal["auto", "iob1", "iob2", "bioes", "none"] = "auto"
+    train_scheme: Literal["auto", "iob2", "bioes"] = "auto"
+    breaches: Literal["convert", "refuse"] = "convert"
+    crf: bool = False
+    constrained: Literal["auto", "no", "decoding", "training"] = "auto"
+    dropout: float = 0.1
+    metric: Literal["auto", "f1", "f1_strict", "accuracy"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.max_length < 3:
+            raise ConfigError(f"task.max_length is {self.max_length}; it must be at least 3.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"task.dropout is {self.dropout}; it must be at least 0, under 1.")
+        if self.constrained == "training" and not self.crf:
+            raise ConfigError(
+                "task.constrained is training, which only a chain can use. "
+                "Set task.crf=true, or task.constrained=decoding."
+            )
+
+    def reader(
+        self, format: str | None = None, columns: str | dict[str, str] | None = None
+    ) -> SentenceReader:
+        """Return how files of this layout are read; see :meth:`Task.reader`."""
+        return find_reader(format, columns)
+
+    def take(self, inputs: Sequence[Any]) -> list[Sentence]:
+        """Return sentences given as lists of words, or as texts."""
+        return as_sentences(inputs)
+
+    def resolve(self, *, is_plain: bool, metric: str | None = None) -> Self:
+        """Return the settings as they are: the tags decide the rest."""
+        return self
+
+    def learn(self, examples: Sequence[Sentence], path: Path) -> Learned:
+        """Return the labels and the schemes; see :meth:`Task.learn`."""
+        if self.context == "document" and all(e.document is None for e in examples):
+            raise ConfigError(
+                f"task.context is document, and {path} marks no documents: -DOCSTART- lines, "
+                "# newdoc in CoNLL-U, a document column in tables. Set task.context=sentence."
+            )
+        gold = self._gold(examples, path)
+        train_scheme = usual(gold.scheme) if self._target is None else self._target
+        has_chunks = gold.scheme != "none"
+        if not has_chunks and (self.metric in ("f1", "f1_strict") or self._target):
+            setting = "train_scheme" if self._target else "metric"
+            raise ConfigError(
+                f"task.{setting} is {getattr(self, setting)}, and the tags of {path} are no "
+                f"chunks. Leave task.{setting}=auto, or name another column with --columns tag=N."
+            )
+        labels = learn_tags(gold, train_scheme, path)
+        kind = f"{gold.scheme}, learned as {train_scheme}" if has_chunks else "no chunks"
+        say(f"{path}: the tags are {kind}; {len(labels)} labels.")
+        return Learned(labels=labels).with_values(
+            scheme=gold.scheme, train_scheme=train_scheme, characters=examples[0].is_segmented
+        )
+
+    @property
+    def _target(self) -> Scheme | None:
+        return None if self.train_scheme == "auto" else self.train_scheme
+
+    def _gold(
+        self, examples: Sequence[Sentence], path: Path, learned: Learned | None = None
+    ) -> GoldTags:
+        return gold_tags(
+            examples,
+            path,
+            scheme=None if self.scheme == "auto" else self.scheme,
+            like=None if learned is None else learned.values["scheme"],
+            to=self._target if learned is None else learned.values["train_scheme"],
+            refuse_breaches=self.breaches == "refuse",
+        )
+
+    def encode(
+        self,
+        examples: Sequence[Sentence],
+        tokenizer: Tokenizer,
+        learned: Learned,
+        *,
+        path: Path | None = None,
+    ) -> EncodedSentences:
+        """Return the sentences as ids; see :meth:`Task.encode`. Said is what is odd of them."""
+        labels = None
+        if path is not None:
+            gold = self._gold(examples, path, learned)
+            labels = number_tags(gold, learned.labels, path)
+            report_tags(gold, labels, examples, path)
+        encoded = encode_sentences(
+            NAME,
+            _units(examples, learned),
+            tokenizer,
+            max_length=self.max_length,
+            in_documents=self.context == "document",
+            labels=labels,
+        )
+        _report(encoded, path or "input")
+        return encoded
+
+    def build(
+        self,
+        encoder: TransformerEncoder,
+        readout: Readout,
+        learned: Learned,
+        initializer_range: float = 0.02,
+    ) -> Objective:
+        """Return the task as an objective, with a head of random weights."""
+        crf = None
+        if self.crf:
+            steps = rules(learned.labels, learned.values["train_scheme"]).steps
+            is_allowed = torch.from_numpy(steps) if self.constrained == "training" else None
+            crf = LinearChain(len(learned.labels), is_allowed)
+        head = Tagger(readout, len(learned.labels), self.dropout, crf)
+        initialize(head.output, initializer_range)
+        return Objective(NAME, 1.0, keep_labels, head)
+
+    def answers(self, judged: Judged[Sentence]) -> list[TaggedWords]:
+        """Return tags, their probabilities and the chunks they write, for each sentence."""
+        tags, shares = self._decode(judged)
+        has_chunks = judged.learned.values["scheme"] != "none"
+        return [
+            answer(sentence.words, own, share.tolist(), has_chunks=has_chunks)
+            for sentence, own, share in zip(
+                _units(judged.examples, judged.learned), tags, shares, strict=True
+            )
+        ]
+
+    def _decode(self, judged: Judged[Sentence]) -> tuple[list[list[str]], list[Floats]]:
+        """Return tags and their probabilities, for each sentence."""
+        is_free = self.constrained == "no" or (self.constrained == "auto" and not self.crf)
+        labels, values = judged.learned.labels, judged.learned.values
+        decoder = Decoder(
+            chain=judged.head.crf,
+            rules=None if is_free else rules(labels, values["train_scheme"]),
+        )
+        sizes = _encoded(judged).num_words
+        numbers, shares = decoder.decode(_scores(judged), sizes)
+        edges = np.cumsum(sizes)[:-1]
+        tags = [[labels[number] for number in own] for own in np.split(numbers, edges)]
+        return tags[: len(sizes)], np.split(shares, edges)[: len(sizes)]
+
+    def figures(self, judged: Judged[Sentence], path: Path) -> dict[str, Any]:
+        """Return figures of words and, if the tags are chunks, of chunks; see :meth:`Task.figures`.
+
+        ``precision``, ``recall`` and ``f1`` are conlleval's, those that end in ``_strict`` count
+        only chunks that are written by the rules of the scheme; ``types`` has them by type.
+        """
+        learned = judged.learned
+        gold = self._gold(judged.examples, path, learned)
+        numbers = number_tags(gold, learned.labels, path)
+        said, _ = self._decode(judged)
+        pairs = [pair for tags in zip(gold.tags, said, strict=True) for pair in zip(*tags, strict=True)]
+        result: dict[str, Any] = {
+            "examples": len(said),
+            "words": len(pairs),
+            "loss": _loss(judged, numbers),
+            "accuracy": sum(one == other for one, other in pairs) / max(len(pairs), 1),
+            "breaches": len(gold.breaches),
+            "unseen": int(np.count_nonzero(numbers == IGNORE)),
+        }
+        if gold.scheme == "none":
+            return result | {"types": _types(count_chunks(gold.tags, said, words_as_chunks))}
+        counts = count_chunks(gold.tags, said)
+        bioes = learned.values["train_scheme"] == "bioes"
+        strict = total(count_chunks(gold.tags, said, partial(strict_chunks, bioes=bioes)))
+        for suffix, found in (("", total(counts)), ("_strict", strict)):
+            result |= {
+                f"precision{suffix}": found.precision,
+                f"recall{suffix}": found.recall,
+                f"f1{suffix}": found.f1,
+            }
+        return result | {"types": _types(counts)}
+
+    def shown(self, learned: Learned) -> list[str]:
+        """Return the names of the figures worth a column, the task's own first."""
+        if learned.values["scheme"] == "none":
+            return ["accuracy"]
+        own = "f1" if self.metric == "auto" else self.metric
+        return list(dict.fromkeys([own, "f1", "precision", "recall", "f1_strict", "accuracy"]))
+
+    def row(self, example: Sentence, answer: TaggedWords) -> dict[str, Any]:
+        """Return the columns that ``predict`` adds to those of the input."""
+        if example.is_segmented:
+            return {"segmented": answer.segmented}
+        return {
+            "predicted_tags": list(answer.tags),
+            "probabilities": [round(share, 6) for share in answer.probabilities],
+            "entities": [entity._asdict() for entity in answer.entities],
+        }
+
+    def tally(self, answer: TaggedWords) -> Iterable[str]:
+        """Return the tag of each word."""
+        return answer.tags
+
+    def writer(
+        self, path: Path, layout: str | None = None, *, source: Path, force: bool = False
+    ) -> AbstractContextManager[AnswerWriter]:
+        """Return the writer of a file of answers; see :meth:`Task.writer`.
+
+        Where nothing is said the name decides: .jsonl, .parquet and .csv are tables, all else is
+        text: the lines of the input with one more column, or words with spaces between them.
+        """
+        is_table = layout_of(path) in ("jsonl", "parquet", "csv")
+        if layout == "text" or (layout is None and not is_table):
+            return TextAnswers.open(path, force=force)
+        return super().writer(path, layout, source=source, force=force)
+
+    def their_config(self, learned: Learned) -> dict[str, Any]:
+        """Return what ``config.json`` says of the head for ``transformers``."""
+        # Their class knows no chain: with one only the bare encoder computes the same.
+        architecture = "BertModel" if self.crf else "BertForTokenClassification"
+        return {
+            "architectures": [architecture],
+            "classifier_dropout": self.dropout,
+            **id2label(learned.labels),
+        }
+
+    @classmethod
+    def from_theirs(cls, values: dict[str, Any], max_length: int) -> tuple[Self, Learned]:
+        """Return the task of a ``BertForTokenClassification``; its labels tell the scheme."""
+        labels = their_labels(values)
+        scheme = detect([label] for label in labels)
+        learned = Learned(labels=labels).with_values(
+            scheme=scheme, train_scheme=usual(scheme), characters=False
+        )
+        return cls(max_length=max_length), learned
+
+
+def _units(sentences: Sequence[Sentence], learned: Learned) -> Sequence[Sentence]:
+    """Return sentences of what was tagged in training: words, or characters."""
+    return [in_characters(s) for s in sentences] if learned.values["characters"] else sentences
+
+
+def _encoded(judged: Judged[Sentence]) -> EncodedSentences:
+    return cast("EncodedSentences", judged.encoded)
+
+
+def _scores(judged: Judged[Sentence]) -> Floats:
+    """Return the scores of all words in their order, [words, labels]."""
+    scores = np.empty_like(judged.rows)
+    scores[_encoded(judged).words] = judged.rows
+    return scores
+
+
+def _loss(judged: Judged[Sentence], numbers: Ints) -> float:
+    """Return the loss of training, a word, over all that training knows the tags of."""
+    labels, lengths = torch.from_numpy(numbers), torch.from_numpy(_encoded(judged).num_words)
+    scores = torch.from_numpy(_scores(judged))
+    return mean_loss(scores, labels, lengths, judged.head.crf)
+
+
+def _types(counts: dict[str, ChunkCounts]) -> dict[str, dict[str, Any]]:
+    return {kind: found.to_dict() for kind, found in counts.items()}
+
+
+def _report(encoded: EncodedSentences, name: Path | str) -> None:
+    if encoded.without_tokens:
+        say(
+            f"{name}: the tokenizer leaves nothing of {encoded.without_tokens:,} words; they "
+            "stand as unknown."
+        )
+    if encoded.in_windows:
+        say(
+            f"{name}: {encoded.in_windows:,} sentences over the length limit are read through "
+            "windows; nothing is cut."
+        )
