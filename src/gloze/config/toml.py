@@ -81,7 +81,8 @@ def _refuse_infinite(values: dict[str, Any], where: str, path: str = "") -> None
 def override(values: dict[str, Any], changes: Iterable[str], tree: Any = None) -> dict[str, Any]:
     """Return a copy of a tree with ``path=value`` changes; values are written as in TOML.
 
-    A bare word is taken as text; ``none`` removes the setting. Where a block becomes of another
+    A bare word is taken as text; ``none`` removes the setting unless that is a word it can have.
+    Where a block becomes of another
     ``kind``, what only the old kind knows is left out.
 
     Args:
@@ -103,7 +104,7 @@ def override(values: dict[str, Any], changes: Iterable[str], tree: Any = None) -
             branch = branch.setdefault(name, {})
             if not isinstance(branch, dict):
                 raise ConfigError(f"--set {change!r}: {name!r} is a value and holds no settings.")
-        if text.strip() == "none":
+        if text.strip() == "none" and not _has_none(tree, [*parents, last]):
             branch.pop(last, None)
         else:
             branch[last] = _value(text.strip())
@@ -124,6 +125,18 @@ def _known(tree: Any, path: list[str], kind: str) -> list[str]:
         tree = _settings(tree).get(name)
     chosen = next((block for block in _choices(tree) if kind in _kinds(block)), None)
     return [field.name for field in fields(chosen)] if chosen else []
+
+
+def _has_none(tree: Any, path: list[str]) -> bool:
+    """Return whether ``none`` is a word that the setting at ``path`` can have."""
+    for name in path:
+        tree = _settings(tree).get(name)
+    return "none" in _words(tree)
+
+
+def _words(kind: Any) -> set[str]:
+    arguments = get_args(kind)
+    return {a for a in arguments if isinstance(a, str)}.union(*map(_words, arguments))
 
 
 def _copy(values: dict[str, Any]) -> dict[str, Any]:

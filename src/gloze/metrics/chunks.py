@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -148,3 +148,35 @@ def total(counts: dict[str, ChunkCounts]) -> ChunkCounts:
     return ChunkCounts(
         sum(c.gold for c in each), sum(c.said for c in each), sum(c.right for c in each)
     )
+
+
+def tagging_figures(
+    gold: Sequence[Sequence[str]],
+    said: Sequence[Sequence[str]],
+    scheme: Literal["iob2", "bioes", "none"],
+) -> dict[str, Any]:
+    """Return the figures of tags by name, as JSON can hold them.
+
+    ``accuracy`` is the share of words with the right tag. Of chunks, ``precision``, ``recall``
+    and ``f1`` are conlleval's; those that end in ``_strict`` count only chunks that are written by
+    the rules of the scheme. ``types`` has conlleval's figures of each type, or of each tag where
+    tags are no chunks.
+
+    Args:
+        gold: the right tags of each sentence.
+        said: the tags answered.
+        scheme: in which both are written.
+    """
+    pairs = [pair for tags in zip(gold, said, strict=True) for pair in zip(*tags, strict=True)]
+    figures: dict[str, Any] = {
+        "words": len(pairs),
+        "accuracy": sum(one == other for one, other in pairs) / max(len(pairs), 1),
+    }
+    counts = count_chunks(gold, said, words_as_chunks if scheme == "none" else chunks)
+    if scheme != "none":
+        strict = count_chunks(gold, said, partial(strict_chunks, bioes=scheme == "bioes"))
+        for suffix, found in (("", total(counts)), ("_strict", total(strict))):
+            figures[f"precision{suffix}"] = found.precision
+            figures[f"recall{suffix}"] = found.recall
+            figures[f"f1{suffix}"] = found.f1
+    return figures | {"types": {kind: found.to_dict() for kind, found in counts.items()}}

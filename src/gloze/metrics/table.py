@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gloze.metrics.statistics import spread
 
@@ -42,3 +42,21 @@ def seeds_rows(
 def seeds_table(figures: Mapping[str, Mapping[str, float]], over: str = "seed") -> str:
     """Return these rows as plain text."""
     return text_table(*seeds_rows(figures, over))
+
+
+def types_tables(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a table of the types of each seed whose figures have some: a row for each type."""
+    return [
+        text_table(
+            [seed if len(figures) > 1 else "type", *next(iter(values["types"].values()))],
+            [
+                [
+                    kind or "-",
+                    *(f"{x:.4f}" if isinstance(x, float) else f"{x:,}" for x in row.values()),
+                ]
+                for kind, row in values["types"].items()
+            ],
+        )
+        for seed, values in figures.items()
+        if values.get("types")
+    ]

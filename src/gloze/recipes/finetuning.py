@@ -19,6 +19,7 @@ from gloze.tasks.multilabel import Multilabel
 from gloze.tasks.ranking import Ranking
 from gloze.tasks.regression import Regression
 from gloze.tasks.span import Span
+from gloze.tasks.tagging import Tagging
 from gloze.training.config import TrainingConfig
 from gloze.training.transfer import Transfer, is_frozen
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _NOTES = ("versions",)
 # The settings of each task; pydantic tells them apart by their kind.
 TaskConfig = Annotated[
-    Classification | Regression | Multilabel | Choice | Ranking | Span,
+    Classification | Regression | Multilabel | Choice | Ranking | Span | Tagging,
     pydantic.Field(discriminator="kind"),
 ]
 

@@ -10,6 +10,7 @@ from gloze.tasks.multilabel import Multilabel
 from gloze.tasks.ranking import Ranking
 from gloze.tasks.regression import Regression
 from gloze.tasks.span import Span
+from gloze.tasks.tagging import Tagging
 
 if TYPE_CHECKING:
     from gloze.tasks.task import Task
@@ -21,4 +22,5 @@ TASKS: dict[str, type[Task[Any]]] = {
     "choice": Choice,
     "ranking": Ranking,
     "span": Span,
+    "tagging": Tagging,
 }

@@ -76,6 +76,14 @@ class EncodedExamples:
         """Where each sample begins, [samples]."""
         return np.cumsum(self.all_lengths) - self.all_lengths
 
+    @property
+    def num_asked(self) -> Ints:
+        """Positions asked about in each sample, [samples]; one if whole samples are."""
+        if self.positions is None:
+            return np.ones_like(self.all_lengths)
+        edges = np.append(self.starts, len(self.input_ids))
+        return np.diff(np.searchsorted(self.positions, edges))
+
     def lengths(self, epoch: int) -> Ints:
         """Return the tokens of every sample, the same in each epoch, [samples]."""
         return self.all_lengths

@@ -149,9 +149,7 @@ def number_tags(gold: GoldTags, labels: Sequence[str], path: Path) -> Ints:
     return found
 
 
-def report_tags(
-    gold: GoldTags, numbers: Ints, sentences: Sequence[Sentence], path: Path
-) -> None:
+def report_tags(gold: GoldTags, numbers: Ints, sentences: Sequence[Sentence], path: Path) -> None:
     """Say what of the tags breaks their scheme, and what training did not have."""
     if gold.breaches:
         first = gold.breaches[0]

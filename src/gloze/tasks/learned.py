@@ -64,8 +64,8 @@ class Judged(Generic[E]):
         encoded: the same as ids.
         learned: by the task.
         head: that judged.
-        rows: its scores in the order of the source, a row for each sample, sequence or token as
-            ``head.rows_per`` says, [rows, width].
+        rows: its scores in the order of the source, a row for each sample, sequence, token or
+            position asked about, as ``head.rows_per`` says, [rows, width].
     """
 
     examples: Sequence[E]

@@ -153,7 +153,7 @@ def score_rows(scores: Callable[[Batch], Tensor], source: EncodedExamples, rows_
     Args:
         scores: of a batch, [rows, width].
         source: of the samples.
-        rows_per: what a row is of: ``sample``, ``sequence`` or ``token``.
+        rows_per: what a row is of: ``sample``, ``sequence``, ``token`` or ``position`` asked about.
     """
     counts = row_counts(source, rows_per)
     firsts = np.cumsum(counts) - counts
@@ -172,6 +172,8 @@ def row_counts(source: EncodedExamples, rows_per: str) -> Ints:
     """Return how many rows a head gives to each sample, [samples]."""
     if rows_per == "token":
         return source.all_lengths
+    if rows_per == "position":
+        return source.num_asked
     if rows_per == "sequence" and source.sizes is not None:
         return source.sizes
     return np.ones_like(source.all_lengths)

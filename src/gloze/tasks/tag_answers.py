@@ -10,12 +10,14 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from gloze.core.batch import IGNORE
 from gloze.core.errors import DataError
 from gloze.core.files import new_file, writing
 from gloze.core.ranges import ranges
 from gloze.data.collate import cut_parts
 from gloze.metrics.chunks import chunks
-from gloze.nn.crf import LinearChain, best_tags, forbid
+from gloze.nn.crf import best_tags, forbid
+from gloze.tasks.tagger import summed_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gloze.core.batch import Ints
+    from gloze.nn.crf import LinearChain
     from gloze.tasks.schemes import Rules
     from gloze.tasks.sentences import Sentence
+
+    Floats = npt.NDArray[np.float32]
 
 _WORDS_AT_ONCE = 1 << 16
 
@@ -70,21 +75,20 @@ class TaggedWords:
         return " ".join(entity.text for entity in self.entities)
 
 
-def answer(
-    words: tuple[str, ...], tags: Sequence[str], probabilities: Sequence[float], *, has_chunks: bool
-) -> TaggedWords:
-    """Return the answer to a sentence."""
-    found = chunks(tags) if has_chunks else []
+def answer(sentence: Sentence, tags: Sequence[str], shares: Floats, scheme: str) -> TaggedWords:
+    """Return the answer to a sentence; tags of the scheme ``none`` are no chunks."""
+    words = sentence.words
     entities = tuple(
-        Entity(kind, join(words[start:end]), start, end) for kind, start, end in found
+        Entity(kind, _text(words[start:end], is_segmented=sentence.is_segmented), start, end)
+        for kind, start, end in (chunks(tags) if scheme != "none" else [])
     )
-    return TaggedWords(words, tuple(tags), tuple(probabilities), entities)
+    return TaggedWords(words, tuple(tags), tuple(shares.tolist()), entities)
 
 
-def join(words: Sequence[str]) -> str:
-    """Return words as text: with spaces, or without if each is a single wide character."""
+def _text(words: Sequence[str], *, is_segmented: bool) -> str:
+    """Return words with spaces between; characters, and Chinese given as such, without."""
     is_wide = all(len(w) == 1 and unicodedata.east_asian_width(w) in "WF" for w in words)
-    return ("" if is_wide else " ").join(words)
+    return ("" if is_segmented or is_wide else " ").join(words)
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,7 @@ class Decoder:
     chain: LinearChain | None = None
     rules: Rules | None = None
 
-    def decode(
-        self, scores: npt.NDArray[np.float32], sizes: Ints
-    ) -> tuple[Ints, npt.NDArray[np.float32]]:
+    def decode(self, scores: Floats, sizes: Ints) -> tuple[Ints, Floats]:
         """Return the tag of each word by its number, and its probability.
 
         The probability is the softmax of the word's scores, or with a chain the share of all
@@ -113,15 +115,10 @@ class Decoder:
         """
         tags = np.zeros(len(scores), dtype=np.int64)
         shares = np.zeros(len(scores), dtype=np.float32)
-        starts = np.cumsum(sizes) - sizes
-        order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
-        for first, last in cut_parts(sizes[order], _WORDS_AT_ONCE):
-            group = order[first:last]
-            where, lengths = ranges(starts[group], sizes[group]), torch.from_numpy(sizes[group])
-            own = torch.from_numpy(scores[where])
-            best, probabilities = (found.cpu() for found in self._decode(own, lengths))
-            tags[where] = best.numpy()
-            shares[where] = probabilities.gather(1, best[:, None])[:, 0].numpy()
+        for where, lengths in _groups(sizes):
+            best, probabilities = self._decode(torch.from_numpy(scores[where]), lengths)
+            tags[where] = best.cpu().numpy()
+            shares[where] = probabilities.gather(1, best[:, None])[:, 0].cpu().numpy()
         return tags, shares
 
     def _decode(self, scores: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,6 +137,34 @@ class Decoder:
                 for weight, allowed in zip(weights, self.rules, strict=True)
             ]
         return best_tags(scores, lengths, *weights), probabilities
+
+
+def mean_loss(scores: Floats, labels: Ints, sizes: Ints, chain: LinearChain | None) -> float:
+    """Return the loss of training, a word, over all words whose labels are known.
+
+    Args:
+        scores: of the words of all sentences end to end, [words, labels].
+        labels: of the words, ``IGNORE`` where training does not know it, [words].
+        sizes: words of each sentence, [sentences].
+        chain: of the head, if it has one.
+    """
+    device = "cpu" if chain is None else chain.start.device
+    loss = 0.0
+    for where, lengths in _groups(sizes):
+        own, right = torch.from_numpy(scores[where]), torch.from_numpy(labels[where])
+        with torch.no_grad():
+            found = summed_loss(own.to(device), right.to(device), lengths.to(device), chain)
+        loss += found.item()
+    return loss / max(int(np.count_nonzero(labels != IGNORE)), 1)
+
+
+def _groups(sizes: Ints) -> Iterator[tuple[Ints, Tensor]]:
+    """Yield the words of sentences of like length, and these lengths; empty sentences left out."""
+    starts = np.cumsum(sizes) - sizes
+    order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+    for first, last in cut_parts(sizes[order], _WORDS_AT_ONCE):
+        group = order[first:last]
+        yield ranges(starts[group], sizes[group]), torch.from_numpy(sizes[group])
 
 
 class TextAnswers:

@@ -157,5 +157,5 @@ def _documents(sentences: Sequence[Sentence], lengths: Ints) -> tuple[Ints, Ints
     ]
     document = np.cumsum(np.array(is_new, dtype=np.int64)) - 1
     firsts = np.flatnonzero(is_new)
-    lasts = np.append(firsts[1:], len(numbers)) - 1 if len(numbers) else firsts
+    lasts = np.append(firsts[1:], len(numbers)) - 1 if numbers else firsts
     return (ends - lengths)[firsts][document], ends[lasts][document]

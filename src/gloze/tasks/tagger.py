@@ -50,18 +50,18 @@ class Tagger(nn.Module):
         """Return the summed loss and the number of words whose best tag is the right one."""
         labels = batch.labels[NAME]
         scores = self.scores(hidden_states, batch).float()
-        lengths = None
+        edges = torch.searchsorted(batch.label_positions[NAME], batch.cu_seqlens)
+        lengths = edges.diff()
+        lengths = lengths[lengths > 0]
+        loss = summed_loss(scores, labels, lengths, self.crf)
+        return Mark(loss, (self._best(scores.detach(), lengths) == labels).sum())
+
+    def _best(self, scores: Tensor, lengths: Tensor) -> Tensor:
         if self.crf is None:
-            said = scores.detach().argmax(-1)
-        else:
-            edges = torch.searchsorted(batch.label_positions[NAME], batch.cu_seqlens)
-            lengths = edges.diff()
-            lengths = lengths[lengths > 0]
-            with torch.no_grad():
-                said = best_tags(
-                    scores, lengths, self.crf.start, self.crf.steps(), self.crf.end
-                )
-        return Mark(summed_loss(scores, labels, lengths, self.crf), (said == labels).sum())
+            return scores.argmax(-1)
+        with torch.no_grad():
+            steps = self.crf.steps()
+            return best_tags(scores, lengths, self.crf.start, steps, self.crf.end)
 
     def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "asked labels"]:
         """Return the scores of each tag for each word, without the chain."""
@@ -70,10 +70,19 @@ class Tagger(nn.Module):
         return scores
 
 
-def known(scores: Tensor, labels: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return scores, labels and lengths without the sequences that have an unknown label."""
+def summed_loss(scores: Tensor, labels: Tensor, lengths: Tensor, crf: LinearChain | None) -> Tensor:
+    """Return the loss over all words whose labels are known.
+
+    Args:
+        scores: of each tag for each word, sequences end to end, [words, labels].
+        labels: the right ones, ``IGNORE`` where training does not know it, [words].
+        lengths: words of each sequence, [sequences].
+        crf: the chain, if there is one.
+    """
+    if crf is None:
+        return F.cross_entropy(scores, labels, reduction="sum", ignore_index=IGNORE)
     sequence = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)
     is_known = torch.ones_like(lengths, dtype=torch.bool)
     is_known[sequence[labels == IGNORE]] = False
     is_kept = is_known[sequence]
-    return scores[is_kept], labels[is_kept], lengths[is_known]
+    return crf.loss(scores[is_kept], labels[is_kept], lengths[is_known])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
@@ -13,7 +12,7 @@ from gloze.core.batch import IGNORE
 from gloze.core.contracts import Objective, keep_labels
 from gloze.core.errors import ConfigError
 from gloze.core.progress import say
-from gloze.metrics.chunks import count_chunks, strict_chunks, total, words_as_chunks
+from gloze.metrics.chunks import tagging_figures
 from gloze.nn.crf import LinearChain
 from gloze.nn.init import initialize
 from gloze.tasks.gold_tags import (
@@ -25,7 +24,7 @@ from gloze.tasks.gold_tags import (
     usual,
 )
 from gloze.tasks.learned import Judged, Learned, id2label, their_labels
-from gloze.tasks.schemes import Scheme, detect, rules
+from gloze.tasks.schemes import Scheme, convert, detect, rules
 from gloze.tasks.sentences import (
     Sentence,
     SentenceReader,
@@ -34,9 +33,9 @@ from gloze.tasks.sentences import (
     in_characters,
     layout_of,
 )
-from gloze.tasks.tag_answers import Decoder, TaggedWords, TextAnswers, answer
+from gloze.tasks.tag_answers import Decoder, TaggedWords, TextAnswers, answer, mean_loss
 from gloze.tasks.tag_encoding import EncodedSentences, encode_sentences
-from gloze.tasks.tagger import NAME, Tagger, mean_loss
+from gloze.tasks.tagger import NAME, Tagger
 from gloze.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -46,9 +45,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from gloze.core.batch import Ints
     from gloze.encoders.transformer import TransformerEncoder
-    from gloze.metrics.chunks import ChunkCounts
     from gloze.nn.readout import Readout
     from gloze.tasks.writing import AnswerWriter
     from gloze.tokenizers import Tokenizer
@@ -67,8 +64,8 @@ class Tagging(Task[Sentence]):
             document reaches (Devlin et al. 2019, 5.3); ``sentence`` shows the sentence alone.
         scheme: of the files: ``iob1``, ``iob2``, ``bioes``, or ``none`` for tags that are no
             chunks; ``auto`` finds out.
-        train_scheme: in which chunks are learned and answered; ``auto`` is ``bioes`` for files
-            written so, else ``iob2``.
+        train_scheme: in which chunks are learned; answers are written as the files are. ``auto``
+            is ``bioes`` for files written so, else ``iob2``.
         breaches: ``convert`` reads tags that break their scheme as conlleval does and counts
             them; ``refuse`` stops at the first.
         crf: whether a linear chain over the tags is learned.
@@ -82,7 +79,7 @@ class Tagging(Task[Sentence]):
 
     WRITES: ClassVar[tuple[str, ...]] = ("table", "text")
 
-    kind: Literal["tagging"] = NAME
+    kind: Literal["tagging"] = "tagging"
     max_length: int = 128
     context: Literal["sentence", "document"] = "sentence"
     scheme: Literal["auto", "iob1", "iob2", "bioes", "none"] = "auto"
@@ -200,22 +197,24 @@ class Tagging(Task[Sentence]):
         return Objective(NAME, 1.0, keep_labels, head)
 
     def answers(self, judged: Judged[Sentence]) -> list[TaggedWords]:
-        """Return tags, their probabilities and the chunks they write, for each sentence."""
+        """Return tags, their probabilities and the chunks they write, for each sentence.
+
+        Tags are written in the scheme of the files trained on; a probability is that of the tag
+        in the scheme of training.
+        """
         tags, shares = self._decode(judged)
-        has_chunks = judged.learned.values["scheme"] != "none"
-        return [
-            answer(sentence.words, own, share.tolist(), has_chunks=has_chunks)
-            for sentence, own, share in zip(
-                _units(judged.examples, judged.learned), tags, shares, strict=True
-            )
-        ]
+        scheme = judged.learned.values["scheme"]
+        if scheme != judged.learned.values["train_scheme"]:
+            tags = [convert(own, scheme) for own in tags]
+        sentences = _units(judged.examples, judged.learned)
+        return [answer(*each, scheme) for each in zip(sentences, tags, shares, strict=True)]
 
     def _decode(self, judged: Judged[Sentence]) -> tuple[list[list[str]], list[Floats]]:
         """Return tags and their probabilities, for each sentence."""
         is_free = self.constrained == "no" or (self.constrained == "auto" and not self.crf)
         labels, values = judged.learned.labels, judged.learned.values
         decoder = Decoder(
-            chain=judged.head.crf,
+            chain=_chain(judged),
             rules=None if is_free else rules(labels, values["train_scheme"]),
         )
         sizes = _encoded(judged).num_words
@@ -227,34 +226,21 @@ class Tagging(Task[Sentence]):
     def figures(self, judged: Judged[Sentence], path: Path) -> dict[str, Any]:
         """Return figures of words and, if the tags are chunks, of chunks; see :meth:`Task.figures`.
 
-        ``precision``, ``recall`` and ``f1`` are conlleval's, those that end in ``_strict`` count
-        only chunks that are written by the rules of the scheme; ``types`` has them by type.
+        ``loss`` is that of training, a word, over all whose tags training knows. ``breaches``
+        are the file's tags that break its scheme, ``unseen`` those that training did not have.
         """
         learned = judged.learned
         gold = self._gold(judged.examples, path, learned)
         numbers = number_tags(gold, learned.labels, path)
         said, _ = self._decode(judged)
-        pairs = [pair for tags in zip(gold.tags, said, strict=True) for pair in zip(*tags, strict=True)]
-        result: dict[str, Any] = {
+        sizes = _encoded(judged).num_words
+        return {
             "examples": len(said),
-            "words": len(pairs),
-            "loss": _loss(judged, numbers),
-            "accuracy": sum(one == other for one, other in pairs) / max(len(pairs), 1),
+            "loss": mean_loss(_scores(judged), numbers, sizes, _chain(judged)),
             "breaches": len(gold.breaches),
             "unseen": int(np.count_nonzero(numbers == IGNORE)),
+            **tagging_figures(gold.tags, said, learned.values["train_scheme"]),
         }
-        if gold.scheme == "none":
-            return result | {"types": _types(count_chunks(gold.tags, said, words_as_chunks))}
-        counts = count_chunks(gold.tags, said)
-        bioes = learned.values["train_scheme"] == "bioes"
-        strict = total(count_chunks(gold.tags, said, partial(strict_chunks, bioes=bioes)))
-        for suffix, found in (("", total(counts)), ("_strict", strict)):
-            result |= {
-                f"precision{suffix}": found.precision,
-                f"recall{suffix}": found.recall,
-                f"f1{suffix}": found.f1,
-            }
-        return result | {"types": _types(counts)}
 
     def shown(self, learned: Learned) -> list[str]:
         """Return the names of the figures worth a column, the task's own first."""
@@ -274,8 +260,8 @@ class Tagging(Task[Sentence]):
         }
 
     def tally(self, answer: TaggedWords) -> Iterable[str]:
-        """Return the tag of each word."""
-        return answer.tags
+        """Return the tags that the sentence has."""
+        return set(answer.tags)
 
     def writer(
         self, path: Path, layout: str | None = None, *, source: Path, force: bool = False
@@ -320,22 +306,15 @@ def _encoded(judged: Judged[Sentence]) -> EncodedSentences:
     return cast("EncodedSentences", judged.encoded)
 
 
+def _chain(judged: Judged[Sentence]) -> LinearChain | None:
+    return cast("Tagger", judged.head).crf
+
+
 def _scores(judged: Judged[Sentence]) -> Floats:
     """Return the scores of all words in their order, [words, labels]."""
     scores = np.empty_like(judged.rows)
     scores[_encoded(judged).words] = judged.rows
     return scores
-
-
-def _loss(judged: Judged[Sentence], numbers: Ints) -> float:
-    """Return the loss of training, a word, over all that training knows the tags of."""
-    labels, lengths = torch.from_numpy(numbers), torch.from_numpy(_encoded(judged).num_words)
-    scores = torch.from_numpy(_scores(judged))
-    return mean_loss(scores, labels, lengths, judged.head.crf)
-
-
-def _types(counts: dict[str, ChunkCounts]) -> dict[str, dict[str, Any]]:
-    return {kind: found.to_dict() for kind, found in counts.items()}
 
 
 def _report(encoded: EncodedSentences, name: Path | str) -> None:

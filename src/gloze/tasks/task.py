@@ -177,7 +177,8 @@ class Task(Settings, ABC, Generic[E]):
         """Return the task as an objective, with a head of random weights.
 
         The head maps hidden states and batch to a :class:`gloze.core.contracts.Mark`; its
-        ``scores`` gives a row for each sample, sequence or token, as ``rows_per`` says.
+        ``scores`` gives a row for each sample, sequence, token or position asked about, as
+        ``rows_per`` says.
         """
 
     @abstractmethod

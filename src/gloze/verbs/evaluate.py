@@ -18,7 +18,7 @@ from gloze.data.shard_writer import ShardWriter
 from gloze.data.shards import Shards
 from gloze.data.stream import Stream
 from gloze.metrics.statistics import spread
-from gloze.metrics.table import seeds_table, text_table
+from gloze.metrics.table import seeds_table, text_table, types_tables
 from gloze.recipes import load_recipe
 from gloze.tasks.comparison import Comparison, Seen, compare
 from gloze.tasks.encoded import lines_of_loss
@@ -72,8 +72,9 @@ class EvaluateResult:
         }
         head = f"{self.path} on {self.data} ({first['examples']:,} examples)"
         lost = lines_of_loss("data", self.encoding) if self.encoding else []
+        types = types_tables(self.figures)
         compared = [str(self.against)] if self.against else []
-        return "\n".join([head, *lost, seeds_table(rows_by_seed), *compared])
+        return "\n".join([head, *lost, seeds_table(rows_by_seed), *types, *compared])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures of each seed, their mean and deviation, as JSON can hold them."""
@@ -173,7 +174,8 @@ def _judge(run: Path, data: _Labelled, device: str) -> tuple[Task[Any], dict[str
     seen = {}
     for seed, folder in models_of(run).items():
         model = load_task(folder).to(pick_device(device))
-        judged = model.judge(list(model.task.reader(data.format, data.columns).read(data.path)))
+        examples = list(model.task.reader(data.format, data.columns).read(data.path))
+        judged = model.judge(examples, model.encode(examples, data.path))
         seen[seed] = Seen(judged, model.task.figures(judged, data.path))
     return model.task, seen
 
