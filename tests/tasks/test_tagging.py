@@ -118,6 +118,7 @@ def test_the_document_fills_the_sequence_up_on_both_sides():
 def test_a_sentence_of_no_document_has_nothing_around():
     found = encode("the cat", "a dog", max_length=20, in_documents=True)
     assert shown(found) == ["[CLS] THE CAT [SEP]", "[CLS] A DOG [SEP]"]
+    assert found.alone == 2
 
 
 def test_a_long_sentence_of_a_document_is_read_through_windows_of_its_own():
@@ -429,4 +430,4 @@ def test_what_is_learned_fits_json():
     assert values["id2label"]["1"] == "B-ANI"
     chain = model(Tagging(max_length=32, crf=True)).to_config()
     assert chain["architectures"] == ["BertModel"]
-    assert Learned(**{k: v for k, v in values["gloze"]["learned"].items()}).values["scheme"]
+    assert Learned(**values["gloze"]["learned"]).values["scheme"] == "iob2"

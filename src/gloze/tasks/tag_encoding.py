@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.core.batch import Bools, Ints
+from gloze.core.progress import say
 from gloze.core.ranges import ranges
 from gloze.data.windows import Windows, has_most_context, windows
 from gloze.tasks.encoded import EncodedExamples
@@ -16,6 +17,7 @@ from gloze.tasks.encoding import Segments, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from gloze.tasks.sentences import Sentence
     from gloze.tokenizers.tokenizer import Tokenizer
@@ -32,16 +34,42 @@ class EncodedSentences(EncodedExamples):
         num_words: of each sentence, [sentences].
         without_tokens: words of which the tokenizer leaves nothing; they stand as [UNK].
         in_windows: sentences in more than one window.
+        alone: sentences of no document, where documents are to be shown.
     """
 
     words: Ints
     num_words: Ints
     without_tokens: int
     in_windows: int
+    alone: int
 
     def counts(self) -> dict[str, int]:
         """Return how much there is; nothing is cut."""
         return {**super().counts(), "examples": len(self.num_words)}
+
+    def by_word(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return rows of positions in the order of the words, [words, width]."""
+        result = np.empty_like(rows)
+        result[self.words] = rows
+        return result
+
+    def report(self, name: Path | str) -> None:
+        """Say what of the sentences in ``name`` is not shown as it stands there."""
+        if self.without_tokens:
+            say(
+                f"{name}: the tokenizer leaves nothing of {self.without_tokens:,} words; they "
+                "stand as unknown."
+            )
+        if self.in_windows:
+            say(
+                f"{name}: {self.in_windows:,} sentences over the length limit are read through "
+                "windows; nothing is cut."
+            )
+        if self.alone:
+            say(
+                f"{name}: {self.alone:,} sentences are of no document, so nothing is shown around "
+                "them."
+            )
 
 
 @dataclass(frozen=True)
@@ -106,6 +134,7 @@ def encode_sentences(
         num_words=num_words,
         without_tokens=tokens.without,
         in_windows=int(np.count_nonzero(np.bincount(cut.owner) > 1)),
+        alone=sum(sentence.document is None for sentence in sentences) if in_documents else 0,
     )
 
 

@@ -15,14 +15,7 @@ from gloze.core.progress import say
 from gloze.metrics.chunks import tagging_figures
 from gloze.nn.crf import LinearChain
 from gloze.nn.init import initialize
-from gloze.tasks.gold_tags import (
-    GoldTags,
-    gold_tags,
-    learn_tags,
-    number_tags,
-    report_tags,
-    usual,
-)
+from gloze.tasks.gold_tags import GoldTags, gold_tags, learn_tags, number_tags, report_tags, usual
 from gloze.tasks.learned import Judged, Learned, id2label, their_labels
 from gloze.tasks.schemes import Scheme, convert, detect, rules
 from gloze.tasks.sentences import (
@@ -43,14 +36,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.nn.readout import Readout
+    from gloze.tasks.learned import Rows
     from gloze.tasks.writing import AnswerWriter
     from gloze.tokenizers import Tokenizer
-
-    Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +166,7 @@ class Tagging(Task[Sentence]):
             in_documents=self.context == "document",
             labels=labels,
         )
-        _report(encoded, path or "input")
+        encoded.report(path or "input")
         return encoded
 
     def build(
@@ -209,19 +199,18 @@ class Tagging(Task[Sentence]):
         sentences = _units(judged.examples, judged.learned)
         return [answer(*each, scheme) for each in zip(sentences, tags, shares, strict=True)]
 
-    def _decode(self, judged: Judged[Sentence]) -> tuple[list[list[str]], list[Floats]]:
-        """Return tags and their probabilities, for each sentence."""
+    def _decode(self, judged: Judged[Sentence]) -> tuple[list[list[str]], list[Rows]]:
         is_free = self.constrained == "no" or (self.constrained == "auto" and not self.crf)
         labels, values = judged.learned.labels, judged.learned.values
         decoder = Decoder(
             chain=_chain(judged),
             rules=None if is_free else rules(labels, values["train_scheme"]),
         )
-        sizes = _encoded(judged).num_words
-        numbers, shares = decoder.decode(_scores(judged), sizes)
-        edges = np.cumsum(sizes)[:-1]
+        encoded = _encoded(judged)
+        numbers, shares = decoder.decode(encoded.by_word(judged.rows), encoded.num_words)
+        count, edges = len(encoded.num_words), np.cumsum(encoded.num_words)[:-1]
         tags = [[labels[number] for number in own] for own in np.split(numbers, edges)]
-        return tags[: len(sizes)], np.split(shares, edges)[: len(sizes)]
+        return tags[:count], np.split(shares, edges)[:count]
 
     def figures(self, judged: Judged[Sentence], path: Path) -> dict[str, Any]:
         """Return figures of words and, if the tags are chunks, of chunks; see :meth:`Task.figures`.
@@ -233,10 +222,11 @@ class Tagging(Task[Sentence]):
         gold = self._gold(judged.examples, path, learned)
         numbers = number_tags(gold, learned.labels, path)
         said, _ = self._decode(judged)
-        sizes = _encoded(judged).num_words
+        encoded = _encoded(judged)
+        scores = encoded.by_word(judged.rows)
         return {
             "examples": len(said),
-            "loss": mean_loss(_scores(judged), numbers, sizes, _chain(judged)),
+            "loss": mean_loss(scores, numbers, encoded.num_words, _chain(judged)),
             "breaches": len(gold.breaches),
             "unseen": int(np.count_nonzero(numbers == IGNORE)),
             **tagging_figures(gold.tags, said, learned.values["train_scheme"]),
@@ -308,23 +298,3 @@ def _encoded(judged: Judged[Sentence]) -> EncodedSentences:
 
 def _chain(judged: Judged[Sentence]) -> LinearChain | None:
     return cast("Tagger", judged.head).crf
-
-
-def _scores(judged: Judged[Sentence]) -> Floats:
-    """Return the scores of all words in their order, [words, labels]."""
-    scores = np.empty_like(judged.rows)
-    scores[_encoded(judged).words] = judged.rows
-    return scores
-
-
-def _report(encoded: EncodedSentences, name: Path | str) -> None:
-    if encoded.without_tokens:
-        say(
-            f"{name}: the tokenizer leaves nothing of {encoded.without_tokens:,} words; they "
-            "stand as unknown."
-        )
-    if encoded.in_windows:
-        say(
-            f"{name}: {encoded.in_windows:,} sentences over the length limit are read through "
-            "windows; nothing is cut."
-        )
