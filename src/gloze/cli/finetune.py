@@ -42,11 +42,14 @@ def finetune(
     Example: gloze finetune classification --model runs/mini --format mrpc --train train.tsv.gz
     --dev dev.tsv --seeds 3 -o runs/mrpc
 
+    Example: gloze finetune tagging --model runs/mini --train eng.train --dev eng.testa -o runs/ner
+
     Args:
-        task: classification (of single texts or pairs) or span (an answer out of a text).
+        task: classification (of single texts or pairs), tagging (a label for every word) or span
+            (an answer out of a text).
         model: a model folder, ours or in Hugging Face layout, a run folder, or a hub name.
-        train: labelled examples: TSV, CSV, JSONL or Parquet, for span SQuAD's JSON too; plain or
-            compressed.
+        train: labelled examples: TSV, CSV, JSONL or Parquet, for tagging CoNLL columns and more,
+            for span SQuAD's JSON too; plain or compressed.
         dev: labelled examples that compare settings and seeds.
         test: labelled examples that are looked at once, at the end.
         output: folder for log, model and results; must not exist unless --resume or --force.
@@ -62,8 +65,8 @@ def finetune(
         init_embeddings: word vectors, word2vec's or GloVe's, to begin with for the tokens that
             are whole words; of as many numbers as the model's.
         format: layout of the files: tsv, csv, jsonl, parquet, or GLUE's own: cola, sst2, mrpc,
-            qqp, mnli, qnli, rte, wnli.
-        columns: names of your columns, like text_a=sentence,label=gold.
+            qqp, mnli, qnli, rte, wnli; of tagging: conll, conllu, cws, jsonl, parquet, csv.
+        columns: names of your columns, like text_a=sentence,label=gold, or word=0,tag=3.
         recipe: a TOML file, such as recipe.toml of an earlier run; by default one that suits the
             size of the model.
         settings: a change to the recipe, as path=value (training.learning_rate=1e-4,

@@ -30,9 +30,10 @@ def predict(
         run: a fine-tuned run (its best seed answers) or a model folder.
         data: texts: TSV, CSV, JSONL or Parquet, plain or compressed; labels are not needed.
         output: the file to write: .tsv, .csv, .jsonl or .parquet; of span also .json, SQuAD's
-            predictions with the n-best beside them.
+            predictions with the n-best beside them; of tagging also .conll, .txt and the like,
+            the lines of the input with one more column.
         format: layout of the data: tsv, csv, jsonl, parquet, or one of GLUE's own.
-        columns: names of your columns, like text_a=sentence,text_b=reply.
+        columns: names of your columns, like text_a=sentence,text_b=reply, or word=0.
         to: layout of the answers: table (columns of the input and the answer), glue (as the
             benchmark takes them), or another that the task knows.
         device: auto, cpu, cuda or cuda:N.
