@@ -234,3 +234,20 @@ def test_results_are_one_json_line_with_the_flag(capsys, place, inputs):
     words = ["fill", inputs / "model", "the [MASK] sees it", "--json"]
     assert main([str(word) for word in words]) == 0
     assert json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("EU B-ORG\nrejects\n", "train.conll:2: 1 columns parted by spaces, and 2 are expected"),
+        ("EU B-ORG\nrejects X-ORG\n", "train.conll:2: 'X-ORG' is no tag of iob2"),
+        ("EU O\n\nrejects O\n", "every word has the tag 'O'"),
+        ("EU B-ORG\nrej\ud800 O\n", "train.conll:2: not UTF-8"),
+        ("\n\n", "not a single sentence"),
+    ],
+)
+def test_columns_that_cannot_be_learned_from(capsys, place, inputs, text, message):
+    (place / "train.conll").write_bytes(text.encode("utf-8", "surrogatepass"))
+    words = ["finetune", "tagging", "--model", inputs / "model", "--train", "train.conll"]
+    refused(capsys, 3, [*words, "-o", "run"], message)
+    nothing_left(place, "train.conll")

@@ -6,6 +6,7 @@ from gloze.config.runs import save_resolved
 from gloze.config.toml import override, to_toml
 from gloze.core.errors import ConfigError
 from gloze.recipes import RECIPES, load_recipe
+from gloze.recipes.finetuning import load_finetuning
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -89,3 +90,10 @@ def test_values_are_read_as_toml_and_bare_words_as_text():
 def test_a_malformed_change_is_refused(change):
     with pytest.raises(ConfigError, match="--set"):
         override({"a": {"b": 1}}, [change])
+
+
+def test_none_removes_a_setting_unless_it_is_a_word_that_the_setting_has():
+    changes = ["task.scheme=none", "encoder.hidden_dropout_prob=none"]
+    config = load_finetuning(None, changes, task="tagging", hidden_size=128)
+    assert config.task.scheme == "none"
+    assert config.encoder.hidden_dropout_prob is None

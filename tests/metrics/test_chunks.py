@@ -10,9 +10,11 @@ from gloze.metrics.chunks import (
     chunks,
     count_chunks,
     strict_chunks,
+    tagging_figures,
     total,
     words_as_chunks,
 )
+from gloze.metrics.table import types_tables
 
 TAGS = ["O", *(f"{letter}-{kind}" for letter in "BIES" for kind in ("PER", "LOC", "A-B"))]
 sentences = st.lists(st.sampled_from(TAGS), min_size=1, max_size=12)
@@ -158,6 +160,32 @@ def test_parts_of_speech_are_chunks_of_a_word():
     found = count_chunks([["NN", "VB", "NN"]], [["NN", "NN", "NN"]], words_as_chunks)
     assert found == {"NN": ChunkCounts(2, 3, 2), "VB": ChunkCounts(1, 0, 0)}
     assert total(found).f1 == pytest.approx(2 / 3)
+
+
+def test_figures_of_tags_by_hand():
+    gold, said = [["B-PER", "I-PER", "O"], ["O"]], [["I-PER", "I-PER", "B-LOC"], ["O"]]
+    figures = tagging_figures(gold, said, "iob2")
+    assert (figures["precision"], figures["recall"], figures["f1"]) == (0.5, 1.0, 2 / 3)
+    assert (figures["precision_strict"], figures["recall_strict"]) == (0.0, 0.0)
+    assert (figures["words"], figures["accuracy"]) == (4, 0.5)
+    assert figures["types"]["LOC"] == {
+        "precision": 0.0,
+        "recall": 0.0,
+        "f1": 0.0,
+        "gold": 0,
+        "said": 1,
+    }
+
+
+def test_types_are_shown_as_a_table():
+    figures = tagging_figures([["B-PER", "O"]], [["B-PER", "O"]], "iob2")
+    (table,) = types_tables({"-": figures})
+    header, row = (line.split() for line in table.splitlines())
+    assert header == ["type", "precision", "recall", "f1", "gold", "said"]
+    assert row == ["PER", "1.0000", "1.0000", "1.0000", "1", "1"]
+    assert types_tables({"-": {"accuracy": 1.0}}) == []
+    two = types_tables({"0": figures, "1": figures})
+    assert [table.split()[0] for table in two] == ["0", "1"]
 
 
 def test_as_many_sentences_must_be_answered_as_there_are():
