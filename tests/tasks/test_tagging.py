@@ -121,6 +121,15 @@ def test_a_sentence_of_no_document_has_nothing_around():
     assert found.alone == 2
 
 
+def test_what_stands_before_the_first_mark_is_a_document():
+    story = [sentence("the cat"), sentence("a dog"), sentence("my sister", document=0)]
+    assert shown(encode(*story, max_length=20, in_documents=True)) == [
+        "[CLS] THE CAT a dog [SEP]",
+        "[CLS] the cat A DOG [SEP]",
+        "[CLS] MY SISTER [SEP]",
+    ]
+
+
 def test_a_long_sentence_of_a_document_is_read_through_windows_of_its_own():
     story = [sentence("the cat sees my old sister", document=0), sentence("a dog", document=0)]
     assert shown(encode(*story, max_length=6, in_documents=True)) == [

@@ -134,7 +134,7 @@ def encode_sentences(
         num_words=num_words,
         without_tokens=tokens.without,
         in_windows=int(np.count_nonzero(np.bincount(cut.owner) > 1)),
-        alone=sum(sentence.document is None for sentence in sentences) if in_documents else 0,
+        alone=_numbers(sentences).count(None) if in_documents else 0,
     )
 
 
@@ -173,13 +173,20 @@ def _shown(
     )
 
 
+def _numbers(sentences: Sequence[Sentence]) -> list[int | None]:
+    """Return the document of each sentence; what stands before the first mark is one too."""
+    numbers = [sentence.document for sentence in sentences]
+    unmarked = next((i for i, number in enumerate(numbers) if number is not None), 0)
+    return [-1] * unmarked + numbers[unmarked:]
+
+
 def _documents(sentences: Sequence[Sentence], lengths: Ints) -> tuple[Ints, Ints]:
     """Return where the document of each sentence begins and ends, in tokens of all sentences.
 
     A sentence of no document is one by itself.
     """
     ends = np.cumsum(lengths)
-    numbers = [sentence.document for sentence in sentences]
+    numbers = _numbers(sentences)
     is_new = [
         number is None or number != before
         for before, number in zip([None, *numbers], numbers, strict=False)
