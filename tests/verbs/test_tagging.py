@@ -250,3 +250,12 @@ def test_a_model_of_transformers_is_judged_and_answers(trained, tmp_path):
     figures = gloze.evaluate(tmp_path / "theirs", dev).figures["-"]
     assert figures["f1"] == result.best.figures["dev"]["f1"]
     assert figures["loss"] == pytest.approx(result.best.figures["dev"]["loss"], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_graph_has_the_scores_of_every_token(trained, tmp_path):
+    pytest.importorskip("onnxruntime")
+    result, dev = trained
+    exported = gloze.export(result.model, output=tmp_path / "graph", texts=dev)
+    assert exported.agreement["same_answers"] == 1
+    assert exported.agreement["largest_difference"] < 1e-5
