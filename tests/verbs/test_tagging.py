@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 import gloze
 from gloze.cli import main
@@ -219,37 +218,6 @@ def test_the_command_line_does_the_same(trained, tmp_path):
     assert main([*command, "--columns", "word=0,tag=2"]) == 0
     gloze.predict(result.path, dev, output=tmp_path / "python.conll")
     assert out.read_bytes() == (tmp_path / "python.conll").read_bytes()
-
-
-def test_transformers_gives_the_same_scores(trained):
-    transformers = pytest.importorskip("transformers")
-    result, _ = trained
-    theirs = transformers.BertForTokenClassification.from_pretrained(result.model).eval()
-    assert list(theirs.config.id2label.values()) == result.labels
-    judged = result.loaded.judge(result.loaded.task.take(["our teacher sees a window", "the cat"]))
-    encoded, rows = judged.encoded, iter(judged.rows)
-    for start, length in zip(encoded.starts, encoded.all_lengths, strict=True):
-        ids = torch.tensor(encoded.input_ids[start : start + length][None]).long()
-        with torch.inference_mode():
-            logits = theirs(ids).logits[0]
-        asked = encoded.positions[(encoded.positions >= start)] - start
-        for position in asked[asked < length]:
-            np.testing.assert_allclose(next(rows), logits[position], atol=1e-4)
-    assert next(rows, None) is None
-
-
-def test_a_model_of_transformers_is_judged_and_answers(trained, tmp_path):
-    transformers = pytest.importorskip("transformers")
-    result, dev = trained
-    theirs = transformers.BertForTokenClassification.from_pretrained(result.model)
-    theirs.save_pretrained(tmp_path / "theirs")
-    transformers.AutoTokenizer.from_pretrained(result.model).save_pretrained(tmp_path / "theirs")
-    values = json.loads((tmp_path / "theirs/config.json").read_text())
-    del values["gloze"]
-    (tmp_path / "theirs/config.json").write_text(json.dumps(values))
-    figures = gloze.evaluate(tmp_path / "theirs", dev).figures["-"]
-    assert figures["f1"] == result.best.figures["dev"]["f1"]
-    assert figures["loss"] == pytest.approx(result.best.figures["dev"]["loss"], abs=1e-4)
 
 
 @pytest.mark.slow
