@@ -45,6 +45,15 @@ def test_an_array_has_the_vectors_of_features_in_the_order_of_the_lines(model, l
     assert summary.counts["in_windows"] == summary.counts["empty"] == 1
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max", "first_last"])
+def test_every_pooling_goes_to_an_array(model, lines, tmp_path, pooling):
+    encode(model, input=lines, output=tmp_path / "v.npy", pooling=pooling)
+    expected = load(model).features(TEXTS, pooling=pooling, combine="concat")
+    vectors = np.load(tmp_path / "v.npy")
+    assert vectors.shape == (5, 32)
+    assert np.allclose(vectors, np.stack([f.vectors for f in expected]), atol=1e-6)
+
+
 def test_the_same_input_gives_the_same_bytes(model, lines, tmp_path):
     for name in ("a.npz", "b.npz"):
         encode(model, input=lines, output=tmp_path / name, words=True)

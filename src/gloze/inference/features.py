@@ -69,7 +69,8 @@ class FeatureConfig:
             raise ConfigError("No layer is named; -1 is the last.")
         if self.words and self.pooling != "none":
             raise ConfigError("A text that is pooled has one vector: leave words out, or pooling.")
-        if self.pooling == "first_last" and (self.layers, self.combine) != ((-1,), "stack"):
+        is_usual = self.layers == (-1,) and self.combine in ("stack", "concat")
+        if self.pooling == "first_last" and not is_usual:
             raise ConfigError(
                 "Pooling first_last chooses its layers itself, the first and the last: leave "
                 "layers and combine out."
