@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -167,6 +168,9 @@ class SelfAttention(nn.Module):
 
     ``hidden_size`` must be a multiple of ``num_attention_heads``.
     """
+
+    # How many of the published weights lie in one of ours: optimizers that measure weights ask.
+    joined_weights: ClassVar = {"query_key_value": 3}
 
     def __init__(self, *, hidden_size: int, num_attention_heads: int, dropout: float) -> None:
         super().__init__()

@@ -21,6 +21,8 @@ class TrainingConfig(Settings):
         batch_tokens: most tokens of a step; or
         batch_size: sequences of a step.
         micro_batch_tokens: most tokens computed at once.
+        optimizer: ``adamw`` (Loshchilov and Hutter 2019), or ``lamb`` for steps of thousands of
+            sequences (You et al. 2020).
         learning_rate: at its highest, after warm-up.
         layerwise_lr_decay: the encoder's last layer learns at this share of the rate, each part
             under it at this share of the one above (Howard and Ruder 2018, 3.2); 1 for all alike.
@@ -30,8 +32,8 @@ class TrainingConfig(Settings):
         unfreeze_epochs: the encoder begins frozen, and each time as many epochs have passed one
             more part of it trains, the last layer first (Howard and Ruder 2018, 3.3); all of it
             from the start if not set.
-        weight_decay: of AdamW, not applied to norms and biases.
-        adam_beta1, adam_beta2, adam_epsilon: of AdamW.
+        weight_decay: not applied to norms and biases.
+        adam_beta1, adam_beta2, adam_epsilon: of the averages that both optimizers keep.
         max_grad_norm: longer gradients are shortened to it.
         precision: ``auto`` computes in bf16 where the hardware is fast at it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -62,6 +64,7 @@ class TrainingConfig(Settings):
     batch_tokens: int | None = None
     batch_size: int | None = None
     micro_batch_tokens: int = 8192
+    optimizer: Literal["adamw", "lamb"] = "adamw"
     learning_rate: float = 1e-4
     layerwise_lr_decay: float = 1.0
     warmup_rate: float = 0.01

@@ -89,6 +89,44 @@ def whole(tensor: Tensor) -> Tensor:
     return gathered
 
 
+def own_part(tensor: Tensor) -> Tensor:
+    """Return the part of a tensor that this process holds, in the same memory."""
+    to_local = getattr(tensor, "to_local", None)
+    return tensor if to_local is None else to_local()
+
+
+def whole_rows(rows: Tensor, like: Tensor) -> Tensor:
+    """Return what all processes found of their rows of ``like``, end to end; all must ask.
+
+    Args:
+        rows: this process's, one for each row of its part, [own rows, ...].
+        like: a weight, which may be shared out by rows.
+    """
+    if ranks().size == 1:
+        return rows
+    from torch.distributed.tensor import DTensor
+
+    if not isinstance(like, DTensor):
+        return rows
+    shape = (len(like), *rows.shape[1:])
+    spread = DTensor.from_local(
+        rows, like.device_mesh, like.placements, shape=shape, stride=torch.empty(shape).stride()
+    )
+    return whole(spread)
+
+
+def own_rows(rows: Tensor, like: Tensor) -> Tensor:
+    """Return of all rows those that belong to this process's part of ``like``."""
+    if ranks().size == 1:
+        return rows
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    if not isinstance(like, DTensor):
+        return rows
+    spread = distribute_tensor(rows, like.device_mesh, like.placements, src_data_rank=None)
+    return spread.to_local()
+
+
 def whole_weights(learner: nn.Module) -> dict[str, Tensor]:
     """Return all weights by name, whole; where they are shared out all must ask at once.
 

@@ -37,6 +37,17 @@ class Learner(nn.Module):
         found = {p: depth for depth, stage in enumerate(stages, 1) for p in stage.parameters()}
         return {name: found.get(p, 0) for name, p in self.named_parameters()}
 
+    def joined(self) -> dict[str, int]:
+        """Return how many weights lie joined in one, by its name, where there are several.
+
+        A module says it of its parts: ``joined_weights = {"query_key_value": 3}``.
+        """
+        return {
+            f"{name}.{part}.weight": count
+            for name, module in self.named_modules()
+            for part, count in getattr(module, "joined_weights", {}).items()
+        }
+
     def hidden_states(self, batch: Batch) -> list[Tensor]:
         """Return what the heads read."""
         states: list[Tensor] = self.encoder(batch)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+from gloze.training.lamb import Lamb
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -15,28 +17,47 @@ if TYPE_CHECKING:
 _AVERAGES = ("exp_avg", "exp_avg_sq")
 
 
-def build_optimizer(learner: Learner, config: TrainingConfig) -> torch.optim.AdamW:
-    """Return AdamW over the weights that train; norms and biases do not decay.
+def build_optimizer(learner: Learner, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Return the optimizer over the weights that train; norms and biases do not decay.
 
     Each group of weights has a ``share`` of the learning rate.
     """
-    groups: dict[tuple[float, float], list[Tensor]] = {}
-    depths = learner.depths()
-    for name, weight in learner.named_parameters():
-        if weight.requires_grad:
-            share = config.layerwise_lr_decay ** depths[name]
-            decay = config.weight_decay if weight.ndim > 1 else 0.0
-            groups.setdefault((share, decay), []).append(weight)
+    betas = (config.adam_beta1, config.adam_beta2)
+    if config.optimizer == "lamb":
+        groups = _groups(learner, config, apart=True)
+        return Lamb(groups, lr=config.learning_rate, betas=betas, eps=config.adam_epsilon)
     return torch.optim.AdamW(
-        [
-            {"params": weights, "share": share, "weight_decay": decay}
-            for (share, decay), weights in groups.items()
-        ],
+        _groups(learner, config, apart=False),
         lr=config.learning_rate,
-        betas=(config.adam_beta1, config.adam_beta2),
+        betas=betas,
         eps=config.adam_epsilon,
         fused=True,
     )
+
+
+def _groups(learner: Learner, config: TrainingConfig, *, apart: bool) -> list[dict[str, Any]]:
+    """Return groups of weights that are changed alike.
+
+    Args:
+        learner: has the weights.
+        config: of the training.
+        apart: whether norms and biases, and weights that lie joined in one tensor, are groups of
+            their own, with ``scaled`` and ``joined`` to say so.
+    """
+    groups: dict[tuple[float, float, bool, int], list[Tensor]] = {}
+    depths, joined = learner.depths(), learner.joined()
+    for name, weight in learner.named_parameters():
+        if weight.requires_grad:
+            share = config.layerwise_lr_decay ** depths[name]
+            is_matrix = weight.ndim > 1
+            decay = config.weight_decay if is_matrix else 0.0
+            kind = (is_matrix, joined.get(name, 1)) if apart else (True, 1)
+            groups.setdefault((share, decay, *kind), []).append(weight)
+    names = ("share", "weight_decay", *(("scaled", "joined") if apart else ()))
+    return [
+        {"params": weights, **dict(zip(names, values, strict=False))}
+        for values, weights in groups.items()
+    ]
 
 
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
