@@ -230,3 +230,17 @@ def test_impossible_settings_are_refused():
         SegmentPairConfig(max_length=4)
     with pytest.raises(ConfigError, match=r"sampler\.random_rate is 1\.5"):
         SegmentPairConfig(random_rate=1.5)
+
+
+@pytest.mark.parametrize("kind", [SegmentPairConfig, TextBlockConfig])
+def test_with_a_dupe_factor_so_many_epochs_are_drawn_and_then_met_again(shards, kind):
+    made = kind(dupe_factor=2).build(shards, tokenizer(), seed=0)
+    free = kind().build(shards, tokenizer(), seed=0)
+    epochs = [every(made, epoch) for epoch in range(5)]
+    for epoch, again in ((0, 2), (1, 3), (0, 4)):
+        assert np.array_equal(epochs[epoch].input_ids, epochs[again].input_ids)
+        assert np.array_equal(epochs[epoch].keys, epochs[again].keys)
+        assert np.array_equal(epochs[epoch].input_ids, every(free, epoch).input_ids)
+    assert not np.array_equal(epochs[0].keys[:50], epochs[1].keys[:50])
+    with pytest.raises(ConfigError, match=r"sampler\.dupe_factor is 0"):
+        kind(dupe_factor=0)

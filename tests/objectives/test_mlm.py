@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gloze.core.batch import Samples
-from gloze.core.errors import ConfigError
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.rng import sample_keys
 from gloze.data.collate import collate
+from gloze.data.counts import count_neighbors, count_tokens
 from gloze.objectives.mlm import MaskedLM, MaskedLMConfig, MaskTokens
-from tests.small import recipe, tokenizer
+from tests.small import recipe, tokenizer, train_shards
 
 
 def samples(lengths, *, word_every=1, epoch=0, vocab_size=90):
@@ -181,3 +183,77 @@ def test_impossible_shares_are_refused():
         MaskedLMConfig(masked_rate=0.9, random_rate=0.2)
     with pytest.raises(ConfigError, match=r"rate 0\.0 must be over 0"):
         MaskedLMConfig(rate=0.0)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return train_shards(tmp_path_factory.mktemp("data"), 200)
+
+
+def noised(given, shards, **config):
+    settings = MaskedLMConfig(masked_rate=0.0, random_rate=1.0, **config)
+    return MaskTokens(settings, tokenizer(), shards)(given)
+
+
+@pytest.mark.parametrize("noise", ["unigram", "histories"])
+def test_noise_is_drawn_in_proportion_to_its_counts(shards, noise):
+    given = samples([128] * 4000)
+    shown = noised(given, shards, noise=noise)
+    seen = np.bincount(shown.input_ids[shown.label_positions["mlm"]], minlength=90)
+    found = count_tokens(shards) if noise == "unigram" else count_neighbors(shards).histories
+    shares = found * (np.arange(90) >= 5)
+    shares = shares / shares.sum()
+    assert not seen[shares == 0].any()
+    assert all(within(n, seen.sum(), p, 4) for n, p in zip(seen, shares, strict=True) if p)
+
+
+def test_kneser_ney_chooses_tokens_by_the_share_of_different_ones_after_them(shards):
+    """One token is asked for of each sequence, so chances are those of a single draw."""
+    given = samples([12] * 30000)
+    found = count_neighbors(shards)
+    odds = np.ones(90)
+    known = found.followed > 0
+    odds[known] = found.continuations[known] / found.followed[known]
+    shown = noised(given, shards, choice="continuations", max_predictions=1)
+    asked = np.bincount(shown.labels["mlm"], minlength=90)
+    rows = odds[given.input_ids.reshape(-1, 12)[:, 1:-1]]
+    chances = (rows / rows.sum(1, keepdims=True)).ravel()
+    ids = given.input_ids.reshape(-1, 12)[:, 1:-1].ravel()
+    expected = np.bincount(ids, chances, minlength=90)
+    spread = np.sqrt(np.bincount(ids, chances * (1 - chances), minlength=90))
+    assert asked.sum() == 30000
+    assert np.all(np.abs(asked - expected) <= 4 * spread)
+    assert expected.max() > 3 * expected[expected > 0].min()
+
+
+def test_noise_keeps_the_rate_and_the_labels(shards):
+    given = samples([128] * 50)
+    for whole_words in (False, True):
+        config = {"choice": "continuations", "noise": "histories", "whole_words": whole_words}
+        shown = noised(given, shards, **config)
+        where = shown.label_positions["mlm"]
+        assert len(where) == 19 * 50
+        assert np.array_equal(shown.labels["mlm"], given.input_ids[where])
+        assert not given.is_special[where].any()
+
+
+def test_the_company_of_a_sequence_has_no_say_in_its_noise(shards):
+    given = samples([20, 30, 40, 25])
+    config = {"choice": "continuations", "noise": "unigram"}
+    whole = noised(given, shards, **config)
+    parts = [noised(given.part(0, 2), shards, **config), noised(given.part(2, 4), shards, **config)]
+    assert np.array_equal(whole.input_ids, np.concatenate([p.input_ids for p in parts]))
+
+
+def test_noise_that_cannot_be_drawn_or_is_not_shown_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"noise 'unigram' does nothing where random_rate is 0"):
+        MaskedLMConfig(random_rate=0.0, noise="unigram")
+    lone = SimpleNamespace(
+        vocab_size=90,
+        num_tokens=2,
+        tokens=np.array([7, 8]),
+        sentences=np.array([0, 1, 2]),
+        documents=np.array([0, 1, 2]),
+    )
+    with pytest.raises(DataError, match="nothing to draw noise 'histories' from"):
+        noised(samples([5]), lone, noise="histories")

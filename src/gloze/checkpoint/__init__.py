@@ -8,7 +8,7 @@ from gloze.checkpoint.model import (
     load_task,
     save_model,
 )
-from gloze.checkpoint.start import start_from, with_dropout
+from gloze.checkpoint.start import start_from, with_dropout, with_tokenizer
 from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "save_tensors",
     "start_from",
     "with_dropout",
+    "with_tokenizer",
 ]

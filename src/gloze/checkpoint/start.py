@@ -11,13 +11,16 @@ from gloze.checkpoint.model import load_parts
 from gloze.config.toml import from_dict, override, to_dict
 from gloze.core.errors import ConfigError, DataError
 from gloze.encoders.transformer import TransformerConfig
-from gloze.tokenizers import load_tokenizer
+from gloze.tokenizers import load_tokenizer, new_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from gloze.checkpoint.model import Parts
+    from gloze.tokenizers import Tokenizer
+
+_TABLE, _BIAS = "encoder.embeddings.token_embeddings.weight", "heads.mlm.output.bias"
 
 
 def start_from(
@@ -62,11 +65,39 @@ def with_dropout(parts: Parts, rates: dict[str, float]) -> Parts:
     return _rebuilt(parts, replace(parts.encoder.config, **changes)) if rates else parts
 
 
+def with_tokenizer(parts: Parts, tokenizer: Tokenizer) -> Parts:
+    """Return a model for a vocabulary with other words in some places, or more at its end.
+
+    What the model knew of the pieces that a new word was written in so far becomes its start: its
+    row of the token table, and its bias in the masked LM, are the means of theirs.
+    """
+    before = parts.tokenizer
+    ids = new_ids(tokenizer, before)
+    pieces, lengths = before.encode(tokenizer.tokens(ids))
+    owner = torch.repeat_interleave(torch.arange(len(ids)), torch.from_numpy(lengths))
+    tensors = dict(parts.tensors)
+    for name in (_TABLE, _BIAS):
+        if name in tensors:
+            old = tensors[name].to(torch.float32)
+            sums = old.new_zeros(len(ids), *old.shape[1:])
+            sums.index_add_(0, owner, old[torch.from_numpy(pieces).long()])
+            divisors = torch.from_numpy(lengths).view(-1, *[1] * (old.ndim - 1))
+            more = max(0, tokenizer.vocab_size - len(old))
+            tensors[name] = torch.cat([old, old.new_zeros(more, *old.shape[1:])])
+            tensors[name][ids] = sums / divisors
+    extended = replace(parts, tokenizer=tokenizer, tensors=tensors)
+    return _rebuilt(extended, parts.encoder.config)
+
+
 def _rebuilt(parts: Parts, config: TransformerConfig) -> Parts:
+    """Return the model with an encoder of this configuration, and of the table it has now."""
+    table = parts.tensors[_TABLE]
     # The weights drawn here are thrown away, and must not take random numbers from the head's.
     with torch.random.fork_rng(devices=[]):
-        encoder = config.build(parts.encoder.vocab_size)
-    encoder.load_state_dict(parts.encoder.state_dict())
+        encoder = config.build(len(table))
+    state = parts.encoder.state_dict()
+    state[_TABLE.removeprefix("encoder.")] = table
+    encoder.load_state_dict(state)
     return replace(parts, encoder=encoder)
 
 

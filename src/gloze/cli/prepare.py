@@ -17,6 +17,7 @@ def prepare(
     output: Annotated[Path, Parameter(alias="-o")],
     workers: int = 1,
     sentences: Literal["rules", "line"] = "rules",
+    segmenter: str | None = None,
     valid_fraction: float = 0.01,
     seed: int = 0,
     text_column: str = "text",
@@ -39,6 +40,7 @@ def prepare(
         output: the shards folder to write.
         workers: processes that encode; the bytes written do not depend on it.
         sentences: rules splits paragraphs into sentences, line takes each as one sentence.
+        segmenter: finds the words of Chinese: jieba, spaces, a word list, module:function.
         valid_fraction: share of documents held out, 0 to below 1.
         seed: decides which documents are held out.
         text_column: the column of JSONL and Parquet files that holds the text.
@@ -54,40 +56,28 @@ def prepare(
     from gloze.text.read import ReadOptions
 
     refuse_options(corpus, prepare)
-    options = ReadOptions(
-        text_column=text_column,
-        strict=strict,
-        one_document_per_file=one_document_per_file,
-        max_line_bytes=max_line_bytes,
-        max_reject_rate=max_reject_rate,
-    )
+    how: dict[str, Any] = {
+        "tokenizer": tokenizer,
+        "output": output,
+        "workers": workers,
+        "sentences": sentences,
+        "segmenter": segmenter,
+        "options": ReadOptions(
+            text_column=text_column,
+            strict=strict,
+            one_document_per_file=one_document_per_file,
+            max_line_bytes=max_line_bytes,
+            max_reject_rate=max_reject_rate,
+        ),
+    }
     if task is not None:
         if tasks is None or ray is not None or force:
             raise ConfigError("--task I goes with --tasks N, and with neither --ray nor --force.")
         from gloze.verbs.prepare_task import prepare_task
 
-        return prepare_task(
-            task,
-            corpus,
-            tokenizer=tokenizer,
-            output=output,
-            tasks=tasks,
-            workers=workers,
-            sentences=sentences,
-            options=options,
-        )
+        return prepare_task(task, corpus, tasks=tasks, **how)
     from gloze.verbs.prepare import prepare as run
 
     return run(
-        corpus,
-        tokenizer=tokenizer,
-        output=output,
-        workers=workers,
-        sentences=sentences,
-        valid_fraction=valid_fraction,
-        seed=seed,
-        options=options,
-        tasks=tasks,
-        ray=ray,
-        force=force,
+        corpus, valid_fraction=valid_fraction, seed=seed, tasks=tasks, ray=ray, force=force, **how
     )

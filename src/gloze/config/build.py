@@ -23,15 +23,21 @@ if TYPE_CHECKING:
 
 
 def build_learner(
-    config: RunConfig, tokenizer: Tokenizer, encoder: TransformerEncoder | None = None
+    config: RunConfig,
+    tokenizer: Tokenizer,
+    train: Shards | None = None,
+    encoder: TransformerEncoder | None = None,
 ) -> tuple[list[Objective], Learner]:
     """Return the objectives and the learner of a recipe.
 
     Weights are random, from PyTorch's current seed; those of ``encoder`` stay if it is given.
+    Objectives that go by the counts of a corpus take those of ``train``.
     """
     encoder = encoder or config.encoder.build(tokenizer.vocab_size)
     spread = config.encoder.initializer_range
-    objectives = [item.build(encoder, tokenizer, spread) for _, item in config.objectives.items()]
+    objectives = [
+        item.build(encoder, tokenizer, spread, train) for _, item in config.objectives.items()
+    ]
     return objectives, Learner(encoder, objectives)
 
 
@@ -41,15 +47,40 @@ def training_stream(sampler: Sampler, objectives: Sequence[Objective], config: R
     return Stream(sampler, objectives, size=size, seed=config.seed, workers=workers, ranks=ranks())
 
 
-def held_out_stream(
+def training_streams(
+    sampler: Sampler,
+    train: Shards,
+    tokenizer: Tokenizer,
+    objectives: Sequence[Objective],
+    config: RunConfig,
+) -> list[tuple[float, Stream]]:
+    """Return the stream of each phase, with the share of the budget that it begins at.
+
+    That of the first is over ``sampler``.
+    """
+    found = [(0.0, training_stream(sampler, objectives, config))]
+    for number, phase in enumerate(config.phases, start=1):
+        own = config.in_phase(number)
+        later = own.sampler.build(train, tokenizer, own.seed)
+        found.append((phase.start, training_stream(later, objectives, own)))
+    return found
+
+
+def held_out_streams(
     valid: Shards, tokenizer: Tokenizer, objectives: Sequence[Objective], config: RunConfig
-) -> Stream:
-    """Return the held-out split in order, with the same questions each time."""
-    sampling = config.sampler
-    if sampling.kind == "segment_pair" and valid.num_documents < 2:
+) -> list[Stream]:
+    """Return the held-out split in order for each phase, with the same questions each time."""
+    if config.sampler.kind == "segment_pair" and valid.num_documents < 2:
         # One held-out document has no other to draw from: every B then follows its A.
         say("Only one document is held out, so held-out pairs have no random next sentences.")
-        sampling = replace(sampling, random_rate=0.0)
-    sampler = sampling.build(valid, tokenizer, config.seed)
+        config = replace(config, sampler=replace(config.sampler, random_rate=0.0))
+    each = map(config.in_phase, range(len(config.phases) + 1))
+    return [_in_order(valid, tokenizer, objectives, own) for own in each]
+
+
+def _in_order(
+    valid: Shards, tokenizer: Tokenizer, objectives: Sequence[Objective], config: RunConfig
+) -> Stream:
+    sampler = config.sampler.build(valid, tokenizer, config.seed)
     size = step_size(config.training)
     return Stream(sampler, objectives, size=size, seed=config.seed, shuffle=False, ranks=ranks())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field
@@ -33,12 +34,29 @@ class ObjectivesConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PhaseConfig(Settings):
+    """What changes from a share of the budget on; all else goes on, the schedule of rates too.
+
+    Attributes:
+        start: share of the budget that is used up when the phase begins, over 0 and under 1.
+        max_length: takes the place of ``sampler.max_length``.
+        batch_tokens, batch_size: one of them, in the place of the one of ``training``.
+    """
+
+    start: float
+    max_length: int
+    batch_tokens: int | None = None
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig(Settings):
     """A recipe: tokenizer, sampler, encoder, objectives, training.
 
     Attributes:
         name: of the recipe.
         seed: everything random follows from it.
+        phases: that follow the first, which is the recipe as it stands.
     """
 
     name: str
@@ -48,8 +66,10 @@ class RunConfig(Settings):
     encoder: TransformerConfig = field(default_factory=TransformerConfig)
     objectives: ObjectivesConfig = field(default_factory=ObjectivesConfig)
     training: TrainingConfig
+    phases: tuple[PhaseConfig, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_phases()
         if not self.objectives.items():
             raise ConfigError("No objective: add objectives.mlm, objectives.nsp or both.")
         longest, places = self.sampler.max_length, self.encoder.max_position_embeddings
@@ -79,3 +99,40 @@ class RunConfig(Settings):
                 f"The mlm objective fills blanks from both sides, and encoder.direction is "
                 f"{self.encoder.direction}. Set it to bidirectional."
             )
+
+    def _check_phases(self) -> None:
+        starts = [0.0, *(phase.start for phase in self.phases), 1.0]
+        for before, start in pairwise(starts):
+            if not before < start:
+                raise ConfigError(
+                    f"phases start at {', '.join(map(str, starts[1:-1]))}: each share of the "
+                    "budget must be over the one before, over 0 and under 1."
+                )
+        if self.phases and (self.training.patience or self.training.keep_best):
+            raise ConfigError(
+                "Phases have held-out figures of their own, which training.patience and "
+                "training.keep_best cannot compare: leave these out."
+            )
+        if self.phases and self.training.epochs is not None:
+            raise ConfigError(
+                "Phases share out a budget, and their epochs are of different lengths. Set "
+                "training.steps, training.tokens or training.minutes, and training.epochs=none."
+            )
+        for number in range(1, len(self.phases) + 1):
+            self.in_phase(number)
+
+    def in_phase(self, number: int) -> RunConfig:
+        """Return the recipe as it is in a phase; the first is number 0, the last also -1.
+
+        Raises:
+            ConfigError: if it cannot be carried out so.
+        """
+        phase = [None, *self.phases][number]
+        if phase is None:
+            return replace(self, phases=())
+        training = self.training
+        if phase.batch_tokens is not None or phase.batch_size is not None:
+            size = {"batch_tokens": phase.batch_tokens, "batch_size": phase.batch_size}
+            training = replace(training, **size)  # type: ignore[arg-type]
+        sampler = replace(self.sampler, max_length=phase.max_length)
+        return replace(self, sampler=sampler, training=training, phases=())

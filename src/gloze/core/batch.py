@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Set
+
     import torch
 
 Ints = npt.NDArray[np.int64]
@@ -61,6 +63,10 @@ class Samples:
         if positions is not None:
             where = {**where, name: positions}
         return replace(self, labels={**self.labels, name: labels}, label_positions=where)
+
+    def with_answers_to(self, names: Set[str]) -> Samples:
+        """Return a copy that asks for nothing but what bears one of these names."""
+        return replace(self, labels={k: v for k, v in self.labels.items() if k in names})
 
     def part(self, first: int, last: int) -> Samples:
         """Return the samples from number ``first`` up to, not including, ``last``."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from gloze.tokenizers import Tokenizer
+    from gloze.tokenizers import Segmenter, Tokenizer
 
 SentenceMode = Literal["rules", "line"]
 CHUNK_CHARACTERS = 1 << 19
@@ -108,10 +108,12 @@ class ChunkEncoder:
     Attributes:
         tokenizer: cuts sentences into ids.
         sentences: ``rules`` splits paragraphs, ``line`` takes each as one sentence.
+        segmenter: says where words begin, in the place of the tokenizer.
     """
 
     tokenizer: Tokenizer
     sentences: SentenceMode = "rules"
+    segmenter: Segmenter | None = None
 
     def __post_init__(self) -> None:
         if self.sentences not in (known := get_args(SentenceMode)):
@@ -122,18 +124,24 @@ class ChunkEncoder:
     def __call__(self, chunk: Chunk) -> EncodedDocuments:
         """Return the documents of ``chunk`` as ids; sentences without a token are dropped."""
         each = [self._split(paragraphs) for paragraphs in chunk.documents]
-        ids, lengths = self.tokenizer.encode(list(chain.from_iterable(each)))
+        ids, lengths, word_starts = self._encode(list(chain.from_iterable(each)))
         some = lengths > 0
         owners = np.repeat(np.arange(len(each)), [len(sentences) for sentences in each])
         return EncodedDocuments(
             tokens=ids.astype(smallest_dtype(self.tokenizer.vocab_size)),
-            word_starts=self.tokenizer.word_starts(ids, lengths),
+            word_starts=word_starts,
             lengths=lengths[some],
             sizes=np.bincount(owners[some], minlength=len(each)),
             is_open=chunk.is_open,
             num_characters=sum(len(text) for paragraphs in chunk.documents for text in paragraphs),
             num_unknown=int(np.count_nonzero(ids == self.tokenizer.unk_id)),
         )
+
+    def _encode(self, sentences: list[str]) -> tuple[npt.NDArray[Any], ...]:
+        if self.segmenter is not None:
+            return self.segmenter.encode(sentences, self.tokenizer)
+        ids, lengths = self.tokenizer.encode(sentences)
+        return ids, lengths, self.tokenizer.word_starts(ids, lengths)
 
     def _split(self, paragraphs: list[str]) -> list[str]:
         if self.sentences == "line":
@@ -152,10 +160,16 @@ def encode_documents(
     few chunks of text are on their way at a time.
 
     Raises:
-        ConfigError: for fewer than one worker, or if a worker dies.
+        ConfigError: for fewer than one worker, if a worker dies, or for a segmenter of which
+            other processes know nothing.
     """
     if workers < 1:
         raise ConfigError(f"workers {workers} cannot work. Least: 1.")
+    if workers > 1 and encoder.segmenter and not encoder.segmenter.is_portable:
+        raise ConfigError(
+            f"The segmenter {encoder.segmenter.identity} is known to this process alone: make it a "
+            "function of a module, or use one worker."
+        )
     chunks = cut(documents)
     if workers == 1:
         return map(encoder, chunks)

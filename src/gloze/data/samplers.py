@@ -40,15 +40,18 @@ class SegmentPairConfig(Settings):
         short_rate: share of sequences that aim at a random shorter length.
         random_rate: share of pairs whose B is from elsewhere; a chunk of a single sentence has
             no second half, so its B always is, and the true share is somewhat higher.
+        dupe_factor: so many epochs are drawn, pairs and masks, and then met again in turn, as
+            the original data script did; by default every epoch is drawn anew.
     """
 
     kind: Literal["segment_pair"] = "segment_pair"
     max_length: int = 128
     short_rate: float = 0.1
     random_rate: float = 0.5
+    dupe_factor: int | None = None
 
     def __post_init__(self) -> None:
-        _check(self.max_length, 5, short_rate=self.short_rate, random_rate=self.random_rate)
+        _check(self, 5, short_rate=self.short_rate, random_rate=self.random_rate)
 
     def build(self, shards: Shards, tokenizer: Tokenizer, seed: int) -> Sampler:
         """Return the sampler over these shards.
@@ -110,14 +113,16 @@ class TextBlockConfig(Settings):
     Attributes:
         max_length: tokens of a sequence with [CLS] and [SEP].
         short_rate: share of sequences that aim at a random shorter length.
+        dupe_factor: as of pairs.
     """
 
     kind: Literal["text_block"] = "text_block"
     max_length: int = 128
     short_rate: float = 0.1
+    dupe_factor: int | None = None
 
     def __post_init__(self) -> None:
-        _check(self.max_length, 3, short_rate=self.short_rate)
+        _check(self, 3, short_rate=self.short_rate)
 
     def build(self, shards: Shards, tokenizer: Tokenizer, seed: int) -> Sampler:
         """Return the sampler over these shards."""
@@ -161,8 +166,13 @@ class Sampler:
         self._plans: dict[int, Plan] = {}
         self._planning = threading.Lock()
 
+    def drawn(self, epoch: int) -> int:
+        """Return the epoch whose draws ``epoch`` has: another one where draws are met again."""
+        return epoch % self.config.dupe_factor if self.config.dupe_factor else epoch
+
     def plan(self, epoch: int) -> Plan:
         """Return the plan of ``epoch``; those of two epochs are kept."""
+        epoch = self.drawn(epoch)
         with self._planning:
             if epoch not in self._plans:
                 self._plans = dict(list(self._plans.items())[-1:])
@@ -189,7 +199,7 @@ class Sampler:
     def samples(self, epoch: int, indices: Ints) -> Samples:
         """Cut these sequences of ``epoch`` from the shards."""
         rows = self.plan(epoch).rows[indices]
-        keys = sample_keys(self.seed, epoch, indices)
+        keys = sample_keys(self.seed, self.drawn(epoch), indices)
         has_b = rows["b_length"] > 0
         room = self.config.max_length - 2 - has_b
         a_start, a_length, b_start, b_length = truncate(rows, room, keys)
@@ -243,9 +253,12 @@ def _coins(counts: Ints, keys: npt.NDArray[np.uint64], salt: int) -> Ints:
     return np.bincount(owner[heads], minlength=len(counts)).astype(np.int64)
 
 
-def _check(max_length: int, least: int, **rates: float) -> None:
-    if max_length < least:
-        raise ConfigError(f"sampler.max_length is {max_length}; it must be at least {least}.")
+def _check(config: SegmentPairConfig | TextBlockConfig, least: int, **rates: float) -> None:
+    if config.max_length < least:
+        longest = config.max_length
+        raise ConfigError(f"sampler.max_length is {longest}; it must be at least {least}.")
+    if config.dupe_factor is not None and config.dupe_factor < 1:
+        raise ConfigError(f"sampler.dupe_factor is {config.dupe_factor}; it must be at least 1.")
     for name, rate in rates.items():
         if not 0 <= rate <= 1:
             raise ConfigError(f"sampler.{name} is {rate}; it must be from 0 to 1.")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from gloze.tokenizers import Tokenizer
+    from gloze.tokenizers import Segmenter, Tokenizer
 
 
 class _SplitWriter:
@@ -86,6 +86,7 @@ class ShardWriter:
         tokenizer: the one that made the ids; a copy is written.
         valid_fraction: share of documents held out.
         seed: decides which.
+        segmenter: what found the words, if not the tokenizer; kept in the index.
         num_empty: how many had no token, and were dropped.
     """
 
@@ -93,6 +94,7 @@ class ShardWriter:
     tokenizer: Tokenizer
     valid_fraction: float = 0.01
     seed: int = 0
+    segmenter: Segmenter | None = None
     num_empty: int = field(default=0, init=False)
     _written: int = field(default=0, init=False)
     _open: list[EncodedDocuments] = field(default_factory=list, init=False)
@@ -189,6 +191,7 @@ class ShardWriter:
             "format_version": FORMAT_VERSION,
             "tokenizer": self.tokenizer.fingerprint,
             "vocab_size": self.tokenizer.vocab_size,
+            "segmenter": self.segmenter and self.segmenter.identity,
             "dtype": self.dtype.name,
             "seed": self.seed,
             "valid_fraction": self.valid_fraction,

@@ -100,6 +100,11 @@ class Shards:
         return int(self.index["vocab_size"])
 
     @property
+    def segmenter(self) -> str | None:
+        """What found the words; None if the tokenizer did."""
+        return self.index.get("segmenter")
+
+    @property
     def tokenizer_path(self) -> Path:
         """The copy of that tokenizer."""
         return self.folder / TOKENIZER
@@ -176,6 +181,7 @@ def _has_index_shape(index: dict[str, Any]) -> bool:
         index.get("format_version") == FORMAT_VERSION
         and isinstance(index.get("tokenizer"), str)
         and _is_count(index.get("vocab_size"))
+        and isinstance(index.get("segmenter"), str | None)
         and index.get("dtype") in ("uint8", "uint16", "uint32")
         and isinstance(files, dict)
         and all(isinstance(entry, dict) for entry in files.values())

@@ -71,7 +71,7 @@ class Stream:
     ) -> None:
         self.source, self.size, self.seed = source, size, seed
         self.ranks = ranks or Ranks()
-        self.labels = [objective.label for objective in objectives]
+        self.objectives = objectives
         self.workers, self.shuffle = workers, shuffle
         self._edges = lru_cache(maxsize=2)(self._cut)
 
@@ -114,8 +114,10 @@ class Stream:
         if not len(indices):
             return [], {}
         samples = self.source.samples(epoch, indices)
-        for label in self.labels:
-            samples = label(samples)
+        for objective in self.objectives:
+            samples = objective.label(samples)
+        # A sampler may know answers that nobody asks for.
+        samples = samples.with_answers_to({objective.name for objective in self.objectives})
         batches = list(collate_parts(samples, self.size.micro_batch_tokens))
         return batches, {name: len(labels) for name, labels in samples.labels.items()}
 

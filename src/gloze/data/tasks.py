@@ -30,7 +30,7 @@ from gloze.tokenizers import load_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gloze.tokenizers import Tokenizer
+    from gloze.tokenizers import Segmenter, Tokenizer
 
 REJECTS = "rejects.jsonl"
 _NOTE = "part.json"
@@ -50,6 +50,7 @@ class PrepareTasks:
         options: how the corpus is read.
         folder: where the parts lie; the same to all machines.
         count: how many tasks.
+        segmenter: says where words begin, if not the tokenizer.
     """
 
     corpus: tuple[str, ...]
@@ -58,6 +59,7 @@ class PrepareTasks:
     options: ReadOptions
     folder: Path
     count: int
+    segmenter: Segmenter | None = None
 
     @classmethod
     def of(
@@ -68,6 +70,7 @@ class PrepareTasks:
         sentences: SentenceMode,
         options: ReadOptions,
         count: int,
+        segmenter: Segmenter | None = None,
     ) -> PrepareTasks:
         """Return the tasks that lead to the shards ``output``; their parts lie beside it."""
         each: list[str | Path] = as_list(corpus)
@@ -78,6 +81,7 @@ class PrepareTasks:
             options=options,
             folder=output.with_name(f"{output.name}.parts"),
             count=count,
+            segmenter=segmenter,
         )
 
     def __post_init__(self) -> None:
@@ -118,7 +122,7 @@ class PrepareTasks:
             return
         sources = find_sources(self.corpus)
         tokenizer = load_tokenizer(self.tokenizer)
-        encoder = ChunkEncoder(tokenizer, self.sentences)
+        encoder = ChunkEncoder(tokenizer, self.sentences, self.segmenter)
         # Before they are read: what changes meanwhile must show.
         made_of = self._made_of(sources, tokenizer)
         with new_folder(self.path(number), force=True) as folder:
@@ -165,6 +169,7 @@ class PrepareTasks:
         return {
             "tokenizer": tokenizer.fingerprint,
             "sentences": self.sentences,
+            "segmenter": self.segmenter and self.segmenter.identity,
             "options": asdict(self.options),
             "sources": [[_shown(source.name), *_state(source)] for source in sources],
         }

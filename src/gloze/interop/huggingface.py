@@ -135,7 +135,8 @@ def to_their_config(
     elif heads >= {"mlm", "nsp"}:
         architecture = "BertForPreTraining"
     else:
-        architecture = "BertForMaskedLM" if "mlm" in heads else "BertModel"
+        names = {"mlm": "BertForMaskedLM", "nsp": "BertForNextSentencePrediction"}
+        architecture = next((names[head] for head in names if head in heads), "BertModel")
     return {
         "architectures": [architecture],
         "model_type": "bert",

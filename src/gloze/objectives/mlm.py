@@ -12,15 +12,17 @@ from torch import Tensor, nn
 
 from gloze.core.batch import Batch, Bools, Ints, Samples
 from gloze.core.contracts import Encoder, Mark, Objective
-from gloze.core.errors import ConfigError
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.ranges import places
-from gloze.core.rng import derive, integers, mix, uniform
+from gloze.core.rng import Keys, derive, integers, mix, uniform
 from gloze.core.settings import Settings
 from gloze.nn.init import initialize
 from gloze.nn.output import TokenOutput
 from gloze.nn.rows import round_up_rows
+from gloze.objectives.noise import Choice, Noise, noise_odds
 
 if TYPE_CHECKING:
+    from gloze.data.shards import Shards
     from gloze.tokenizers.tokenizer import Tokenizer
 
 _CHOICE, _SHOWN, _OTHER = derive("mlm choice"), derive("mlm shown"), derive("mlm other")
@@ -36,6 +38,10 @@ class MaskedLMConfig(Settings):
         random_rate: of those, the share shown as another token; the rest is shown unchanged.
         max_predictions: most tokens asked about in one sequence.
         whole_words: choose words and ask about all tokens of each.
+        choice: ``even`` chooses all tokens alike; ``continuations`` in proportion to the share of
+            different tokens among those that follow them in the shards.
+        noise: what other token is shown: ``uniform`` any alike, ``unigram`` as frequent as in
+            the shards, ``histories`` in proportion to how many different ones go before it.
         weight: of this loss in the sum of objectives.
     """
 
@@ -44,6 +50,8 @@ class MaskedLMConfig(Settings):
     random_rate: float = 0.1
     max_predictions: int = 20
     whole_words: bool = False
+    choice: Choice = "even"
+    noise: Noise = "uniform"
     weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -56,13 +64,29 @@ class MaskedLMConfig(Settings):
             )
         if self.max_predictions < 1:
             raise ConfigError(f"mlm: max_predictions {self.max_predictions} must be at least 1.")
+        if self.noise != "uniform" and not self.random_rate:
+            raise ConfigError(
+                f"mlm: noise {self.noise!r} does nothing where random_rate is 0: no token is shown "
+                "as another. Set random_rate, or leave noise out."
+            )
 
     def build(
-        self, encoder: Encoder, tokenizer: Tokenizer, initializer_range: float = 0.02
+        self,
+        encoder: Encoder,
+        tokenizer: Tokenizer,
+        initializer_range: float = 0.02,
+        train: Shards | None = None,
     ) -> Objective:
-        """Return the objective with a head of random weights."""
+        """Return the objective with a head of random weights.
+
+        Args:
+            encoder: whose states the head reads.
+            tokenizer: whose tokens are asked about.
+            initializer_range: of the head's weights.
+            train: shards to count in, where ``choice`` or ``noise`` go by counts.
+        """
         head = MaskedLM(encoder, initializer_range)
-        return Objective("mlm", self.weight, MaskTokens(self, tokenizer), head)
+        return Objective("mlm", self.weight, MaskTokens(self, tokenizer, train), head)
 
 
 class MaskTokens:
@@ -72,11 +96,17 @@ class MaskTokens:
     order or batch boundary has a say.
     """
 
-    def __init__(self, config: MaskedLMConfig, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, config: MaskedLMConfig, tokenizer: Tokenizer, train: Shards | None = None
+    ) -> None:
         self.config = config
         self.mask_id = tokenizer.mask_id
         special = np.array(tokenizer.special_ids, dtype=np.int64)
         self.ordinary_ids = np.setdiff1d(np.arange(tokenizer.vocab_size), special)
+        self.odds, shares = noise_odds(config.choice, config.noise, train)
+        self.noise_ends = None if shares is None else np.cumsum(shares[self.ordinary_ids])
+        if self.noise_ends is not None and not self.noise_ends[-1]:
+            raise DataError(f"these shards have nothing to draw noise {config.noise!r} from.")
 
     def __call__(self, samples: Samples) -> Samples:
         """Return the samples as they are shown, with the true tokens as labels."""
@@ -88,7 +118,11 @@ class MaskTokens:
             self.config.max_predictions,
         )
         choose = _choose_words if self.config.whole_words else _choose_tokens
-        positions = np.flatnonzero(choose(samples, sequence, token_keys, quota))
+        score = uniform(token_keys, _CHOICE)
+        if self.odds is not None:
+            # The smallest of -log(u) / odds come first as if drawn by odds, one after the other.
+            score = -np.log1p(-score) / self.odds[samples.input_ids]
+        positions = np.flatnonzero(choose(samples, sequence, score, quota))
         keys = token_keys[positions]
         labels = samples.input_ids[positions]
         shown = labels.copy()
@@ -96,10 +130,17 @@ class MaskTokens:
         masked, random = self.config.masked_rate, self.config.random_rate
         shown[fate < masked] = self.mask_id
         other = (fate >= masked) & (fate < masked + random)
-        shown[other] = self.ordinary_ids[integers(keys[other], len(self.ordinary_ids), _OTHER)]
+        shown[other] = self._others(keys[other])
         input_ids = samples.input_ids.copy()
         input_ids[positions] = shown
         return replace(samples, input_ids=input_ids).with_labels("mlm", labels, positions)
+
+    def _others(self, keys: Keys) -> Ints:
+        """Draw an ordinary token for each key."""
+        if self.noise_ends is None:
+            return self.ordinary_ids[integers(keys, len(self.ordinary_ids), _OTHER)]
+        drawn = uniform(keys, _OTHER) * self.noise_ends[-1]
+        return self.ordinary_ids[np.searchsorted(self.noise_ends, drawn, side="right")]
 
 
 def _rank(group: Ints, score: np.ndarray, members: Ints) -> Ints:
@@ -111,17 +152,17 @@ def _rank(group: Ints, score: np.ndarray, members: Ints) -> Ints:
     return ranks
 
 
-def _choose_tokens(samples: Samples, sequence: Ints, keys: np.ndarray, quota: Ints) -> Bools:
-    """Choose ``quota`` ordinary tokens of each sequence at random, all choices alike."""
+def _choose_tokens(samples: Samples, sequence: Ints, score: np.ndarray, quota: Ints) -> Bools:
+    """Choose the ``quota`` ordinary tokens of each sequence whose scores are lowest."""
     chosen = np.zeros(len(sequence), dtype=bool)
     ordinary = np.flatnonzero(~samples.is_special)
-    ranks = _rank(sequence, uniform(keys, _CHOICE), ordinary)
+    ranks = _rank(sequence, score, ordinary)
     chosen[ordinary] = ranks < quota[sequence[ordinary]]
     return chosen
 
 
-def _choose_words(samples: Samples, sequence: Ints, keys: np.ndarray, quota: Ints) -> Bools:
-    """Choose words in random order; one that would go over the quota is passed over.
+def _choose_words(samples: Samples, sequence: Ints, score: np.ndarray, quota: Ints) -> Bools:
+    """Choose words by the score of their first token; one over the quota is passed over.
 
     All sequences take their first word at once, then their second, and so on.
     """
@@ -131,7 +172,7 @@ def _choose_words(samples: Samples, sequence: Ints, keys: np.ndarray, quota: Int
     starts = np.flatnonzero(begins)
     word = np.cumsum(begins) - 1
     sizes = np.bincount(word[ordinary], minlength=len(starts))
-    ranks = _rank(sequence, uniform(keys, _CHOICE), starts)
+    ranks = _rank(sequence, score, starts)
     taken = np.zeros(len(starts), dtype=bool)
     left = quota.copy()
     by_rank = np.argsort(ranks, kind="stable")

@@ -15,6 +15,7 @@ from gloze.core.settings import Settings
 from gloze.nn.init import initialize
 
 if TYPE_CHECKING:
+    from gloze.data.shards import Shards
     from gloze.tokenizers.tokenizer import Tokenizer
 
 
@@ -29,7 +30,11 @@ class NextSentenceConfig(Settings):
     weight: float = 1.0
 
     def build(
-        self, encoder: Encoder, tokenizer: Tokenizer, initializer_range: float = 0.02
+        self,
+        encoder: Encoder,
+        tokenizer: Tokenizer,
+        initializer_range: float = 0.02,
+        train: Shards | None = None,
     ) -> Objective:
         """Return the objective with a head of random weights."""
         head = NextSentence(encoder, initializer_range)

@@ -10,6 +10,7 @@ from gloze.config.run import RunConfig
 from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.core.errors import ConfigError, nearest
 from gloze.recipes import transformer
+from gloze.recipes.changes import CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,12 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "bert-medium": transformer.bert_medium,
     "bert-base": transformer.bert_base,
     "bert-large": transformer.bert_large,
+    "bert-large-lamb": transformer.bert_large_lamb,
 }
+__all__ = ["CHANGED", "CHANGES", "RECIPES", "load_recipe"]
+
+# What a change without a system is made to: the paper's.
+CHANGED = "bert-base"
 
 # Not settings: what wrote the file, noted there by a run.
 _NOTES = ("versions",)
@@ -32,20 +38,38 @@ def load_recipe(
 ) -> RunConfig:
     """Return a recipe by its name or from a TOML file, with ``path=value`` changes applied.
 
+    A name may have named changes behind it, each after a ``+``: ``bert-mini+no-nsp``.
+
     Raises:
         ConfigError: for an unknown name (the nearest is named), file, setting or value.
     """
     if isinstance(recipe, RunConfig):
         values, where = to_dict(recipe), ""
-    elif str(recipe) in RECIPES:
-        values, where = to_dict(RECIPES[str(recipe)]()), ""
     elif Path(recipe).suffix == ".toml":
         values, where = read_toml(Path(recipe)), str(recipe)
         values = {name: value for name, value in values.items() if name not in _NOTES}
     else:
-        raise ConfigError(
-            f"Unknown recipe {str(recipe)!r}. {nearest(str(recipe), RECIPES)}"
-            f"Known: {', '.join(RECIPES)}; or give a TOML file (gloze recipes NAME > FILE.toml)."
-        )
+        values, where = to_dict(_named(str(recipe))), ""
     config = from_dict(RunConfig, override(values, changes, RunConfig), where)
     return config if seed is None else replace(config, seed=seed)
+
+
+def _named(name: str) -> RunConfig:
+    first, *rest = name.split("+")
+    system, changes = (CHANGED, [first, *rest]) if first in CHANGES else (first, rest)
+    if system not in RECIPES:
+        known = [*RECIPES, *CHANGES]
+        raise ConfigError(
+            f"Unknown recipe {system!r}. {nearest(system, known)}Known: {', '.join(RECIPES)}, each "
+            "with changes behind it (gloze recipes lists them); or give a TOML file (gloze recipes "
+            "NAME > FILE.toml)."
+        )
+    config = RECIPES[system]()
+    for change in changes:
+        if change not in CHANGES:
+            raise ConfigError(
+                f"Unknown change {change!r} in {name!r}. {nearest(change, CHANGES)}"
+                f"Known: {', '.join(CHANGES)}."
+            )
+        config = CHANGES[change](config)
+    return replace(config, name=name)

@@ -9,6 +9,7 @@ from gloze.data.samplers import SegmentPairConfig
 from gloze.encoders.transformer import TransformerConfig
 from gloze.objectives.mlm import MaskedLMConfig
 from gloze.objectives.nsp import NextSentenceConfig
+from gloze.recipes.changes import two_phases
 from gloze.tokenizers import TokenizerConfig
 from gloze.training.config import TrainingConfig
 
@@ -87,3 +88,20 @@ def bert_base() -> RunConfig:
 def bert_large() -> RunConfig:
     """24 layers of 1024, 340 M parameters (Devlin et al. 2019, 3)."""
     return bert("bert-large", 24, 1024, _published())
+
+
+def bert_large_lamb() -> RunConfig:
+    """BERT-large in 15,625 steps of 32,768 sequences by LAMB (You et al. 2020, tables 1 and 4).
+
+    There, of SQuAD 1.1 dev, F1 91.475 after these steps, in place of 90.395 after a million of
+    512 sequences by Adam with decay; on a pod of TPUs. Lengths are 128 for nine tenths, then 512.
+    """
+    training = TrainingConfig(
+        steps=15_625,
+        batch_size=32_768,
+        optimizer="lamb",
+        learning_rate=5e-3,
+        warmup_rate=0.2,
+        save_minutes=30,
+    )
+    return two_phases(bert("bert-large-lamb", 24, 1024, training))

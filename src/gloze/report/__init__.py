@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gloze.report.card import model_card
 from gloze.report.finetune import write_finetune_report
 from gloze.report.metrics import curves_from_metrics
 from gloze.report.page import write_report
@@ -17,6 +18,7 @@ __all__ = [
     "Table",
     "Text",
     "curves_from_metrics",
+    "model_card",
     "write_finetune_report",
     "write_report",
     "write_run_report",

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import pre_tokenizers
 
 from gloze.core.errors import DataError, GlozeError
 from gloze.core.files import write_json, write_text
 from gloze.core.ranges import places
 from gloze.tokenizers.marks import word_marks
-from gloze.tokenizers.words import BertWords, WordEncoder
+from gloze.tokenizers.words import word_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from gloze.tokenizers.words import BertWords
 
 Ids = npt.NDArray[np.int32]
 MAX_BATCH_CHARACTERS = 1 << 20
@@ -90,7 +91,7 @@ class Tokenizer:
         self._starts_word, self._ends_word = word_marks(
             self._definition["model"], self._tokens, self.special_ids
         )
-        self._fast = _word_encoder(self)
+        self._fast = word_encoder(self._definition, self._library, self.unk_id)
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[type[Tokenizer], tuple[dict[str, Any], SpecialTokens]]:
@@ -108,6 +109,16 @@ class Tokenizer:
     def is_cased(self) -> bool:
         """Whether capitals are kept."""
         return not (self._definition.get("normalizer") or {}).get("lowercase", False)
+
+    @property
+    def words(self) -> BertWords | None:
+        """What cuts texts into words; None if that is not done in BERT's way."""
+        return None if self._fast is None else self._fast.words
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The content of its ``tokenizer.json``."""
+        return self._definition
 
     def encode(self, sentences: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
         """Return the ids of all sentences end to end, and the number of ids of each.
@@ -210,6 +221,10 @@ class Tokenizer:
         starts[:1] = True
         return starts
 
+    def may_begin_word(self, ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Return false at pieces that a word goes on with, like ``##ing``, [tokens]."""
+        return self._starts_word[ids] if self._ends_word is None else np.ones(len(ids), bool)
+
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """Return the token of each id."""
         return [self._tokens[i] for i in ids]
@@ -277,24 +292,3 @@ def _fingerprint(definition: dict[str, Any], special_tokens: SpecialTokens) -> s
     content = {part: definition.get(part) for part in parts} | asdict(special_tokens)
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _word_encoder(tokenizer: Tokenizer) -> WordEncoder | None:
-    """Return the fast encoder where it is exact: WordPiece cut in BERT's way."""
-    definition, library = tokenizer._definition, tokenizer._library
-    normalizer = definition.get("normalizer") or {}
-    is_bert = (
-        definition["model"].get("type") == "WordPiece"
-        and normalizer.get("type") == "BertNormalizer"
-        and normalizer.get("clean_text")
-        and (definition.get("pre_tokenizer") or {}).get("type") == "BertPreTokenizer"
-        and all(token["special"] for token in definition.get("added_tokens") or [])
-    )
-    if not is_bert:
-        return None
-    return WordEncoder(
-        BertWords(library.normalizer, pre_tokenizers.BertPreTokenizer()),
-        library.model,
-        unk_id=tokenizer.unk_id,
-        max_word_characters=definition["model"]["max_input_chars_per_word"],
-    )

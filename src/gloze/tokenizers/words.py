@@ -11,16 +11,18 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import pre_tokenizers
 
 from gloze.core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
@@ -114,7 +116,7 @@ class WordEncoder:
     def __init__(
         self, words: BertWords, model: WordPiece, *, unk_id: int, max_word_characters: int
     ) -> None:
-        self._words = words
+        self.words = words
         self._model, self._unk_id, self._max = model, unk_id, max_word_characters
         self._index = _WordIndex(model, unk_id, max_word_characters)
 
@@ -123,7 +125,7 @@ class WordEncoder:
         if len(self._index) > MAX_CACHED_WORDS:
             self._index = _WordIndex(self._model, self._unk_id, self._max)
         index = self._index
-        words = self._words.split(texts)
+        words = self.words.split(texts)
         if len(words) <= FEW_WORDS and len(texts) == 1:
             return self._one_by_one(words)
         numbers = np.fromiter(map(index.__getitem__, words), np.int64, len(words))
@@ -143,3 +145,23 @@ class WordEncoder:
             start = index.starts[number]
             ids.extend(index.ids[start : start + index.counts[number]])
         return np.array(ids, dtype=np.int32), np.array([len(ids)])
+
+
+def word_encoder(definition: dict[str, Any], library: Tokenizer, unk_id: int) -> WordEncoder | None:
+    """Return the fast encoder where it is exact: WordPiece cut in BERT's way."""
+    normalizer = definition.get("normalizer") or {}
+    is_bert = (
+        definition["model"].get("type") == "WordPiece"
+        and normalizer.get("type") == "BertNormalizer"
+        and normalizer.get("clean_text")
+        and (definition.get("pre_tokenizer") or {}).get("type") == "BertPreTokenizer"
+        and all(token["special"] for token in definition.get("added_tokens") or [])
+    )
+    if not is_bert:
+        return None
+    return WordEncoder(
+        BertWords(library.normalizer, pre_tokenizers.BertPreTokenizer()),
+        library.model,
+        unk_id=unk_id,
+        max_word_characters=definition["model"]["max_input_chars_per_word"],
+    )

@@ -108,7 +108,7 @@ def whole_rows(rows: Tensor, like: Tensor) -> Tensor:
 
     if not isinstance(like, DTensor):
         return rows
-    shape = (len(like), *rows.shape[1:])
+    shape = torch.Size((len(like), *rows.shape[1:]))
     spread = DTensor.from_local(
         rows, like.device_mesh, like.placements, shape=shape, stride=torch.empty(shape).stride()
     )

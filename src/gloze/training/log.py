@@ -74,9 +74,13 @@ class MetricsLog:
 
     def _text(self, row: dict[str, Any], progress: float) -> str:
         shown = [f"{min(progress, 1):.1%}", f"step {row['step']}"]
+        if "phase" in row:
+            shown.append(f"phase {row['phase']}")
         endings = ("loss", "accuracy", "perplexity")
         names = [name for name in row if "split" in row or name.endswith(endings)]
-        names = [name for name in names if name not in ("step", "tokens", "seconds", "split")]
+        names = [
+            name for name in names if name not in ("step", "tokens", "phase", "seconds", "split")
+        ]
         shown += [f"{name} {row[name]:.3f}" for name in names]
         if row.get("tokens_per_second"):
             shown.append(f"{row['tokens_per_second']:,.0f} tokens/s")

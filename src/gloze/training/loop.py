@@ -15,6 +15,7 @@ from gloze.training.budget import Budget
 from gloze.training.figures import means
 from gloze.training.guard import judge
 from gloze.training.interrupt import Interruption
+from gloze.training.phases import Phases
 from gloze.training.schedules import share_of_rate
 from gloze.training.state import TrainingState
 from gloze.training.update import Updater
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from gloze.training.figures import Figures
     from gloze.training.learner import Learner
     from gloze.training.log import MetricsLog
+    from gloze.training.phases import PhaseStreams
     from gloze.training.store import CheckpointStore
 
 
@@ -49,6 +51,7 @@ class Trainer:
     """Trains a learner on a stream of steps until the budget is used up.
 
     Args:
+        stream: of steps, or of those of each phase.
         seed: of dropout; data steps carry their own.
         evaluate: returns figures of the held-out data, called evenly over the budget.
         score: of these figures, the higher the better; what early stopping goes by.
@@ -60,7 +63,7 @@ class Trainer:
     def __init__(
         self,
         learner: Learner,
-        stream: StepStream,
+        stream: StepStream | PhaseStreams,
         config: TrainingConfig,
         *,
         seed: int,
@@ -75,18 +78,24 @@ class Trainer:
                 f"training.{name} goes by held-out figures, and there are none: hold out some data "
                 "(--dev FILE in fine-tuning), or leave it out."
             )
-        self.config, self.stream = config, stream
+        self.config = config
+        self.phases = Phases(stream)
         self.log, self.checkpoints = log, checkpoints
         self.evaluate, self.score = evaluate, score
         self.weights = learner.weights
         self.updater = Updater(learner, config, seed)
-        self.budget = Budget(config, stream)
         self.state = TrainingState()
+        self.budget = Budget(config, self.stream)
         # While a device is at one step the host prepares the next, and judges the one before.
         self._ahead = 0 if self.updater.device.type == "cpu" else 1
         self._unread: deque[_Made] = deque()
         self._started_at = self._logged_at = time.monotonic()
         self._seconds, self._saved_seconds, self._exit_code = 0.0, 0.0, 0
+
+    @property
+    def stream(self) -> StepStream:
+        """The steps of the phase that training is in."""
+        return self.phases.streams[self.state.phase]
 
     def run(self) -> TrainingState:
         """Train to the end of the budget, from the newest checkpoint if there is one.
@@ -110,14 +119,17 @@ class Trainer:
         return self.state
 
     def _train(self, interruption: Interruption) -> None:
-        """Make one update after the other until training is done or goes back."""
+        """Make one update after the other until training or its phase is done, or goes back."""
         for data in self.stream.read(self.state.epoch, self.state.number):
             self.step(data)
             self._agree(interruption.exit_code or 0)
+            if is_new := self.phases.is_over(self.state, self.progress()):
+                self._settle()
+                self.phases.go_over(self.state, self.progress())
             self._look_and_save()
             if self._exit_code:
                 raise StoppedError(self._stop(), self._exit_code)
-            if self.is_done():
+            if is_new or self.is_done():
                 self._settle()
                 return
 
@@ -144,10 +156,10 @@ class Trainer:
             self._unread.append(_Made(self.state.step, data, found))
             self.state.step += 1
             self.state.tokens += data.num_tokens
-            self._add({"tokens": data.num_tokens})
+            self.state.add({"tokens": data.num_tokens})
             self._settle(leave=self._ahead)
             self._log_due(rate)
-        self.state.epoch, self.state.number = self._after(data)
+        self.phases.go_past(self.state, data)
 
     def _settle(self, leave: int = 0) -> None:
         """Judge the updates not looked at yet, all but the newest ``leave``."""
@@ -166,16 +178,7 @@ class Trainer:
             if verdict == "refused":
                 self.log.refuse(made.step, made.data, figures)
             else:
-                self._add({**figures, "loss": loss, "steps": 1.0})
-
-    def _after(self, data: Step) -> tuple[int, int]:
-        if data.number + 1 < self.stream.num_steps(data.epoch):
-            return data.epoch, data.number + 1
-        return data.epoch + 1, 0
-
-    def _add(self, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.state.sums[name] = self.state.sums.get(name, 0.0) + value
+                self.state.add({**figures, "loss": loss, "steps": 1.0})
 
     def _log_due(self, rate: float) -> None:
         state = self.state
@@ -183,7 +186,7 @@ class Trainer:
             self._settle()
             now = time.monotonic()
             sums, steps = state.sums, state.sums.get("steps", 0.0)
-            row: dict[str, float] = {"step": state.step, "tokens": state.tokens}
+            row = self.phases.place(self.state)
             row |= {k: sums[k] / steps for k in ("loss",) if steps}
             row |= means(self.weights, sums)
             row |= {"lr": rate} | {k: sums[k] / steps for k in ("grad_norm",) if steps}
@@ -213,7 +216,7 @@ class Trainer:
         figures = self.evaluate()
         if not all(map(math.isfinite, figures.values())):
             self._diverged(f"Held-out figures are not finite at step {self.state.step}. ")
-        row = {"step": self.state.step, "tokens": self.state.tokens, "split": "valid"}
+        row = self.phases.place(self.state) | {"split": "valid"}
         self.log.row({**row, **figures, "seconds": self.seconds()}, self.progress())
         # Looking is no training: it must not count in tokens a second.
         self._logged_at += time.monotonic() - begun_at

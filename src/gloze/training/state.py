@@ -18,6 +18,7 @@ class TrainingState:
         step: steps done, skipped updates included.
         tokens: tokens seen.
         seconds: time spent, over all sittings.
+        phase: which stream of steps is read; 0 is the first.
         epoch, number: the next step's place in the data.
         evaluations: how many evaluations are done.
         best_score, best_step: the best of them, and where it was; none if nobody judges them.
@@ -33,6 +34,7 @@ class TrainingState:
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    phase: int = 0
     epoch: int = 0
     number: int = 0
     evaluations: int = 0
@@ -55,6 +57,11 @@ class TrainingState:
             return False
         self.best_score, self.best_step, self.worse = score, self.step, 0
         return True
+
+    def add(self, values: dict[str, float]) -> None:
+        """Add losses and counts to the sums of the next log row."""
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON can hold it."""

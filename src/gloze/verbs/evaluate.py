@@ -191,7 +191,7 @@ def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> Ev
     parts = load_parts(model)
     with tempfile.TemporaryDirectory(prefix="gloze-evaluate-") as folder:
         shards = _open_shards(data, parts, Path(folder))
-        figures = _figures(config, parts, shards, device)
+        figures = _figures(config, parts, shards, _counted(config, data, shards), device)
     return EvaluateResult(run, data, "pretraining", {"-": figures}, list(figures))
 
 
@@ -214,9 +214,24 @@ def _open_shards(data: Path, parts: Parts, folder: Path) -> Shards:
     return Shards.open(folder, "train")
 
 
-def _figures(config: RunConfig, parts: Parts, shards: Shards, device: str) -> dict[str, float]:
+def _counted(config: RunConfig, data: Path, shards: Shards) -> Shards:
+    """Return the split that noise is drawn by, where the objectives ask with noise."""
+    mlm = config.objectives.mlm
+    if mlm is None or (mlm.choice, mlm.noise) == ("even", "uniform"):
+        return shards
+    if (data / "shards.json").is_file():
+        return Shards.open(data, "train")
+    say(f"Noise is drawn by the counts of {data}; shards bring those of their training split.")
+    return shards
+
+
+def _figures(
+    config: RunConfig, parts: Parts, shards: Shards, counted: Shards, device: str
+) -> dict[str, float]:
+    spread = config.encoder.initializer_range
     objectives = [
-        item.build(parts.encoder, parts.tokenizer) for _, item in config.objectives.items()
+        item.build(parts.encoder, parts.tokenizer, spread, counted)
+        for _, item in config.objectives.items()
     ]
     for objective in objectives:
         if not parts.load_head(objective.name, objective.head):

@@ -15,11 +15,12 @@ from gloze.data.shard_writer import ShardWriter
 from gloze.data.shards import SHARD_FILES
 from gloze.data.tasks import REJECTS, PrepareTasks
 from gloze.text.read import Ledger, ReadOptions, ReadReport, read_documents
-from gloze.tokenizers import load_tokenizer
+from gloze.tokenizers import load_segmenter, load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gloze.tokenizers.segmenters import Cut, Segmenter
 
 UNKNOWN_WORTH_A_WORD = 0.01
 
@@ -83,6 +84,7 @@ def prepare(
     output: str | Path,
     workers: int = 1,
     sentences: SentenceMode = "rules",
+    segmenter: str | Path | Segmenter | Cut | None = None,
     valid_fraction: float = 0.01,
     seed: int = 0,
     options: ReadOptions | None = None,
@@ -104,6 +106,9 @@ def prepare(
         output: the folder to write.
         workers: processes that encode; 1 stays in this one.
         sentences: ``rules`` splits paragraphs into sentences, ``line`` takes each as one.
+        segmenter: says where words begin, for masking whole words where writing does not part
+            them: ``jieba`` (the ``zh`` extra), ``spaces`` for text with spaces between words, the
+            path of a word list, ``module:function``, or a function from a text to its words.
         valid_fraction: share of documents held out, 0 to below 1.
         seed: decides which documents are held out.
         options: how the corpus is read.
@@ -121,17 +126,18 @@ def prepare(
     _check_fraction(valid_fraction)
     output, report, options = Path(output), ReadReport(), options or ReadOptions()
     loaded = load_tokenizer(tokenizer)
-    encoder, shared = ChunkEncoder(loaded, sentences), None
+    words = load_segmenter(segmenter)
+    encoder, shared = ChunkEncoder(loaded, sentences, words), None
     if tasks is not None:
         refuse_existing(output, force=force, ours=(*SHARD_FILES, REJECTS))
-        shared = PrepareTasks.of(corpus, tokenizer, output, sentences, options, tasks)
+        shared = PrepareTasks.of(corpus, tokenizer, output, sentences, options, tasks, words)
         _do_missing(shared, workers, ray)
     elif ray is not None:
         raise ConfigError("--ray needs --tasks: in how many tasks the cluster is to work.")
     with (
         new_folder(output, force=force, ours=(*SHARD_FILES, REJECTS)) as folder,
         Progress("prepare") as progress,
-        ShardWriter(folder, loaded, valid_fraction=valid_fraction, seed=seed) as writer,
+        ShardWriter(folder, loaded, valid_fraction, seed, words) as writer,
     ):
         rejects = folder / REJECTS
         if shared is None:

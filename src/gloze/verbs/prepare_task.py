@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from gloze.core.output import refuse_existing
 from gloze.data.tasks import PrepareTasks
 from gloze.text.read import ReadOptions
+from gloze.tokenizers import load_segmenter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.data.encoding import SentenceMode
+    from gloze.tokenizers.segmenters import Cut, Segmenter
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def prepare_task(
     tasks: int,
     workers: int = 1,
     sentences: SentenceMode = "rules",
+    segmenter: str | Path | Segmenter | Cut | None = None,
     options: ReadOptions | None = None,
 ) -> TaskSummary:
     """Do one task of a preparation, on any machine that sees the corpus and ``output``'s folder.
@@ -67,6 +70,7 @@ def prepare_task(
         tasks: how many there are.
         workers: processes that encode.
         sentences: as in ``gloze.prepare``.
+        segmenter: as in ``gloze.prepare``.
         options: as in ``gloze.prepare``.
 
     Raises:
@@ -76,6 +80,7 @@ def prepare_task(
     """
     output = Path(output)
     refuse_existing(output, force=False, ours=())
-    shared = PrepareTasks.of(corpus, tokenizer, output, sentences, options or ReadOptions(), tasks)
+    words, options = load_segmenter(segmenter), options or ReadOptions()
+    shared = PrepareTasks.of(corpus, tokenizer, output, sentences, options, tasks, words)
     shared.do(task, workers=workers)
     return TaskSummary(shared.path(task), task, tasks, shared.missing())

@@ -8,36 +8,40 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gloze.checkpoint import Checkpoints, Parts, find_model, save_model, start_from
-from gloze.config.build import build_learner, held_out_stream, training_stream
-from gloze.config.runs import note_corpus, note_data, run_folder
+from gloze.checkpoint import (
+    Checkpoints,
+    Parts,
+    find_model,
+    save_model,
+    start_from,
+    with_tokenizer,
+)
+from gloze.config.build import build_learner, held_out_streams, training_streams
+from gloze.config.runs import note_data, run_folder
 from gloze.core.errors import ConfigError
 from gloze.core.lists import as_list
 from gloze.core.progress import duration, say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
-from gloze.data.shards import TOKENIZER, Shards
-from gloze.data.unigram import unigram_loss
+from gloze.data.counts import unigram_loss
+from gloze.data.shards import Shards
 from gloze.recipes import load_recipe
-from gloze.report import write_run_report
-from gloze.text.read import readable_twice
-from gloze.tokenizers import TokenizerConfig, load_tokenizer
+from gloze.report import model_card, write_run_report
+from gloze.tokenizers import load_tokenizer
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.log import MetricsLog, read_metrics
 from gloze.training.loop import Trainer
-from gloze.verbs.prepare import prepare
-from gloze.verbs.tokenizer import learn
+from gloze.verbs.run_shards import RunShards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.config.run import RunConfig
     from gloze.core.contracts import Objective
-    from gloze.tokenizers import Tokenizer
+    from gloze.tokenizers import Segmenter, Tokenizer
+    from gloze.tokenizers.segmenters import Cut
     from gloze.training.learner import Learner
     from gloze.training.state import TrainingState
-
-SHARDS = "shards"
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class PretrainResult:
     sampling: dict[str, float]
 
     def __str__(self) -> str:
+        fill = f'gloze fill {self.model} "..." or ' if "mlm_loss" in self.figures else ""
         lines = [
             f"Trained {self.parameters:,} parameters for {self.steps:,} steps on {self.tokens:,} "
             f"tokens in {duration(self.seconds)}.",
@@ -78,8 +83,7 @@ class PretrainResult:
             *(f"  sampling, {name}: {value:.4g}" for name, value in self.sampling.items()),
             f"Model: {self.model}",
             f"Report: {self.path / 'report.html'}",
-            f'Next: gloze fill {self.model} "..." or gloze finetune classification '
-            f"--model {self.model} --train FILE -o RUN",
+            f"Next: {fill}gloze finetune classification --model {self.model} --train FILE -o RUN",
         ]
         return "\n".join(lines)
 
@@ -96,6 +100,8 @@ def pretrain(
     shards: str | Path | None = None,
     tokenizer: str | Path | None = None,
     init: str | Path | None = None,
+    extend_vocabulary: int | None = None,
+    segmenter: str | Path | Segmenter | Cut | None = None,
     settings: str | Sequence[str] = (),
     seed: int | None = None,
     resume: bool = False,
@@ -110,6 +116,9 @@ def pretrain(
         shards: a folder written by ``prepare``.
         tokenizer: a tokenizer folder or file; by default learned from the corpus.
         init: a model folder to start from; its tokenizer and sizes hold.
+        extend_vocabulary: so many words of the corpus, which the model's vocabulary cuts up, get
+            an entry of their own; their weights begin as the mean of those of their pieces.
+        segmenter: finds the words of the corpus, as in ``prepare``.
         settings: changes to the recipe, each ``path=value``.
         seed: replaces the recipe's.
         resume: go on exactly where the run in ``output`` stopped; starts it if there is none.
@@ -121,8 +130,6 @@ def pretrain(
         StoppedError: after a signal, with everything saved.
         DivergedError: if the loss diverges again and again.
     """
-    if bool(corpus) == bool(shards):
-        raise ConfigError("Give either --corpus or --shards: one source of text, not both or none.")
     output = Path(output)
     corpus, settings = as_list(corpus), as_list(settings)
     given = [each for each in (shards, tokenizer, init) if each is not None]
@@ -132,97 +139,70 @@ def pretrain(
     if init is not None:
         parts = start_from(init, settings, tokenizer)
         config = replace(config, encoder=parts.encoder.config)
-        tokenizer = find_model(init)
-    _refuse_vain(settings, shards, tokenizer)
-    config = _with_given_tokenizer(config, shards, tokenizer)
+    own = tokenizer if init is None else find_model(init)
+    if extend_vocabulary is not None and init is None:
+        raise ConfigError("--extend-vocabulary goes with --init: it adds to a model's vocabulary.")
+    source = RunShards.of(corpus, shards, own, segmenter, extend_vocabulary)
+    config = source.resolve(config, settings)
     with run_folder(output, config, inputs=inputs, resume=resume, force=force) as everyone:
-        folder = Path(shards) if shards else output / SHARDS
-        everyone.once(lambda: shards or make_shards(corpus, tokenizer, config, output))
-        return _train(config, folder, tokenizer, parts, output)
-
-
-def _refuse_vain(
-    settings: Sequence[str], shards: str | Path | None, tokenizer: str | Path | None
-) -> None:
-    """Refuse settings of a tokenizer where none is learned."""
-    for change in settings if shards or tokenizer else ():
-        if change.startswith("tokenizer."):
-            given = "the shards bring" if shards else "there is"
-            raise ConfigError(f"--set {change} does nothing here: {given} a tokenizer already.")
-
-
-def _with_given_tokenizer(
-    config: RunConfig, shards: str | Path | None, tokenizer: str | Path | None
-) -> RunConfig:
-    """Let the resolved recipe tell the vocabulary that is used, where none is to be learned."""
-    given = Path(shards) / TOKENIZER if shards else tokenizer
-    if given is None or not Path(given).exists():
-        return config  # learned by the recipe, or refused by name when it is opened
-    loaded = load_tokenizer(given)
-    if loaded.kind != "WordPiece":
-        return config
-    known = TokenizerConfig(vocab_size=loaded.vocab_size, cased=loaded.is_cased)
-    return replace(config, tokenizer=known)
-
-
-def make_shards(
-    corpus: Sequence[str | Path], tokenizer: str | Path | None, config: RunConfig, output: Path
-) -> Path:
-    """Learn the tokenizer and prepare the shards inside the run folder, unless already there."""
-    with readable_twice(corpus) as files:
-        note_corpus(output, corpus, files)
-        if tokenizer is None:
-            tokenizer = output / "tokenizer"
-            if not tokenizer.exists():
-                say(str(learn(files, output=tokenizer, config=config.tokenizer)))
-        shards = output / SHARDS
-        if not shards.exists():
-            say(str(prepare(files, tokenizer=tokenizer, output=shards, seed=config.seed)))
-    return shards
+        everyone.once(lambda: source.make(config, output))
+        return _train(config, source, parts, output)
 
 
 def _train(
-    config: RunConfig, folder: Path, tokenizer: str | Path | None, parts: Parts | None, output: Path
+    config: RunConfig, source: RunShards, parts: Parts | None, output: Path
 ) -> PretrainResult:
+    folder, tokenizer = source.folder(output), source.used_tokenizer(output)
     wanted = load_tokenizer(tokenizer).fingerprint if tokenizer is not None else None
     train = Shards.open(folder, "train", fingerprint=wanted)
     valid = Shards.open(folder, "valid", fingerprint=wanted)
     note_data(output, {"shards": folder / "shards.json"})
+    _tell_words(config, train)
     own = load_tokenizer(train.tokenizer_path)
+    if parts is not None and source.new_words is not None:
+        parts = with_tokenizer(parts, own)
     torch.manual_seed(derive("weights", config.seed) % 2**63)
-    objectives, learner = build_learner(config, own, parts.encoder if parts else None)
+    objectives, learner = build_learner(config, own, train, parts.encoder if parts else None)
     if parts is not None:
         _load_heads(parts, objectives)
     sampler = config.sampler.build(train, own, config.seed)
     sampling = sampler.statistics(0)
     say("Sampling: " + ", ".join(f"{name} {value:.4g}" for name, value in sampling.items()))
-    stream = training_stream(sampler, objectives, config)
-    look = None
-    if valid.num_tokens:
-        held_out = held_out_stream(valid, own, objectives, config)
+    held_out = held_out_streams(valid, own, objectives, config) if valid.num_tokens else []
 
-        def look() -> dict[str, float]:
-            return evaluate_objectives(
-                learner,
-                held_out,
-                max_tokens=config.training.evaluation_tokens,
-                precision=config.training.precision,
-            )
+    def look() -> dict[str, float]:
+        return evaluate_objectives(
+            learner,
+            held_out[trainer.state.phase],
+            max_tokens=config.training.evaluation_tokens,
+            precision=config.training.precision,
+        )
 
-    log = MetricsLog(output, "pretrain", tensorboard=config.training.tensorboard)
-    store = Checkpoints(output / "checkpoints", config.training.keep_checkpoints)
-    state = Trainer(
+    trainer = Trainer(
         learner,
-        stream,
+        training_streams(sampler, train, own, objectives, config),
         config.training,
         seed=config.seed,
-        log=log,
-        checkpoints=store,
-        evaluate=look,
+        log=MetricsLog(output, "pretrain", tensorboard=config.training.tensorboard),
+        checkpoints=Checkpoints(output / "checkpoints", config.training.keep_checkpoints),
+        evaluate=look if held_out else None,
         score=lambda figures: -figures["loss"],
-    ).run()
-    by_frequency = unigram_loss(train, valid)
+    )
+    state = trainer.run()
+    by_frequency = unigram_loss(train, valid) if config.objectives.mlm else None
     return _finish(config, learner, own, state, sampling, by_frequency, output)
+
+
+def _tell_words(config: RunConfig, shards: Shards) -> None:
+    """Say where the words come from, where that matters or seems to have been meant to."""
+    mlm = config.objectives.mlm
+    if mlm is not None and mlm.whole_words:
+        say(f"Whole words are those of {shards.segmenter or 'the tokenizer'}.")
+    elif mlm is not None and shards.segmenter:
+        say(
+            f"The shards know the words of {shards.segmenter}, and tokens are masked one by one: "
+            "objectives.mlm.whole_words is off."
+        )
 
 
 def _load_heads(parts: Parts, objectives: Sequence[Objective]) -> None:
@@ -257,7 +237,11 @@ def _finish(
         unigram_loss=by_frequency,
         sampling=sampling,
     )
-    card = model_card(config, result)
+    facts = {"parameters": result.parameters, "steps": state.step, "tokens seen": state.tokens}
+    shown = {name: f"{count:,}" for name, count in facts.items()}
+    card = model_card(
+        config, {**shown, **{f"held-out {name}": f"{x:.4f}" for name, x in figures.items()}}
+    )
     save_model(result.model, learner, tokenizer, card=card, force=True)
     if not ranks().is_first:
         return result
@@ -266,30 +250,3 @@ def _finish(
     held_out |= {"held-out loss by frequency alone": by_frequency} if by_frequency else {}
     write_run_report(output, f"Pre-training of {config.name}", {**cost, **held_out, **sampling})
     return result
-
-
-def model_card(config: RunConfig, result: PretrainResult) -> str:
-    """Return the text of a model card: what is known of the run, nothing invented."""
-    objectives = " + ".join(name for name, _ in config.objectives.items())
-    lines = [
-        "---",
-        "library_name: transformers",
-        "pipeline_tag: fill-mask",
-        "---",
-        f"# {config.name}",
-        "",
-        f"A BERT encoder pre-trained with gloze ({objectives}), seed {config.seed}.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| parameters | {result.parameters:,} |",
-        f"| layers | {config.encoder.num_hidden_layers} |",
-        f"| hidden size | {config.encoder.hidden_size} |",
-        f"| steps | {result.steps:,} |",
-        f"| tokens seen | {result.tokens:,} |",
-        *(f"| held-out {name} | {value:.4f} |" for name, value in result.figures.items()),
-        "",
-        "The resolved recipe and every logged figure lie in the run folder beside this one.",
-        "",
-    ]
-    return "\n".join(lines)

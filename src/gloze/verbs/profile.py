@@ -18,12 +18,13 @@ from gloze.recipes import load_recipe
 from gloze.tokenizers import load_tokenizer
 from gloze.training.profile import profile_steps
 from gloze.training.update import Updater
-from gloze.verbs.pretrain import make_shards
+from gloze.verbs.run_shards import RunShards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.config.run import RunConfig
+    from gloze.tokenizers.segmenters import Cut, Segmenter
 
 STEPS, WARMUP = 20, 5
 
@@ -78,6 +79,7 @@ def profile(
     corpus: str | Path | Sequence[str | Path] = (),
     shards: str | Path | None = None,
     tokenizer: str | Path | None = None,
+    segmenter: str | Path | Segmenter | Cut | None = None,
     settings: str | Sequence[str] = (),
     seed: int | None = None,
     steps: int = STEPS,
@@ -89,6 +91,7 @@ def profile(
         corpus: files, folders or globs, prepared in a temporary folder. Or
         shards: a folder written by ``prepare``.
         tokenizer: a tokenizer folder or file; by default learned from the corpus.
+        segmenter: finds the words of the corpus, as in ``prepare``.
         settings: changes to the recipe, each ``path=value``.
         seed: replaces the recipe's.
         steps: to time, after a few that are not.
@@ -97,21 +100,20 @@ def profile(
         ConfigError: for an impossible recipe or call.
         DataError: for a corpus, shards or tokenizer that cannot be used.
     """
-    if bool(corpus) == bool(shards):
-        raise ConfigError("Give either --corpus or --shards: one source of text, not both or none.")
+    source = RunShards.of(as_list(corpus), shards, tokenizer, segmenter)
     if steps < 1:
         raise ConfigError(f"{steps} steps: at least one has to be timed.")
     config = load_recipe(recipe, as_list(settings), seed=seed)
     with tempfile.TemporaryDirectory(prefix="gloze-profile-") as folder:
-        source = shards or make_shards(as_list(corpus), tokenizer, config, Path(folder))
-        return _profile(config, Path(source), steps)
+        source.make(config, Path(folder))
+        return _profile(config, source.folder(Path(folder)), steps)
 
 
 def _profile(config: RunConfig, folder: Path, steps: int) -> ProfileResult:
     train = Shards.open(folder, "train")
     tokenizer = load_tokenizer(train.tokenizer_path)
     torch.manual_seed(config.seed)
-    objectives, learner = build_learner(config, tokenizer)
+    objectives, learner = build_learner(config, tokenizer, train)
     stream = training_stream(
         config.sampler.build(train, tokenizer, config.seed), objectives, config
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gloze.config.toml import to_dict, to_toml
-from gloze.recipes import RECIPES, load_recipe
+from gloze.recipes import CHANGED, CHANGES, RECIPES, load_recipe
 
 if TYPE_CHECKING:
     from gloze.config.run import RunConfig
@@ -14,18 +14,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecipeList:
-    """The names of the recipes, each with one sentence."""
+    """The names of the recipes and of the changes to them, each with one sentence."""
 
     recipes: dict[str, str]
+    changes: dict[str, str]
 
     def __str__(self) -> str:
-        width = max(len(name) for name in self.recipes)
-        lines = [f"{name:{width}}  {about}" for name, about in self.recipes.items()]
-        return "\n".join([*lines, "Print one: gloze recipes NAME > FILE.toml"])
+        width = max(len(name) for name in (*self.recipes, *self.changes))
+        systems, changes = (
+            [f"{name:{width}}  {about}" for name, about in some.items()]
+            for some in (self.recipes, self.changes)
+        )
+        between = (
+            "",
+            f"Changes, behind any of these with a + (bert-mini+no-nsp); alone, to {CHANGED}:",
+        )
+        return "\n".join(
+            [*systems, *between, *changes, "", "Print one: gloze recipes NAME > FILE.toml"]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the list as JSON knows it."""
-        return {"recipes": self.recipes}
+        return {"recipes": self.recipes, "changes": self.changes}
 
 
 @dataclass(frozen=True)
@@ -46,14 +56,17 @@ def recipes(name: str | None = None) -> RecipeList | RecipeText:
     """Return the list of recipes, or one of them.
 
     Args:
-        name: of a recipe; without it all are listed.
+        name: of a recipe, changes behind it or not; without it all are listed.
 
     Raises:
         ConfigError: for an unknown name.
     """
     if name is not None:
         return RecipeText(load_recipe(name))
-    return RecipeList({key: _about(build.__doc__) for key, build in RECIPES.items()})
+    return RecipeList(
+        {key: _about(build.__doc__) for key, build in RECIPES.items()},
+        {key: _about(change.__doc__) for key, change in CHANGES.items()},
+    )
 
 
 def _about(docstring: str | None) -> str:

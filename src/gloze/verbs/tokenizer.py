@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from gloze.core.files import new_folder
 from gloze.core.progress import Progress, duration
 from gloze.text.read import ReadOptions, ReadReport, read_documents
-from gloze.tokenizers import TokenizerConfig, learn_tokenizer
+from gloze.tokenizers import (
+    TokenizerConfig,
+    learn_tokenizer,
+    learn_words,
+    load_tokenizer,
+    with_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,6 +115,56 @@ def learn(
         places=list(report.places),
         seconds=seconds,
     )
+
+
+@dataclass(frozen=True)
+class ExtensionSummary:
+    """What was added to a vocabulary, and where the new one lies.
+
+    Attributes:
+        path: the tokenizer folder.
+        words: that came in, best first.
+        replaced: how many took the place of an unused entry.
+        vocab_size: of the whole.
+    """
+
+    path: Path
+    words: list[str]
+    replaced: int
+    vocab_size: int
+
+    def __str__(self) -> str:
+        first = ", ".join(self.words[:10]) + (", ..." if len(self.words) > 10 else "")
+        return (
+            f"Added {len(self.words):,} words of the corpus to the vocabulary, {self.replaced:,} "
+            f"of them in the place of unused entries; it has {self.vocab_size:,}: {first}"
+        )
+
+
+def extend(
+    corpus: Sequence[str | Path], tokenizer: str | Path, number: int, *, output: Path
+) -> ExtensionSummary:
+    """Add the words of a corpus that save most tokens to a vocabulary; write the new one.
+
+    Args:
+        corpus: files, folders or globs.
+        tokenizer: a folder or file of WordPiece.
+        number: of words.
+        output: the folder to write.
+
+    Raises:
+        ConfigError: if the tokenizer cannot be extended.
+        DataError: if the corpus is missing, broken, or has too few such words.
+        WriteError: if ``output`` cannot be written.
+    """
+    base = load_tokenizer(tokenizer)
+    with new_folder(output, force=False) as folder, Progress("tokenizer") as progress:
+        texts = _paragraphs(corpus, ReadOptions(), ReadReport(), progress)
+        words = learn_words(texts, base, number)
+        extended = with_words(base, words)
+        extended.save(folder)
+    grown = extended.vocab_size - base.vocab_size
+    return ExtensionSummary(output, words, number - grown, extended.vocab_size)
 
 
 def _paragraphs(

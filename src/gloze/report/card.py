@@ -1,0 +1,39 @@
+"""The card of a pre-trained model: what is known of its run, nothing invented."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gloze.config.run import RunConfig
+
+
+def model_card(config: RunConfig, facts: Mapping[str, str]) -> str:
+    """Return the text of ``README.md`` in a model folder.
+
+    Args:
+        config: of the run.
+        facts: what came of it, by name.
+    """
+    objectives = " + ".join(name for name, _ in config.objectives.items())
+    lines = [
+        "---",
+        "library_name: transformers",
+        *(["pipeline_tag: fill-mask"] if config.objectives.mlm else []),
+        "---",
+        f"# {config.name}",
+        "",
+        f"A BERT encoder pre-trained with gloze ({objectives}), seed {config.seed}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| layers | {config.encoder.num_hidden_layers} |",
+        f"| hidden size | {config.encoder.hidden_size} |",
+        *(f"| {name} | {value} |" for name, value in facts.items()),
+        "",
+        "The resolved recipe and every logged figure lie in the run folder beside this one.",
+        "",
+    ]
+    return "\n".join(lines)
