@@ -4,11 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gloze.config.build import build_learner, training_stream
 from gloze.core.batch import Samples
+from gloze.core.contracts import Objective
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.ranks import Ranks
 from gloze.core.rng import shuffled
@@ -36,8 +38,9 @@ class Numbers:
 
 
 def stream(lengths, *, seed=0, workers=0, ranks=None, **size):
+    which = Objective("which", 1.0, lambda samples: samples, torch.nn.Identity())
     sizes = StepSize(**size)
-    return Stream(Numbers(lengths), [], size=sizes, seed=seed, workers=workers, ranks=ranks)
+    return Stream(Numbers(lengths), [which], size=sizes, seed=seed, workers=workers, ranks=ranks)
 
 
 @settings(max_examples=60, deadline=None)
@@ -158,3 +161,10 @@ def test_a_step_size_in_both_units_or_none_is_refused():
         StepSize()
     with pytest.raises(ConfigError, match=r"Set one of training\.batch_tokens"):
         StepSize(tokens=5, sequences=5)
+
+
+def test_answers_that_no_objective_asks_for_do_not_travel():
+    made = Stream(Numbers([3, 4]), [], size=StepSize(tokens=10), seed=0, workers=0)
+    step = next(made.read())
+    assert step.num_labels == {}
+    assert step.micro_batches[0].labels == {}

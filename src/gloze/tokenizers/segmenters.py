@@ -170,7 +170,16 @@ def _jieba() -> Segmenter:
         import rjieba
     except ImportError as error:
         raise MissingExtraError("rjieba", "zh", "--segmenter jieba") from error
-    return Segmenter(f"jieba (rjieba {version('rjieba')})", rjieba.cut)
+    rjieba.cut("")  # its dictionary is read at the first call
+    return Segmenter(f"jieba (rjieba {version('rjieba')})", _cut_by_jieba)
+
+
+def _cut_by_jieba(text: str) -> list[str]:
+    """Return jieba's words; a function, for what the package has does not travel to workers."""
+    import rjieba
+
+    words: list[str] = rjieba.cut(text)
+    return words
 
 
 def _listed(path: Path) -> list[str]:

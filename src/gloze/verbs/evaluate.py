@@ -187,8 +187,11 @@ def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> Ev
             f"{model} is not fine-tuned and has no {RECIPE} beside it that says what it was "
             "trained to do: give the run folder of a pre-training."
         )
-    config = load_recipe(recipe)
+    config = load_recipe(recipe).in_phase(-1)
     parts = load_parts(model)
+    mlm = config.objectives.mlm
+    if mlm is not None and mlm.whole_words and not (data / "shards.json").is_file():
+        say("Whole words are those of the tokenizer here; shards bring those of a segmenter.")
     with tempfile.TemporaryDirectory(prefix="gloze-evaluate-") as folder:
         shards = _open_shards(data, parts, Path(folder))
         figures = _figures(config, parts, shards, _counted(config, data, shards), device)
