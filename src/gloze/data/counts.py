@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Counts = npt.NDArray[np.int64]
 _AT_ONCE = 1 << 22
 # Pairs of tokens whose being there is remembered at a time, a byte each.
-_PAIRS_AT_ONCE = 1 << 28
+_PAIRS_AT_ONCE = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def count_neighbors(shards: Shards) -> Neighbors:
     """Count the different neighbors of each token, exactly.
 
     A table says of each pair whether it is met. It holds so many first tokens at once as fit
-    into 256 MB, so memory is bounded, and the corpus is read once for each such block.
+    into 128 MB, so memory is bounded, and the corpus is read once for each such block.
     """
     size = shards.vocab_size
     followed, continuations, histories = (np.zeros(size, dtype=np.int64) for _ in range(3))
