@@ -1,5 +1,6 @@
 """Spans: windows of contexts, labels in them, the best answer out of all of them, the head."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,6 +184,19 @@ def test_encoders_of_one_segment_type_are_refused():
     config = TransformerConfig(type_vocab_size=1, hidden_size=8, num_attention_heads=2)
     with pytest.raises(ConfigError, match="one segment type"):
         task().check(config, [question()], Learned())
+
+
+@pytest.mark.parametrize("positions", [5, 32, 128, 512])
+def test_what_a_model_of_few_positions_is_told_to_set_can_be_set(positions):
+    config = TransformerConfig(
+        max_position_embeddings=positions, hidden_size=8, num_attention_heads=2
+    )
+    theirs, _ = Span.from_theirs({}, positions)
+    theirs.check(config, [question()], Learned())
+    with pytest.raises(ConfigError, match="the model has positions for") as caught:
+        Span(max_length=513).check(config, [question()], Learned())
+    told = dict(re.findall(r"task\.(\w+)=(\d+)", str(caught.value)))
+    assert Span(**{name: int(value) for name, value in told.items()}).max_length == positions
 
 
 SCORE = st.integers(-4, 4).map(float) | st.just(-np.inf)

@@ -137,6 +137,14 @@ class Span(Task[Question]):
         trained: str = "The model was trained on",
     ) -> None:
         """Check that the encoder can take pairs of texts; see :meth:`Task.check`."""
+        most = config.max_position_embeddings
+        if self.max_length > most:
+            question, stride = _fitting(most)
+            raise ConfigError(
+                f"task.max_length is {self.max_length}, and the model has positions for {most} "
+                f"tokens. Set task.max_length={most}, task.max_question={question} and "
+                f"task.stride={stride}, or less."
+            )
         super().check(config, examples, learned, trained=trained)
         if config.type_vocab_size < 2:
             raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
@@ -154,7 +162,7 @@ class Span(Task[Question]):
         places = None
         if path is not None:
             places = self._places(examples, contexts)
-            for note in [*places.notes(path, self.misplaced), *self._too_long(places, path)]:
+            for note in places.notes(path, self.misplaced, self.max_answer):
                 say(note)
         return encode_questions(
             NAME,
@@ -169,17 +177,6 @@ class Span(Task[Question]):
 
     def _places(self, examples: Sequence[Question], contexts: Contexts) -> AnswerPlaces:
         return find_places(examples, contexts, self.misplaced, whole_words=self.whole_words)
-
-    def _too_long(self, places: AnswerPlaces, path: Path) -> list[str]:
-        """Return a line for answers that cannot be found as the settings are."""
-        sizes = [place[1] - place[0] + 1 for place in places.tokens if place is not None]
-        count = sum(size > self.max_answer for size in sizes)
-        if not count:
-            return []
-        return [
-            f"{path}: {count:,} of {len(sizes):,} answers are longer than task.max_answer, "
-            f"{self.max_answer} tokens, so they cannot be given (the longest has {max(sizes)})."
-        ]
 
     def build(
         self,
@@ -284,10 +281,15 @@ class Span(Task[Question]):
     def from_theirs(cls, values: dict[str, Any], max_length: int) -> tuple[Span, Learned]:
         """Return the task of a model that ``transformers`` saved: it always gives an answer."""
         length = min(cls.max_length, max_length)
-        question = min(cls.max_question, length // 4)
-        stride = min(cls.stride, length - question - 3)
+        question, stride = _fitting(length)
         task = cls(max_length=length, max_question=question, stride=stride)
         return task.resolve(is_plain=True), Learned()
+
+
+def _fitting(max_length: int) -> tuple[int, int]:
+    """Return for how many tokens of a question, and with which stride, such windows have room."""
+    question = min(Span.max_question, max_length // 4)
+    return question, min(Span.stride, (max_length - question - 2) // 2)
 
 
 def _encoded(judged: Judged[Question]) -> EncodedQuestions:

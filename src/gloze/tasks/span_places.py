@@ -42,8 +42,14 @@ class AnswerPlaces:
     first: str
     left_out: list[str]
 
-    def notes(self, path: Path, how: Misplaced) -> list[str]:
-        """Return a line for each thing that is wrong with the answers of a file."""
+    def notes(self, path: Path, how: Misplaced, max_tokens: int) -> list[str]:
+        """Return a line for each thing that is wrong with the answers of a file.
+
+        Args:
+            path: of the file.
+            how: misplaced answers were treated.
+            max_tokens: of an answer that can be given.
+        """
         lines = []
         if self.misplaced:
             taken = "and are taken there" if how == "search" else "but are not learned"
@@ -57,6 +63,13 @@ class AnswerPlaces:
                 f"{path}: of {len(self.left_out):,} of {len(self.tokens):,} questions no answer's "
                 f"place is known (the first: {self.left_out[0]}): left out of training and loss, "
                 "judged by the texts of their answers."
+            )
+        sizes = [place[1] - place[0] + 1 for place in self.tokens if place not in (None, NO_ANSWER)]
+        long = sum(size > max_tokens for size in sizes)
+        if long:
+            lines.append(
+                f"{path}: {long:,} of {len(sizes):,} answers are longer than task.max_answer, "
+                f"{max_tokens} tokens, so they cannot be given (the longest has {max(sizes)})."
             )
         return lines
 
