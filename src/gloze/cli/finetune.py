@@ -45,8 +45,7 @@ def finetune(
     Example: gloze finetune tagging --model runs/mini --train eng.train --dev eng.testa -o runs/ner
 
     Args:
-        task: classification (of single texts or pairs), tagging (a label for every word) or span
-            (an answer out of a text).
+        task: classification, regression, multilabel, tagging, span, choice or ranking.
         model: a model folder, ours or in Hugging Face layout, a run folder, or a hub name.
         train: labelled examples: TSV, CSV, JSONL or Parquet, for tagging CoNLL columns and more,
             for span SQuAD's JSON too; plain or compressed.
@@ -64,9 +63,7 @@ def finetune(
         seed: the first seed.
         init_embeddings: word vectors, word2vec's or GloVe's, to begin with for the tokens that
             are whole words; of as many numbers as the model's.
-        format: layout of the files: tsv, csv, jsonl, parquet, or GLUE's own: cola, sst2, mrpc,
-            qqp, mnli, qnli, rte, wnli; of tagging: conll, conllu, cws, jsonl, parquet, csv.
-        columns: names of your columns, like text_a=sentence,label=gold, or word=0,tag=3.
+        task: classification, regression, multilabel, tagging, span, choice or ranking.
         recipe: a TOML file, such as recipe.toml of an earlier run; by default one that suits the
             size of the model.
         settings: a change to the recipe, as path=value (training.learning_rate=1e-4,

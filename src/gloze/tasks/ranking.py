@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import numpy as np
 import torch.nn.functional as F
@@ -20,10 +20,10 @@ from gloze.nn.init import initialize
 from gloze.nn.parts import cross_entropy_of_parts
 from gloze.tasks.encoding import beginnings, lay_out, longest_first
 from gloze.tasks.learned import Judged, Learned, id2label
+from gloze.tasks.ranking_answers import CandidateAnswers, Ranked, columns_of
 from gloze.tasks.ranking_draws import DrawnCandidates, Loss
 from gloze.tasks.ranking_files import Query, RankingReader, ranking_reader
 from gloze.tasks.sequences import SequenceHead, SequenceTask
-from gloze.tasks.writing import TableAnswers
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,19 +38,6 @@ if TYPE_CHECKING:
 
 NAME: Final = "ranking"
 _NEGATIVES = 10
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """An answer.
-
-    Attributes:
-        order: the numbers of the candidates, from 0, the best first; of equal ones the earlier.
-        scores: of each candidate in the order of the input, higher is better.
-    """
-
-    order: tuple[int, ...]
-    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +59,9 @@ class Ranking(SequenceTask[Query]):
         cutoffs: of the figures ``mrr@k`` and ``ndcg@k``.
         metric: by which seeds are compared; ``auto`` is ``map``.
     """
+
+    # A query may have a thousand candidates.
+    AT_ONCE: ClassVar[int] = 1 << 8
 
     kind: Literal["ranking"] = NAME
     loss: Loss = "pointwise"
@@ -221,16 +211,16 @@ class Ranking(SequenceTask[Query]):
         """Return the task's own metric, MAP, MRR and NDCG."""
         return list(dict.fromkeys([self.metric, "map", "mrr", "ndcg"]))
 
-    def row(self, example: Any, answer: tuple[float, int]) -> dict[str, Any]:
-        """Return the columns ``predicted_score`` and ``predicted_rank``, from 1, of a candidate."""
-        return {"predicted_score": answer[0], "predicted_rank": answer[1]}
+    def row(self, example: Query, answer: Ranked) -> dict[str, Any]:
+        """Return the scores and ranks of all candidates of a query."""
+        return {f"{name}s": list(values) for name, values in columns_of(answer).items()}
 
     def writer(
         self, path: Path, layout: str | None = None, *, source: Path, force: bool = False
     ) -> AbstractContextManager[AnswerWriter]:
         """Return the writer of a table with a row for each candidate; see :meth:`Task.writer`."""
         self.check_layout(layout)
-        return CandidateAnswers.open(path, self.row, source=source, force=force)
+        return CandidateAnswers.open(path, source=source, force=force)
 
     def width(self, learned: Learned) -> int:
         """Return 1."""
@@ -258,25 +248,6 @@ def _as_query(asked: Any) -> Query:
             f"predict takes queries like (query, [candidate, candidate]), not {asked!r:.80}."
         )
     return Query(parts[0], tuple(texts))
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    row: dict[str, Any] | None
-    line: int
-
-
-class CandidateAnswers(TableAnswers):
-    """Writes the columns of each candidate, and its score and rank after them."""
-
-    def write(self, examples: Sequence[Any], answers: Sequence[Any]) -> None:
-        """Append the candidates of some queries."""
-        candidates, found = [], []
-        for query, answer in zip(examples, answers, strict=True):
-            ranks = {number: rank for rank, number in enumerate(answer.order, start=1)}
-            candidates += [_Candidate(row, query.line) for row in query.rows]
-            found += [(score, ranks[number]) for number, score in enumerate(answer.scores)]
-        super().write(candidates, found)
 
 
 class RankingHead(SequenceHead):

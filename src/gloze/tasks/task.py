@@ -71,6 +71,8 @@ class Task(Settings, ABC, Generic[E]):
     metric: str
     # The layouts that `writer` can write, the first by default.
     WRITES: ClassVar[tuple[str, ...]] = ("table",)
+    # How many examples `predict` holds at once.
+    AT_ONCE: ClassVar[int] = 1 << 14
 
     @abstractmethod
     def reader(

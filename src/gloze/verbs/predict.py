@@ -16,8 +16,6 @@ from gloze.core.progress import Progress, duration
 from gloze.tasks.encoded import lines_of_loss, shares
 from gloze.tasks.results import saved_best_seed
 
-_AT_ONCE = 1 << 14
-
 
 @dataclass(frozen=True)
 class PredictSummary:
@@ -105,7 +103,7 @@ def predict(
     writer = task.writer(output, to, source=data, force=force)
     done = 0
     with Progress("predict") as progress, writer as file:
-        while block := list(islice(examples, _AT_ONCE)):
+        while block := list(islice(examples, task.AT_ONCE)):
             judged = model.judge(block)
             answers = task.answers(judged)
             file.write(block, answers)
