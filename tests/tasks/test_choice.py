@@ -161,6 +161,7 @@ def test_missing_columns_are_named(tmp_path, content, message):
     [
         ({"a": 1}, r":1: a document like \[turns, "),
         ([["A: hi"], [{"question": "q"}], "id"], ":1: a document like"),
+        (["hi", [{"question": "q", "choice": ["a", "b"], "answer": "a"}], "id"], ":1: a document"),
         ([5, [{"question": "q", "choice": ["a", "b"], "answer": "a"}], "id"], ":1: a document"),
         ([["A"], [{"question": "q", "choice": ["a", "b"], "answer": "c"}], "id"], "'c' names none"),
         ([["A"], [{"question": 5, "choice": ["a", "b"], "answer": "a"}], "id"], "'question': a"),

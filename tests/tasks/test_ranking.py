@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from gloze.core.errors import ConfigError, DataError
 from gloze.data.collate import collate
+from gloze.metrics.ranking import ranking_figures
 from gloze.tasks.learned import Learned
 from gloze.tasks.model import read_task
 from gloze.tasks.ranking import Ranked, Ranking
@@ -75,6 +76,13 @@ def test_trec_qa_is_read_as_it_is(shared_data, file, queries, candidates):
     assert len(found) == queries
     assert sum(len(query.candidates) for query in found) == candidates
     assert not any("\r" in text for query in found for text in query.candidates)
+
+
+@pytest.mark.parametrize(("file", "judged"), [("dev.csv", 65), ("test.csv", 68)])
+def test_the_clean_queries_of_trec_qa_are_those_of_the_cleaned_set(shared_data, file, judged):
+    found = read(shared_data / "trecqa" / file, "trecqa")
+    grades = [np.array(query.relevance) for query in found]
+    assert ranking_figures(grades, grades, judged="clean")["judged"] == judged
 
 
 @pytest.mark.parametrize(
@@ -291,9 +299,11 @@ def test_answers_are_in_the_order_of_the_scores():
     assert (one, two) == pytest.approx(answer.scores[:2], abs=1e-5)
 
 
-def test_figures_say_how_many_queries_were_judged():
+def test_figures_say_how_many_queries_were_judged(capsys):
     raw = model().figures(QUERIES, HERE)
+    assert "4 of 4 queries judged (raw); 1 have no relevant" in capsys.readouterr().err
     clean = model(judged="clean").figures(QUERIES, HERE)
+    assert "2 of 4 queries judged (clean)" in capsys.readouterr().err
     assert (raw["queries"], raw["judged"], raw["convention"]) == (4, 4, "raw")
     assert (clean["judged"], clean["convention"]) == (2, "clean")
     assert clean["without_relevant"] == clean["without_irrelevant"] == 1

@@ -221,6 +221,8 @@ def _document_rows(path: Path, document: Literal["dialogue", "race"]) -> Iterato
 def _dialogue(value: Any) -> Iterator[dict[str, Any]]:
     """Yield the questions of a document of C3 (Sun et al. 2020) or DREAM (Sun et al. 2019)."""
     turns, questions, name = value
+    if not isinstance(turns, list):
+        raise TypeError
     for asked in questions:
         yield {
             "id": name,

@@ -75,7 +75,7 @@ class Multilabel(TextTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.threshold, float) and not 0 <= self.threshold <= 1:
+        if not isinstance(self.threshold, str) and not 0 <= self.threshold <= 1:
             raise ConfigError(f"task.threshold is {self.threshold}; it must be from 0 to 1.")
         if not self.separator:
             raise ConfigError("task.separator is empty; give the text between two labels.")

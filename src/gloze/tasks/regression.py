@@ -88,8 +88,9 @@ class Regression(TextTask):
     def targets(
         self, examples: Sequence[Example], learned: Learned, path: Path
     ) -> npt.NDArray[np.float32]:
-        """Return each example's number."""
-        return numbers_of(examples).astype(np.float32)
+        """Return each example's number, in deviations from the mean of training."""
+        mean, deviation = learned.values.get("scale", (0.0, 1.0))
+        return ((numbers_of(examples) - mean) / deviation).astype(np.float32)
 
     def build(
         self,
@@ -177,9 +178,7 @@ class Regressor(TextHead):
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
         """Return the summed squared error in deviations, and how many are off by under a half."""
-        mean, deviation = self.scale
-        wanted = (batch.labels[NAME].float() - mean) / deviation
-        error = super().scores(hidden_states, batch)[:, 0].float() - wanted
+        error = super().scores(hidden_states, batch)[:, 0].float() - batch.labels[NAME]
         return Mark(error.square().sum(), (error.detach().abs() < _NEAR).sum())
 
     def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "samples 1"]:

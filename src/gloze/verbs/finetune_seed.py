@@ -183,5 +183,7 @@ def _figures(job: Job, learner: Learner, objective: Objective, split: Split) -> 
         head=objective.head,
         rows=score_rows(scores, split.encoded, str(objective.head.rows_per)),
     )
-    figures = job.config.task.figures(judged, split.path)
-    return {name: figures[name] for name in ("loss", *job.config.task.shown(judged.learned))}
+    task = job.config.task
+    # With thresholds as they would be chosen now: it is by these figures that a training stops.
+    figures = task.figures(replace(judged, learned=task.tune(judged, split.path)), split.path)
+    return {name: figures[name] for name in ("loss", *task.shown(judged.learned))}
