@@ -161,7 +161,10 @@ def test_the_command_line_does_the_same(tuned, tmp_path, capsys):
 
 def test_the_model_card_and_the_page_name_the_task(tuned):
     assert tuned.task in (tuned.model / "README.md").read_text()
-    assert MAKERS[tuned.task][1] in (tuned.path / "report.html").read_text()
+    page = (tuned.path / "report.html").read_text()
+    assert MAKERS[tuned.task][1] in page
+    assert ("By label on dev" in page) == (tuned.task == "multilabel")
+    assert ("By options on dev" in page) == (tuned.task == "choice")
 
 
 @pytest.mark.parametrize("kind", ["regression", "ranking"])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gloze.tasks.results import FinetuneResult
 
 _MOST_LABELS = 30
+_PARTED = "by_"
 
 
 def write_finetune_report(result: FinetuneResult) -> None:
@@ -34,6 +35,12 @@ def write_finetune_report(result: FinetuneResult) -> None:
         sections.append(_figures(result, split))
         if "confusion" in result.best.figures[split] and len(result.labels) <= _MOST_LABELS:
             sections.append(_confusion(result, split))
+        figures = result.best.figures[split]
+        sections += [
+            _parts(split, name, own)
+            for name, own in figures.items()
+            if name.startswith(_PARTED) and own
+        ]
     sections += curves_from_metrics(result.best.path / "metrics.jsonl")
     write_report(result.report, f"gloze finetune {result.task}", sections)
 
@@ -46,6 +53,18 @@ def _figures(result: FinetuneResult, split: str) -> Table:
         heading=f"Figures on {split}",
         caption=f"{result.best.figures[split]['examples']:,} examples; the deviation is that of "
         "a sample (n - 1). All figures are in results.json.",
+    )
+
+
+def _parts(split: str, name: str, parts: dict[str, dict[str, float]]) -> Table:
+    """Return figures of parts, such as each label's own."""
+    by = name.removeprefix(_PARTED)
+    columns = list(next(iter(parts.values())))
+    return Table(
+        columns=(by, *columns),
+        rows=[(part, *(own[column] for column in columns)) for part, own in parts.items()],
+        heading=f"By {by} on {split}",
+        caption="Of the best seed.",
     )
 
 
