@@ -63,7 +63,10 @@ def finetune(
         seed: the first seed.
         init_embeddings: word vectors, word2vec's or GloVe's, to begin with for the tokens that
             are whole words; of as many numbers as the model's.
-        task: classification, regression, multilabel, tagging, span, choice or ranking.
+        format: layout of the files: tsv, csv, jsonl, parquet, or a data set's own: GLUE's cola,
+            sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli; goemotions; swag, codah, siqa,
+            storycloze, c3, dream, race; trecqa, wikiqa; of tagging conll, conllu, cws.
+        columns: names of your columns, like text_a=sentence,label=gold, or word=0,tag=3.
         recipe: a TOML file, such as recipe.toml of an earlier run; by default one that suits the
             size of the model.
         settings: a change to the recipe, as path=value (training.learning_rate=1e-4,
