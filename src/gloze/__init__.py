@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gloze.recipes import load_recipe
     from gloze.text.read import ReadOptions
     from gloze.tokenizers import TokenizerConfig, load_tokenizer
+    from gloze.verbs.convert import convert
     from gloze.verbs.encode import encode
     from gloze.verbs.evaluate import evaluate
     from gloze.verbs.export import export
@@ -48,6 +49,7 @@ __all__ = [
     "TokenizerConfig",
     "WriteError",
     "__version__",
+    "convert",
     "encode",
     "evaluate",
     "export",
@@ -76,6 +78,7 @@ _PLACES = {
     "StoppedError": "gloze.core.errors:StoppedError",
     "TokenizerConfig": "gloze.tokenizers:TokenizerConfig",
     "WriteError": "gloze.core.errors:WriteError",
+    "convert": "gloze.verbs.convert:convert",
     "encode": "gloze.verbs.encode:encode",
     "evaluate": "gloze.verbs.evaluate:evaluate",
     "export": "gloze.verbs.export:export",

@@ -1,13 +1,15 @@
 """Saving and loading, whole or not at all: training checkpoints and model folders."""
 
+from gloze.checkpoint.find import find_model
 from gloze.checkpoint.model import (
     Parts,
-    find_model,
     load,
     load_parts,
     load_task,
     save_model,
+    write_model,
 )
+from gloze.checkpoint.sources import weights_of
 from gloze.checkpoint.start import start_from, with_dropout, with_tokenizer
 from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
 
@@ -22,6 +24,8 @@ __all__ = [
     "save_model",
     "save_tensors",
     "start_from",
+    "weights_of",
     "with_dropout",
     "with_tokenizer",
+    "write_model",
 ]

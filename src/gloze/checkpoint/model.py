@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gloze.checkpoint.store import load_tensors, save_tensors
+from gloze.checkpoint.find import CONFIG, WEIGHTS, config_of, find_model
+from gloze.checkpoint.sources import Weights, read_weights
+from gloze.checkpoint.store import save_tensors
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
-from gloze.core.files import new_folder, read_json
+from gloze.core.files import new_folder
 from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.core.ranks import ranks
 from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
 from gloze.inference.model import Model
-from gloze.interop.huggingface import from_their_config, to_ours, to_their_config, to_theirs
+from gloze.interop.huggingface import from_their_config, to_their_config, to_theirs
+from gloze.interop.sentence_transformers import read_vectors
 from gloze.objectives import OBJECTIVES
 from gloze.tasks.model import TaskModel, build_head, read_task
-from gloze.tasks.results import saved_best_seed
 from gloze.tokenizers import load_tokenizer
 from gloze.training.distributed import whole_weights
 
@@ -97,16 +99,39 @@ def save_model(
     if not ranks().is_first:
         return
     with new_folder(folder, force=force) as temporary:
-        save_tensors(to_theirs(weights), temporary / "model.safetensors")
-        text = json.dumps({**config, **(extra or {})}, indent=2, ensure_ascii=False)
-        (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
-        tokenizer.save(temporary, max_length=encoder.config.max_position_embeddings)
-        (temporary / "README.md").write_text(card, encoding="utf-8")
+        write_model(temporary, weights, {**config, **(extra or {})}, tokenizer, card)
         write_manifest(temporary)
 
 
-def load_parts(path: str | Path) -> Parts:
-    """Read a model folder of ours or of Hugging Face, or a model from a hub by its name.
+def write_model(
+    folder: Path,
+    tensors: dict[str, Tensor],
+    config: dict[str, Any],
+    tokenizer: Tokenizer,
+    card: str,
+) -> None:
+    """Write the files of a model in Hugging Face layout.
+
+    Args:
+        folder: an empty one.
+        tensors: under our names.
+        config: what ``config.json`` is to hold.
+        tokenizer: goes into the folder too.
+        card: text of ``README.md``.
+    """
+    save_tensors(to_theirs(tensors), folder / WEIGHTS)
+    text = json.dumps(config, indent=2, ensure_ascii=False)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    tokenizer.save(folder, max_length=config["max_position_embeddings"])
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def load_parts(path: str | Path, *, cased: bool | None = None) -> Parts:
+    """Read a model folder: ours, of Hugging Face or of Google; or a model from a hub by its name.
+
+    Args:
+        path: a folder, a run, or a name, see :func:`gloze.checkpoint.find.find_model`.
+        cased: whether a ``vocab.txt`` keeps capitals; as the files beside it say if None.
 
     Raises:
         ConfigError: if there is no such folder, and no hub model of that name can be had.
@@ -115,19 +140,15 @@ def load_parts(path: str | Path) -> Parts:
     folder = find_model(path)
     if (folder / "manifest.json").exists():
         verify_manifest(folder)
-    config = read_json(folder / "config.json")
-    if not isinstance(config, dict):
-        raise DataError("not a model configuration.", path=folder / "config.json")
-    sizes, vocab_size = from_their_config(config, folder / "config.json")
-    weights = folder / "model.safetensors"
-    tensors, unknown = to_ours(load_tensors(weights))
-    tokenizer = load_tokenizer(folder)
-    _check_sizes(sizes, vocab_size, tokenizer, tensors, weights)
+    found = read_weights(folder, cased=cased)
+    sizes, vocab_size = from_their_config(found.config, config_of(folder))
+    tokenizer = load_tokenizer(folder, cased=cased)
+    _check_sizes(sizes, vocab_size, tokenizer, found)
     encoder = TransformerEncoder(sizes, vocab_size)
     prefix = "encoder."
-    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    _load(encoder, own, str(weights), may_lack=("pooler.",))
-    return Parts(encoder, tokenizer, tensors, config, unknown)
+    own = {k.removeprefix(prefix): v for k, v in found.tensors.items() if k.startswith(prefix)}
+    _load(encoder, own, str(found.path), may_lack=("pooler.",))
+    return Parts(encoder, tokenizer, found.tensors, found.config, found.unknown)
 
 
 def load(path: str | Path, *, precision: Precision = "float32", device: str = "cpu") -> Model:
@@ -152,7 +173,8 @@ def load(path: str | Path, *, precision: Precision = "float32", device: str = "c
         head = config().build(parts.encoder, parts.tokenizer).head
         if parts.load_head(name, head):
             heads[name] = head.to(where)
-    return Model(parts.encoder.to(where), parts.tokenizer, heads, precision)
+    vectors = read_vectors(find_model(path))
+    return Model(parts.encoder.to(where), parts.tokenizer, heads, precision, vectors)
 
 
 def load_task(path: str | Path) -> TaskModel:
@@ -163,7 +185,7 @@ def load_task(path: str | Path) -> TaskModel:
         DataError: if it is of no task we know, or a file is missing, broken, or does not fit.
     """
     parts = load_parts(path)
-    where = find_model(path) / "config.json"
+    where = config_of(find_model(path))
     most = min(512, parts.encoder.config.max_position_embeddings)
     task, learned, readout = read_task(parts.config, most, where)
     weights = parts.tensors.get(f"heads.{task.kind}.output.weight")
@@ -180,45 +202,19 @@ def load_task(path: str | Path) -> TaskModel:
     return TaskModel(parts.encoder, head, parts.tokenizer, task, learned, readout)
 
 
-def find_model(path: str | Path) -> Path:
-    """Return the model folder that a path, a run folder or a hub name stands for.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    folder = Path(path)
-    of_seed = folder / f"seed-{saved_best_seed(folder)}" / "model"
-    for candidate in (folder, folder / "model", of_seed):
-        if (candidate / "config.json").is_file():
-            return candidate
-    if folder.exists() or len(folder.parts) > 2 or folder.is_absolute():
-        raise ConfigError(f"{path} holds no model: there is no config.json in it.")
-    try:
-        from huggingface_hub import snapshot_download
-
-        patterns = ["config.json", "model.safetensors", "*token*.json", "vocab.txt"]
-        return Path(snapshot_download(str(path), allow_patterns=patterns))
-    except (ImportError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(
-            f"{path}: no such folder, and no hub model of that name can be had ({reason})"
-        ) from error
-
-
 def _check_sizes(
     sizes: TransformerConfig,
     vocab_size: int,
     tokenizer: Tokenizer,
-    tensors: dict[str, Tensor],
-    weights: Path,
+    found: Weights,
 ) -> None:
     """Compare before memory is taken: a false size in config.json must not cost gigabytes."""
-    table = tensors.get("encoder.embeddings.token_embeddings.weight")
+    weights, says = found.path, f"{config_of(found.path.parent).name} says"
+    table = found.tensors.get("encoder.embeddings.token_embeddings.weight")
     if table is None or tuple(table.shape) != (vocab_size, sizes.hidden_size):
         shape = None if table is None else tuple(table.shape)
         raise DataError(
-            f"token embeddings of shape {shape}, and config.json says "
-            f"{(vocab_size, sizes.hidden_size)}.",
+            f"token embeddings of shape {shape}, and {says} {(vocab_size, sizes.hidden_size)}.",
             path=weights,
         )
     if tokenizer.vocab_size > vocab_size:
@@ -226,10 +222,10 @@ def _check_sizes(
             f"the tokenizer has {tokenizer.vocab_size} entries and the model {vocab_size}.",
             path=weights.parent,
         )
-    layers = {name.split(".")[2] for name in tensors if name.startswith("encoder.layers.")}
+    layers = {name.split(".")[2] for name in found.tensors if name.startswith("encoder.layers.")}
     if len(layers) != sizes.num_hidden_layers:
         raise DataError(
-            f"{len(layers)} layers, and config.json says {sizes.num_hidden_layers}.", path=weights
+            f"{len(layers)} layers, and {says} {sizes.num_hidden_layers}.", path=weights
         )
 
 

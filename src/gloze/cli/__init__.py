@@ -41,6 +41,7 @@ VERBS = {
     "fill": "Fill the blanks of a text.",
     "neighbors": "Find the occurrences nearest to a word in its sentence, and the nearest tokens.",
     "inspect": "Say what a model is, write its embedding tables, judge its layers.",
+    "convert": "Write a model in the layout that other software reads.",
     "export": "Export an encoder, with its pooling or its task, as an ONNX graph.",
 }
 # What torchrun may start.

@@ -16,7 +16,7 @@ def export(
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     precision: Literal["float32", "int8"] = "float32",
-    pooling: Literal["mean", "cls"] | None = None,
+    pooling: Literal["mean", "cls", "max"] | None = None,
     texts: Path | None = None,
     force: bool = False,
 ) -> ExportResult:
@@ -33,8 +33,8 @@ def export(
         output: the folder to write: the graph, the tokenizer, export.json.
         precision: of the graph. In int8 a vector agrees with the model's at a cosine of 0.98 at
             least, and 98% of answers are the same, or nothing is written.
-        pooling: the mean of all tokens' last hidden states, or that of [CLS]; mean if the model
-            has no task.
+        pooling: the mean of all tokens' last hidden states, that of [CLS], or the largest of each
+            number; if the model has no task as it says, else mean.
         texts: to compare on, one a line, or examples as the task reads them; sentences of the
             standard library's documentation by default. 8 bits are judged by them: give your own.
         force: replace an export in the folder.

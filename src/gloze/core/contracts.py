@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -59,7 +59,13 @@ class Encoder(Protocol):
     """
 
     output_size: int
+    layer_norm_eps: float
     gradient_checkpointing: bool
+
+    @property
+    def gelu(self) -> Literal["none", "tanh"]:
+        """How GELU is computed: by the error function, or by tanh."""
+        ...
 
     @property
     def token_embeddings(self) -> nn.Embedding:

@@ -17,7 +17,7 @@ from gloze.nn.init import initialize, start_local
 from gloze.nn.layout import Layout
 from gloze.nn.remade import call_remade
 from gloze.nn.rows import round_up_rows
-from gloze.nn.transformer_layer import TransformerLayer
+from gloze.nn.transformer_layer import Gelu, TransformerLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class TransformerConfig(Settings):
             ``matching`` lets half of these heads look at the same word elsewhere, which tells
             what two texts share.
         layer_norm_eps: added to variances.
+        hidden_act: ``gelu`` is by the error function, as in the first release and everywhere
+            since; ``gelu_new`` its approximation with tanh, as in Google's later code.
         direction: what a token may look at.
     """
 
@@ -54,6 +56,7 @@ class TransformerConfig(Settings):
     initializer_range: float = 0.02
     initialization: Literal["published", "local", "matching"] = "published"
     layer_norm_eps: float = 1e-12
+    hidden_act: Literal["gelu", "gelu_new"] = "gelu"
     direction: Literal["bidirectional", "left_to_right", "right_to_left"] = "bidirectional"
 
     def __post_init__(self) -> None:
@@ -135,6 +138,7 @@ class TransformerEncoder(nn.Module):
 
     Attributes:
         output_size: numbers in each hidden state.
+        gelu: of its layers, and of heads that are made like them.
         pooler: for heads that judge a whole sequence; part of BERT's encoder on disk.
         gradient_checkpointing: whether training keeps of each layer its input alone.
     """
@@ -143,7 +147,8 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.vocab_size = vocab_size
-        self.output_size = config.hidden_size
+        self.output_size, self.layer_norm_eps = config.hidden_size, config.layer_norm_eps
+        self.gelu: Gelu = "tanh" if config.hidden_act == "gelu_new" else "none"
         self.gradient_checkpointing = False
         self.embeddings = BertEmbeddings(
             vocab_size=vocab_size,
@@ -161,6 +166,7 @@ class TransformerEncoder(nn.Module):
                 hidden_dropout_prob=config.hidden_dropout_prob,
                 attention_probs_dropout_prob=config.attention_probs_dropout_prob,
                 layer_norm_eps=config.layer_norm_eps,
+                gelu=self.gelu,
             )
             for _ in range(config.num_hidden_layers)
         ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from gloze.core.devices import float32_products, uses_bfloat16
 from gloze.core.errors import ConfigError, DataError
@@ -17,7 +18,7 @@ from gloze.core.memory import keep_freed_memory
 from gloze.inference.batches import batches
 from gloze.inference.features import FeatureConfig, iterate_features
 from gloze.nn.packed import pack
-from gloze.nn.pooling import Pooling, first_of_sequence, mean_of_sequence
+from gloze.nn.pooling import POOLS, Pooling, TextVectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,6 +62,7 @@ class Model:
         heads: by the name of their objective.
         precision: ``float32``; ``bfloat16``, which takes half the memory; ``auto``, which is
             bf16 where the hardware is fast at it.
+        vectors: how :meth:`encode` makes a vector of a text where nothing else is asked for.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Model:
         tokenizer: Tokenizer,
         heads: dict[str, nn.Module],
         precision: Precision = "float32",
+        vectors: TextVectors | None = None,
     ) -> None:
+        self.vectors = vectors or TextVectors()
         self.device = next(encoder.parameters()).device
         self.dtype = torch.bfloat16 if uses_bfloat16(self.device, precision) else torch.float32
         self.encoder, self.tokenizer = encoder.eval().to(self.dtype), tokenizer
@@ -88,14 +92,23 @@ class Model:
         """Tokens of a batch that suit the device."""
         return _TOKENS_ON_CPU if self.device.type == "cpu" else _TOKENS_ON_GPU
 
-    def encode(self, texts: Sequence[str], *, pooling: Pooling = "mean") -> npt.NDArray[np.float32]:
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        pooling: Pooling | None = None,
+        normalize: bool | None = None,
+    ) -> npt.NDArray[np.float32]:
         """Return a vector for each text, [texts, hidden_size], in their order.
 
-        Texts over :attr:`max_length` tokens are cut there.
+        A folder of sentence-transformers says how, and gets the vectors it gives there.
+        Texts over :attr:`max_length` tokens, or over its bound, are cut there.
 
         Args:
             texts: of any length, in any order.
-            pooling: the mean of all tokens' last hidden states, or that of [CLS].
+            pooling: ``mean`` of all tokens' last hidden states, ``cls``, that of [CLS], or ``max``,
+                the largest of each number; ``mean`` if the folder does not say.
+            normalize: to a length of 1; not if the folder does not say.
         """
         if isinstance(texts, str):
             raise ConfigError("encode takes a list of texts; put the text into a list.")
@@ -103,10 +116,12 @@ class Model:
             if not isinstance(text, str):
                 raise ConfigError(f"encode takes texts, not {text!r:.80}.")
         vectors = np.zeros((len(texts), self.encoder.output_size), dtype=np.float32)
-        pool = mean_of_sequence if pooling == "mean" else first_of_sequence
+        pool = POOLS[pooling or self.vectors.pooling]
+        normalize = self.vectors.normalize if normalize is None else normalize
         for chosen, batch in batches(self.sequences(texts), max_tokens=self.tokens_at_once):
             hidden = self.hidden_states(batch)[-1]
-            vectors[chosen] = pool(hidden, batch.to(hidden.device)).float().cpu().numpy()
+            pooled = pool(hidden, batch.to(hidden.device)).float()
+            vectors[chosen] = (F.normalize(pooled) if normalize else pooled).cpu().numpy()
         return vectors
 
     def features(
@@ -146,13 +161,17 @@ class Model:
             long=long, stride=stride,
         )  # fmt: skip
         found = list(iterate_features(self, texts, config))
-        self._warn_of_cut(sum(each.left_out > 0 for each in found), len(found), stacklevel=3)
+        cut = sum(each.left_out > 0 for each in found)
+        self._warn_of_cut(cut, len(found), self.max_length, stacklevel=3)
         return found
 
     def sequences(self, texts: Sequence[str]) -> list[Ints]:
         """Return the token ids of each text between [CLS] and [SEP], cut at the longest length."""
+        if self.vectors.prompt:
+            texts = [self.vectors.prompt + text for text in texts]
         ids, lengths = self.tokenizer.encode(texts)
-        sizes, room = lengths.tolist(), self.max_length - 2
+        longest = min(self.max_length, self.vectors.max_length or self.max_length)
+        sizes, room = lengths.tolist(), longest - 2
         sequences, start = [], 0
         for size in sizes:
             kept = min(size, room)
@@ -161,14 +180,15 @@ class Model:
             sequence[1:-1] = ids[start : start + kept]
             sequences.append(sequence)
             start += size
-        self._warn_of_cut(sum(size > room for size in sizes), len(texts), stacklevel=4)
+        cut = sum(size > room for size in sizes)
+        self._warn_of_cut(cut, len(texts), longest, stacklevel=4)
         return sequences
 
-    def _warn_of_cut(self, cut: int, texts: int, stacklevel: int) -> None:
+    def _warn_of_cut(self, cut: int, texts: int, longest: int, stacklevel: int) -> None:
         if cut:
             warnings.warn(
-                f"{cut:,} of {texts:,} texts were cut at {self.max_length} tokens, the most "
-                "this model has positions for.",
+                f"{cut:,} of {texts:,} texts were cut at {longest} tokens, the most this model "
+                "takes.",
                 stacklevel=stacklevel,
             )
 

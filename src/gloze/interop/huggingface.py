@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -36,21 +36,34 @@ _REST = [
     ("heads.mlm.transform.2", "cls.predictions.transform.LayerNorm"),
     ("heads.mlm.output", "cls.predictions"),
     ("heads.nsp.output", "cls.seq_relationship"),
-    ("heads.classification.output", "classifier"),
+    ("heads.span.output", "qa_outputs"),
 ]
 # What stands before the name of a weight they have no place for, such as those of a readout.
 _OWN = "gloze."
 _OURS, _THEIRS = dict(_REST), {theirs: ours for ours, theirs in _REST}
+_SCORER = "classifier"
+# Not under the name of the encoder, even where that has none.
+_BESIDE = ("cls.", "classifier.", "qa_outputs.", _OWN)
+# Every other task's head: which of them it is, the folder's class says.
+_SCORED = ("classification", "multilabel", "regression", "ranking", "tagging", "choice")
+# Of heads of pre-training, the class that has them.
+_PRETRAINED = {
+    frozenset({"mlm", "nsp"}): "BertForPreTraining",
+    frozenset({"mlm"}): "BertForMaskedLM",
+    frozenset({"nsp"}): "BertForNextSentencePrediction",
+}
 _LAYER_OURS, _LAYER_THEIRS = dict(_LAYER), {theirs: ours for ours, theirs in _LAYER}
 # Written by older versions, or copies of weights stored elsewhere.
 _OLD = [
     (re.compile(r"LayerNorm\.gamma$"), "LayerNorm.weight"),
     (re.compile(r"LayerNorm\.beta$"), "LayerNorm.bias"),
 ]
-_COPIES = {
-    "bert.embeddings.position_ids",
-    "cls.predictions.decoder.weight",
-    "cls.predictions.decoder.bias",
+_COPIES = {"bert.embeddings.position_ids", "cls.predictions.decoder.weight"}
+_BIAS, _BIAS_COPY = "cls.predictions.bias", "cls.predictions.decoder.bias"
+_ACTS: dict[str, Literal["gelu", "gelu_new"]] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_new",
 }
 
 _SIZES = (
@@ -68,19 +81,32 @@ _SIZES = (
 
 
 def their_names(name: str) -> list[str]:
-    """Return Hugging Face's names of a weight of ours; of several it is the parts, in order."""
+    """Return Hugging Face's names of a weight of ours; of several it is the parts, in order.
+
+    What a head of ours has and theirs has not keeps its name.
+    """
     stem, _, last = name.rpartition(".")
     if layer := re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)", stem):
         theirs = _APART if layer[2] == _JOINED else (_LAYER_OURS[layer[2]],)
         return [f"bert.encoder.layer.{layer[1]}.{each}.{last}" for each in theirs]
-    return [f"{_OURS[stem]}.{last}" if stem in _OURS else _OWN + name]
+    if stem in _OURS:
+        return [f"{_OURS[stem]}.{last}"]
+    is_scorer = stem.removeprefix("heads.").removesuffix(".output") in _SCORED
+    return [f"{_SCORER}.{last}" if is_scorer else _OWN + name]
 
 
-def our_name(name: str) -> str | None:
-    """Return our name of a weight of theirs; None if we have no such weight."""
+def our_name(name: str, head: str = "classification") -> str | None:
+    """Return our name of a weight of theirs; None if we have no such weight.
+
+    Args:
+        name: of theirs.
+        head: the kind of task whose ``classifier`` is.
+    """
     if name.startswith(_OWN):
         return name.removeprefix(_OWN)
     stem, _, last = name.rpartition(".")
+    if stem == _SCORER:
+        return f"heads.{head}.output.{last}"
     if layer := re.fullmatch(r"bert\.encoder\.layer\.(\d+)\.(.+)", stem):
         own = _JOINED if layer[2] in _APART else _LAYER_THEIRS.get(layer[2])
         return own and f"encoder.layers.{layer[1]}.{own}.{last}"
@@ -97,21 +123,30 @@ def to_theirs(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def to_ours(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+def to_ours(
+    tensors: dict[str, Tensor], head: str = "classification"
+) -> tuple[dict[str, Tensor], list[str]]:
     """Return a BERT's weights under our names, and the names we have no place for.
 
     Also read: weights of a bare encoder (without ``bert.``) and names of older versions. Where a
     weight of ours is several of theirs and one of these is missing, the shape will not fit.
+
+    Args:
+        tensors: under their names.
+        head: the kind of task whose ``classifier`` is.
     """
     prefix = "" if any(name.startswith("bert.") for name in tensors) else "bert."
     named: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        full = name if name.startswith(("cls.", "classifier.", _OWN)) else prefix + name
+        full = name if name.startswith(_BESIDE) else prefix + name
         for pattern, new in _OLD:
             full = pattern.sub(new, full)
         if full not in _COPIES:
             named[full] = tensor
-    known = {own: their_names(own) for name in named if (own := our_name(name)) is not None}
+    copy = named.pop(_BIAS_COPY, None)
+    if copy is not None:
+        named.setdefault(_BIAS, copy)
+    known = {own: their_names(own) for name in named if (own := our_name(name, head)) is not None}
     found = {}
     for own, names in known.items():
         parts = [named[name] for name in names if name in named]
@@ -125,26 +160,21 @@ def to_their_config(
 ) -> dict[str, Any]:
     """Return what ``config.json`` holds, so that ``transformers`` picks the right class.
 
+    With the head of a task the class is for that to say.
+
     Raises:
         ConfigError: if Hugging Face's BERT cannot compute what this encoder computes.
     """
     if config.direction != "bidirectional":
         raise ConfigError(f"A BERT folder cannot hold a {config.direction} encoder.")
-    if "classification" in heads:
-        architecture = "BertForSequenceClassification"
-    elif heads >= {"mlm", "nsp"}:
-        architecture = "BertForPreTraining"
-    else:
-        names = {"mlm": "BertForMaskedLM", "nsp": "BertForNextSentencePrediction"}
-        architecture = next((names[head] for head in names if head in heads), "BertModel")
     return {
-        "architectures": [architecture],
+        "architectures": [_PRETRAINED.get(frozenset(heads), "BertModel")],
         "model_type": "bert",
         "vocab_size": vocab_size,
         **{name: getattr(config, name) for name in _SIZES},
         # Unknown to transformers, which keeps it: a control with random weights starts alike.
         "initialization": config.initialization,
-        "hidden_act": "gelu",
+        "hidden_act": config.hidden_act,
         "pad_token_id": pad_id,
         "position_embedding_type": "absolute",
         "tie_word_embeddings": True,
@@ -162,9 +192,9 @@ def from_their_config(values: dict[str, Any], path: Path) -> tuple[TransformerCo
     kind = values.get("model_type", "bert")
     if kind != "bert":
         raise DataError(f"model_type {kind!r}: only bert can be loaded.", path=path)
-    if values.get("hidden_act", "gelu") != "gelu":
-        act = values["hidden_act"]
-        raise DataError(f"hidden_act {act!r}: only gelu can be computed.", path=path)
+    act = values.get("hidden_act", "gelu")
+    if not isinstance(act, str) or act not in _ACTS:
+        raise DataError(f"hidden_act {act!r}: only {', '.join(_ACTS)} can be computed.", path=path)
     if values.get("position_embedding_type", "absolute") != "absolute" or values.get("is_decoder"):
         raise DataError("only bidirectional encoders with absolute positions load.", path=path)
     known = {name: values[name] for name in _SIZES if name in values}
@@ -179,6 +209,6 @@ def from_their_config(values: dict[str, Any], path: Path) -> tuple[TransformerCo
     if values.get("initialization") in ("local", "matching"):
         known["initialization"] = values["initialization"]
     try:
-        return TransformerConfig(**known), values["vocab_size"]
+        return TransformerConfig(hidden_act=_ACTS[act], **known), values["vocab_size"]
     except ConfigError as error:
         raise DataError(str(error), path=path) from error

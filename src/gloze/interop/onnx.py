@@ -123,6 +123,8 @@ class _Encoder(nn.Module):
 def _pooled(hidden: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:
     if pooling == "cls":
         return hidden[:, 0]
+    if pooling == "max":
+        return hidden.masked_fill(attention_mask[:, :, None] == 0, float("-inf")).amax(1)
     share = attention_mask[:, :, None].to(hidden.dtype)
     return (hidden * share).sum(1) / share.sum(1)
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gloze.nn.attention import Mixing
 from gloze.nn.layout import Layout
-from gloze.nn.transformer_layer import TransformerLayer
+from gloze.nn.transformer_layer import Gelu, TransformerLayer
 
 
 class PackedLinear(nn.Module):
@@ -34,10 +34,12 @@ class PackedLinear(nn.Module):
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._packed, self._bias, "none", [], "")
         return y
 
-    def gelu(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
+    def gelu(
+        self, x: Float[Tensor, "rows inputs"], approximate: Gelu
+    ) -> Float[Tensor, "rows outputs"]:
         """Return GELU of what the layer returns."""
         y: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._packed, self._bias, "gelu", [], "none"
+            x, self._packed, self._bias, "gelu", [], approximate
         )
         return y
 
@@ -60,7 +62,7 @@ class PackedLayer(nn.Module):
     def __init__(self, layer: TransformerLayer) -> None:
         super().__init__()
         attention = layer.attention
-        self._mixing = Mixing(0.0).forward
+        self._mixing, self._gelu = Mixing(0.0).forward, layer.gelu
         self._heads = (3, attention.num_attention_heads, attention.head_size)
         dense = (attention.query_key_value, attention.output, layer.intermediate, layer.output)
         self._dense = [PackedLinear(linear) for linear in dense]
@@ -78,7 +80,7 @@ class PackedLayer(nn.Module):
         joined = query_key_value.forward(hidden).view(-1, *self._heads)
         hidden = output.add(self._mixing(joined, layout), hidden)
         hidden = F.layer_norm(hidden, *after_attention)
-        return F.layer_norm(down.add(up.gelu(hidden), hidden), *after_all)
+        return F.layer_norm(down.add(up.gelu(hidden, self._gelu), hidden), *after_all)
 
 
 def pack(module: nn.Module) -> None:
@@ -111,7 +113,8 @@ def _can_pack(dtype: torch.dtype) -> bool:
             packed, plain = PackedLinear(linear), linear(x)
             pairs = [
                 (packed(x), plain),
-                (packed.gelu(x), F.gelu(plain)),
+                (packed.gelu(x, "none"), F.gelu(plain)),
+                (packed.gelu(x, "tanh"), F.gelu(plain, approximate="tanh")),
                 (packed.add(x, other), plain + other),
             ]
     except (AttributeError, RuntimeError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Float
@@ -10,8 +11,28 @@ from torch import Tensor
 
 from gloze.core.batch import Batch
 
-# The mean of all tokens' vectors, or the first token's, that of [CLS].
-Pooling = Literal["mean", "cls"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# The mean of all tokens' vectors; the first token's, that of [CLS]; the largest of each number.
+Pooling = Literal["mean", "cls", "max"]
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """How one vector is made of a text.
+
+    Attributes:
+        pooling: of the tokens' last hidden states.
+        normalize: to a length of 1.
+        max_length: most tokens with [CLS] and [SEP]; as many as there are positions if None.
+        prompt: set before every text.
+    """
+
+    pooling: Pooling = "mean"
+    normalize: bool = False
+    max_length: int | None = None
+    prompt: str = ""
 
 
 def first_of_sequence(
@@ -29,3 +50,18 @@ def mean_of_sequence(
         return hidden.float().mean(0, keepdim=True)
     lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
     return torch.segment_reduce(hidden.float(), "mean", lengths=lengths, axis=0)
+
+
+def max_of_sequence(
+    hidden: Float[Tensor, "tokens hidden"], batch: Batch
+) -> Float[Tensor, "sequences hidden"]:
+    """Return the largest of each number over each sequence's tokens, [CLS] and [SEP] counted in."""
+    lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
+    return torch.segment_reduce(hidden.float(), "max", lengths=lengths, axis=0)
+
+
+POOLS: dict[Pooling, Callable[[Tensor, Batch], Tensor]] = {
+    "mean": mean_of_sequence,
+    "cls": first_of_sequence,
+    "max": max_of_sequence,
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +13,9 @@ from gloze.nn.dropout import Dropout
 from gloze.nn.layout import Layout
 from gloze.nn.precision import as_products
 from gloze.nn.remade import use_remade
+
+# By the error function, or by its approximation with tanh (Hendrycks and Gimpel 2016, 2).
+Gelu = Literal["none", "tanh"]
 
 
 class TransformerLayer(nn.Module):
@@ -28,8 +33,10 @@ class TransformerLayer(nn.Module):
         hidden_dropout_prob: float,
         attention_probs_dropout_prob: float,
         layer_norm_eps: float,
+        gelu: Gelu = "none",
     ) -> None:
         super().__init__()
+        self.gelu = gelu
         self.attention = SelfAttention(
             hidden_size=hidden_size,
             num_attention_heads=num_attention_heads,
@@ -48,5 +55,5 @@ class TransformerLayer(nn.Module):
         mixed = self.dropout(self.attention(hidden, layout))
         hidden = as_products(self.attention_norm(hidden + mixed))
         inner = self.intermediate(hidden)
-        changed = use_remade(lambda: F.gelu(inner), self.output)
+        changed = use_remade(lambda: F.gelu(inner, approximate=self.gelu), self.output)
         return as_products(self.output_norm(hidden + self.dropout(changed)))

@@ -195,7 +195,9 @@ class MaskedLM(nn.Module):
         super().__init__()
         size = encoder.output_size
         self.transform = nn.Sequential(
-            nn.Linear(size, size), nn.GELU(), nn.LayerNorm(size, eps=1e-12)
+            nn.Linear(size, size),
+            nn.GELU(encoder.gelu),
+            nn.LayerNorm(size, eps=encoder.layer_norm_eps),
         )
         initialize(self.transform, initializer_range)
         self.output = TokenOutput(tied_to=encoder.token_embeddings)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gloze.config.run import RunConfig
 from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.core.errors import ConfigError, nearest
+from gloze.interop.google_bert import SMALL_LAYERS, SMALL_SIZES, size_name
 from gloze.recipes import transformer
 from gloze.recipes.changes import CHANGES
 
@@ -24,7 +26,13 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "bert-large": transformer.bert_large,
     "bert-large-lamb": transformer.bert_large_lamb,
 }
-__all__ = ["CHANGED", "CHANGES", "RECIPES", "load_recipe"]
+# By Google's names of sizes.
+SIZES: dict[str, Callable[[], RunConfig]] = {
+    size_name(layers, hidden): partial(transformer.google_size, layers, hidden)
+    for layers in SMALL_LAYERS
+    for hidden in SMALL_SIZES
+}
+__all__ = ["CHANGED", "CHANGES", "RECIPES", "SIZES", "load_recipe"]
 
 # What a change without a system is made to: the paper's.
 CHANGED = "bert-base"
@@ -57,14 +65,15 @@ def load_recipe(
 def _named(name: str) -> RunConfig:
     first, *rest = name.split("+")
     system, changes = (CHANGED, [first, *rest]) if first in CHANGES else (first, rest)
-    if system not in RECIPES:
-        known = [*RECIPES, *CHANGES]
+    build = RECIPES.get(system) or SIZES.get(system)
+    if build is None:
+        known = [*RECIPES, *SIZES, *CHANGES]
         raise ConfigError(
-            f"Unknown recipe {system!r}. {nearest(system, known)}Known: {', '.join(RECIPES)}, each "
-            "with changes behind it (gloze recipes lists them); or give a TOML file (gloze recipes "
-            "NAME > FILE.toml)."
+            f"Unknown recipe {system!r}. {nearest(system, known)}Known: {', '.join(RECIPES)}, "
+            f"sizes like {next(iter(SIZES))}, each with changes behind it (gloze recipes lists "
+            "them); or give a TOML file (gloze recipes NAME > FILE.toml)."
         )
-    config = RECIPES[system]()
+    config = build()
     for change in changes:
         if change not in CHANGES:
             raise ConfigError(

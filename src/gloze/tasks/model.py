@@ -186,12 +186,14 @@ def kind_of_model(values: Any) -> str | None:
     own = values.get("gloze")
     if isinstance(own, dict) and "task" in own:
         return str(own["task"])
-    [architecture] = (values.get("architectures") or [""])[:1]
+    classes = values.get("architectures")
+    architecture = classes[0] if isinstance(classes, list) and classes else None
     if architecture == "BertForSequenceClassification":
         problem = values.get("problem_type")
         if problem == "multi_label_classification":
             return "multilabel"
-        is_one = problem == "regression" or len(values.get("id2label") or {}) == 1
+        labels = values.get("id2label")
+        is_one = problem == "regression" or (isinstance(labels, dict) and len(labels) == 1)
         return "regression" if is_one else "classification"
     return _ARCHITECTURES.get(str(architecture))
 

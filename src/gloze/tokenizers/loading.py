@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,8 +23,8 @@ def load_tokenizer(path: str | Path, *, cased: bool | None = None) -> Tokenizer:
     """Load a tokenizer folder, a ``tokenizer.json``, or Google's ``vocab.txt`` as it is.
 
     Padding and truncation that the file asks for are dropped. Whether a ``vocab.txt`` keeps
-    capitals is read from the ``tokenizer_config.json`` beside it, else from its tokens, unless
-    ``cased`` says it.
+    capitals is read from the ``tokenizer_config.json`` beside it, else from the folder's name if
+    that is one of Google's, else from its tokens, unless ``cased`` says it.
 
     Raises:
         DataError: if there is no such file, or it is broken or hostile.
@@ -110,6 +111,8 @@ def _load_vocab(path: Path, cased: bool | None) -> Tokenizer:
     if cased is None and isinstance(settings.get("do_lower_case"), bool):
         cased = not settings["do_lower_case"]
     if cased is None:
+        cased = cased_by_name(path.parent)
+    if cased is None:
         words = (token.removeprefix("##") for token in vocab)
         cased = any(word.isalpha() and word != word.lower() for word in words)
     strip, chinese = settings.get("strip_accents"), settings.get("tokenize_chinese_chars")
@@ -120,6 +123,18 @@ def _load_vocab(path: Path, cased: bool | None) -> Tokenizer:
     )
     with library_errors("not a usable vocabulary", path):
         return bert_tokenizer(vocab, normalizer)
+
+
+def cased_by_name(folder: Path) -> bool | None:
+    """Return whether a folder named as Google names them keeps capitals; None if it does not say.
+
+    Google's code knows a model's letters by its name alone: ``uncased_L-12_H-768_A-12``,
+    ``multi_cased_...``; those called Chinese or multilingual lose their capitals.
+    """
+    words = re.split(r"[-_.]", folder.resolve().name.lower())
+    if "cased" in words:
+        return True
+    return False if {"uncased", "chinese", "multilingual"} & set(words) else None
 
 
 def _load_json(path: Path) -> Tokenizer:

@@ -122,8 +122,8 @@ def export(
         model: a model or run folder, ours or in Hugging Face layout, or a hub name.
         output: the folder to write: the graph, the tokenizer, ``export.json``.
         precision: ``float32``, or ``int8`` with a scale for each output of a weight.
-        pooling: ``mean`` of all tokens' last hidden states, or that of [CLS]; ``mean`` if the
-            model has no task.
+        pooling: ``mean`` of all tokens' last hidden states, ``cls``, that of [CLS], or ``max``,
+            the largest of each number; if the model has no task as it says, else ``mean``.
         texts: to compare on: a file with one a line, or of examples that the task reads; or the
             texts; sentences of the standard library's documentation by default. 8 bits are
             judged by them: give your own.
@@ -142,7 +142,7 @@ def export(
     if has_task and pooling is None:
         subject = _task(load_task(model), texts, precision)
     else:
-        subject = _vectors(model, pooling or "mean", texts)
+        subject = _vectors(model, pooling, texts)
     with new_folder(output, force=force, ours=_FILES) as folder:
         agreement, figures, kept = _write(subject, folder / GRAPH, precision)
         if not agreement >= LEAST[precision]:  # a NaN is no agreement
@@ -178,14 +178,15 @@ def _check_call(precision: str, pooling: str | None) -> None:
 
 
 def _vectors(
-    model: str | Path, pooling: Pooling, texts: str | Path | Sequence[str] | None
+    model: str | Path, pooling: Pooling | None, texts: str | Path | Sequence[str] | None
 ) -> _Subject:
     """Return an encoder to be exported with its pooling."""
     # Shortest first, so that batches hold alike lengths.
     given = sorted(_read(texts), key=len)
     # Read twice: a model in use has laid its weights out for the processor.
     parts, source = load_parts(model), load(model)
-    expected, sequences = source.encode(given, pooling=pooling), source.sequences(given)
+    own: Pooling = pooling or source.vectors.pooling
+    expected, sequences = source.encode(given, pooling=own), source.sequences(given)
 
     def compare(path: Path) -> tuple[float, dict[str, float]]:
         graph = Graph(path)
@@ -199,8 +200,8 @@ def _vectors(
         }
         return min(figures["lowest_cosine"], figures["lowest_in_batches"]), figures
 
-    about = {"pooling": pooling, "task": None, "texts": len(given)}
-    return _Subject(parts.encoder, parts.tokenizer, pooling, compare, about)
+    about = {"pooling": own, "task": None, "texts": len(given)}
+    return _Subject(parts.encoder, parts.tokenizer, own, compare, about)
 
 
 def _task(

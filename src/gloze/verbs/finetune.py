@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gloze.checkpoint import find_model, load_parts, load_task
+from gloze.checkpoint import find_model, load_parts, load_task, weights_of
 from gloze.config.runs import (
     note_data,
     refuse_other_seeds,
@@ -126,7 +126,7 @@ def finetune(
     with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
         _refuse_other_ways(output, {"--search": search is not None, "--folds": folds is not None})
         refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
-        weights = {"model": find_model(model) / "model.safetensors"}
+        weights = {"model": weights_of(find_model(model))}
         note_data(output, {**paths, **vectors, **weights})
         result = run()
         if ranks().is_first:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gloze.config.toml import to_dict, to_toml
-from gloze.recipes import CHANGED, CHANGES, RECIPES, load_recipe
+from gloze.recipes import CHANGED, CHANGES, RECIPES, SIZES, load_recipe
 
 if TYPE_CHECKING:
     from gloze.config.run import RunConfig
@@ -14,9 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecipeList:
-    """The names of the recipes and of the changes to them, each with one sentence."""
+    """The names of the recipes and of the changes to them, each with one sentence.
+
+    Attributes:
+        recipes: by name.
+        sizes: further names, of Google's small sizes.
+        changes: by name.
+    """
 
     recipes: dict[str, str]
+    sizes: tuple[str, ...]
     changes: dict[str, str]
 
     def __str__(self) -> str:
@@ -25,6 +32,7 @@ class RecipeList:
             [f"{name:{width}}  {about}" for name, about in some.items()]
             for some in (self.recipes, self.changes)
         )
+        systems.append(f"{self.sizes[0]} ... {self.sizes[-1]}  24 sizes (Turc et al. 2019)")
         between = (
             "",
             f"Changes, behind any of these with a + (bert-mini+no-nsp); alone, to {CHANGED}:",
@@ -35,7 +43,7 @@ class RecipeList:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the list as JSON knows it."""
-        return {"recipes": self.recipes, "changes": self.changes}
+        return {"recipes": self.recipes, "sizes": list(self.sizes), "changes": self.changes}
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ def recipes(name: str | None = None) -> RecipeList | RecipeText:
         return RecipeText(load_recipe(name))
     return RecipeList(
         {key: _about(build.__doc__) for key, build in RECIPES.items()},
+        tuple(SIZES),
         {key: _about(change.__doc__) for key, change in CHANGES.items()},
     )
 

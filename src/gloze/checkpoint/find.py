@@ -1,0 +1,63 @@
+"""Where a model is: a folder, a run, or a hub under one of its names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gloze.core.errors import ConfigError, nearest
+from gloze.interop.google_bert import CONFIG as GOOGLE_CONFIG
+from gloze.interop.google_bert import HUB_NAMES
+from gloze.interop.sentence_transformers import encoder_folder
+from gloze.tasks.results import saved_best_seed
+
+CONFIG = "config.json"
+WEIGHTS, PICKLED = "model.safetensors", "pytorch_model.bin"
+_PATTERNS = (CONFIG, WEIGHTS, "vocab.txt", "modules.json", "1_Pooling/config.json")
+# The tokenizer's, and those of sentence-transformers.
+_MORE = ("*token*.json", "*sentence_*.json")
+
+
+def find_model(path: str | Path) -> Path:
+    """Return the model folder that a path, a run folder or a name stands for.
+
+    A name is one of a hub, or one that Google's models go by, like ``bert-mini`` or
+    ``uncased_L-4_H-256_A-4``; a folder of that name goes before.
+
+    Raises:
+        ConfigError: if there is none.
+        DataError: if it is a folder of sentence-transformers without an encoder.
+    """
+    folder = Path(path)
+    of_seed = folder / f"seed-{saved_best_seed(folder)}" / "model"
+    for candidate in (folder, folder / "model", of_seed):
+        inner = encoder_folder(candidate) or candidate
+        if config_of(inner).is_file():
+            return inner
+    if folder.exists() or len(folder.parts) > 2 or folder.is_absolute():
+        raise ConfigError(f"{path} holds no model: there is no {CONFIG} or {GOOGLE_CONFIG} in it.")
+    return _fetch(str(path))
+
+
+def config_of(folder: Path) -> Path:
+    """Return the file that states the sizes of a model: Google's if there is no other."""
+    google = folder / GOOGLE_CONFIG
+    return google if google.is_file() and not (folder / CONFIG).is_file() else folder / CONFIG
+
+
+def _fetch(name: str) -> Path:
+    repository = HUB_NAMES.get(name, name)
+    said = name if repository == name else f"{name} ({repository})"
+    try:
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(repository, allow_patterns=[*_PATTERNS, *_MORE]))
+        # Many are published twice: what needs no unpickling goes before.
+        if not (folder / WEIGHTS).is_file():
+            folder = Path(snapshot_download(repository, allow_patterns=[PICKLED]))
+    except (ImportError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(
+            f"{said}: no such folder, and no hub model of that name can be had ({reason}) "
+            f"{nearest(name, HUB_NAMES)}".rstrip()
+        ) from error
+    return folder
