@@ -210,13 +210,17 @@ def _check_sizes(
 ) -> None:
     """Compare before memory is taken: a false size in config.json must not cost gigabytes."""
     weights, says = found.path, f"{config_of(found.path.parent).name} says"
-    table = found.tensors.get("encoder.embeddings.token_embeddings.weight")
-    if table is None or tuple(table.shape) != (vocab_size, sizes.hidden_size):
-        shape = None if table is None else tuple(table.shape)
-        raise DataError(
-            f"token embeddings of shape {shape}, and {says} {(vocab_size, sizes.hidden_size)}.",
-            path=weights,
-        )
+    first_axes = {
+        "embeddings.token_embeddings": vocab_size,
+        "embeddings.position_embeddings": sizes.max_position_embeddings,
+        "embeddings.token_type_embeddings": sizes.type_vocab_size,
+        "layers.0.intermediate": sizes.intermediate_size,
+    }
+    for name, first in first_axes.items():
+        tensor, wanted = found.tensors.get(f"encoder.{name}.weight"), (first, sizes.hidden_size)
+        shape = None if tensor is None else tuple(tensor.shape)
+        if shape != wanted:
+            raise DataError(f"{name} of shape {shape}, and {says} {wanted}.", path=weights)
     if tokenizer.vocab_size > vocab_size:
         raise DataError(
             f"the tokenizer has {tokenizer.vocab_size} entries and the model {vocab_size}.",

@@ -55,6 +55,7 @@ def _remainder(block: npt.NDArray[np.uint8]) -> int:
     return int(states[0])
 
 
+@lru_cache(maxsize=256)
 def _move(remainder: int, size: int) -> int:
     """Return the remainder after ``size`` bytes of zeros more."""
     state = np.array([remainder], dtype=np.uint32)

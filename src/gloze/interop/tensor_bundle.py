@@ -84,11 +84,11 @@ def _shards(first: tuple[bytes, bytes] | None, path: Path) -> int:
         raise DataError("not a checkpoint: its index has no header.", path=path)
     try:
         header = _fields(first[1])
-        version = _fields(_last_bytes(header, 3))
+        needed = _last(_fields(_last_bytes(header, 3)), 2)
+        shards, is_big_endian = _last(header, 1), _last(header, 2)
     except ValueError as error:
         raise DataError(f"its header is damaged: {error}.", path=path) from error
-    shards, needed = _last(header, 1), _last(version, 2)
-    if _last(header, 2):
+    if is_big_endian:
         raise DataError("its numbers are big-endian, which cannot be read.", path=path)
     if not 1 <= shards <= _MOST_SHARDS or needed > _FORMAT:
         raise DataError(f"{shards} files in format {needed} cannot be read.", path=path)
