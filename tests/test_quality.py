@@ -94,7 +94,9 @@ def forbidden(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = dotted(node.func)
-            if name in FORBIDDEN_CALLS - ALLOWED_CALLS:
+            said = {k.arg: getattr(k.value, "value", None) for k in node.keywords}
+            is_safe = name == "torch.load" and said.get("weights_only") is True
+            if name in FORBIDDEN_CALLS - ALLOWED_CALLS and not is_safe:
                 yield f"line {node.lineno}: {name}"
             for keyword in node.keywords:
                 value = getattr(keyword.value, "value", None)
@@ -103,10 +105,8 @@ def forbidden(tree):
                 if (keyword.arg, value) == ("weights_only", False):
                     yield f"line {node.lineno}: weights_only=False"
             # NumPy reads pickles unless told not to only where the caller says so: be plain.
-            if name in ("np.load", "numpy.load"):
-                said = {keyword.arg for keyword in node.keywords}
-                if "allow_pickle" not in said:
-                    yield f"line {node.lineno}: {name} without allow_pickle=False"
+            if name in ("np.load", "numpy.load") and "allow_pickle" not in said:
+                yield f"line {node.lineno}: {name} without allow_pickle=False"
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -128,6 +128,8 @@ def test_no_file_can_make_us_run_its_code(path):
         "import pickle",
         "from pickle import loads",
         "torch.load('x')",
+        "torch.load('x', weights_only=False)",
+        "torch.load('x', weights_only=flag)",
         "np.load('x')",
         "np.load('x', allow_pickle=True)",
         "subprocess.run('x', shell=True)",
@@ -139,7 +141,14 @@ def test_the_rule_sees_what_it_forbids(source):
     assert list(forbidden(ast.parse(source)))
 
 
-@pytest.mark.parametrize("source", ["re.compile('x')", "np.load('x', allow_pickle=False)"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "re.compile('x')",
+        "np.load('x', allow_pickle=False)",
+        "torch.load('x', weights_only=True)",
+    ],
+)
 def test_the_rule_lets_the_harmless_pass(source):
     assert list(forbidden(ast.parse(source))) == []
 

@@ -1,41 +1,39 @@
 """Model folders: ``transformers`` computes the same from ours, and we from theirs."""
 
+import io
+import pickle
+import zipfile
+
 import numpy as np
 import pytest
 import torch
 
+import gloze
 from gloze.checkpoint import load, load_parts, save_model
 from gloze.config.build import build_learner
 from gloze.core.errors import DataError
-from gloze.inference.batches import batches
-from gloze.interop.huggingface import our_name, their_names
+from gloze.interop.huggingface import our_name, their_names, to_theirs
 from gloze.training.transfer import reinitialize
+from tests.interop.models import (
+    PAIRS,
+    batch_of_pair,
+    copy_with,
+    learner_with_large_weights,
+    same_tensors,
+    save_large,
+)
 from tests.small import recipe, tokenizer
 
 transformers = pytest.importorskip("transformers")
 
-PAIRS = [([2, 5, 6, 3, 7, 8, 3], [0, 0, 0, 0, 1, 1, 1]), ([2, 9, 10, 11, 3], [0, 0, 0, 0, 0])]
-
-
-def learner_with_large_weights():
-    """Random weights spread enough that a wrong wire would show."""
-    torch.manual_seed(0)
-    _, learner = build_learner(recipe("encoder.initializer_range=0.2"), tokenizer())
-    for parameter in learner.parameters():
-        if parameter.ndim == 1:
-            torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
-    return learner.eval()
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "model"
-    save_model(path, learner_with_large_weights(), tokenizer(), card="# A card\n")
-    return path
+    return save_large(tmp_path_factory.mktemp("models") / "model")
 
 
 def our_scores(model, ids, types):
-    [(_, batch)] = batches([np.array(ids)], [np.array(types)])
+    batch = batch_of_pair(ids, types)
     with torch.no_grad():
         hidden_states = model.encoder(batch)
         mlm = model.heads["mlm"].scores(hidden_states[-1])
@@ -43,8 +41,20 @@ def our_scores(model, ids, types):
 
 
 def test_transformers_loads_our_folder_and_gives_the_same_scores(folder):
+    expect_their_scores(folder)
+
+
+def test_gelu_by_tanh_and_another_epsilon_give_the_same_scores(tmp_path):
+    changes = ("encoder.hidden_act=gelu_new", "encoder.layer_norm_eps=1e-3")
+    expect_their_scores(save_large(tmp_path / "m", *changes))
+    config = copy_with(tmp_path / "m", tmp_path / "c", "config.json", hidden_act="gelu")
+    with pytest.raises(AssertionError):
+        expect_their_scores(tmp_path / "m", reads=config)
+
+
+def expect_their_scores(folder, reads=None):
     theirs = transformers.BertForPreTraining.from_pretrained(folder).eval()
-    ours = load(folder)
+    ours = load(reads or folder)
     for ids, types in PAIRS:
         out = theirs(
             torch.tensor([ids]), token_type_ids=torch.tensor([types]), output_hidden_states=True
@@ -91,7 +101,7 @@ def test_a_real_checkpoint_gives_the_vectors_of_transformers(minilm):
     model = load(minilm)
     theirs = transformers.BertModel.from_pretrained(minilm).eval()
     tokenize = transformers.AutoTokenizer.from_pretrained(minilm)
-    vectors = model.encode(texts)
+    vectors = model.encode(texts, normalize=False)
     for text, vector in zip(texts, vectors, strict=True):
         given = tokenize(text, return_tensors="pt", truncation=True, max_length=512)
         with torch.no_grad():
@@ -106,6 +116,219 @@ def test_the_order_and_company_of_texts_change_no_vector(minilm):
     alone = np.concatenate([model.encode([text]) for text in texts])
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(together[::-1] - model.encode(texts[::-1])).max() < 1e-5
+
+
+# The class of theirs, its settings, and what its head is with us.
+CLASSES = [
+    ("BertModel", {}, None),
+    ("BertForPreTraining", {}, "mlm"),
+    ("BertForMaskedLM", {}, "mlm"),
+    ("BertForNextSentencePrediction", {}, "nsp"),
+    ("BertForSequenceClassification", {"num_labels": 3}, "classification"),
+    ("BertForSequenceClassification", {"num_labels": 1}, "regression"),
+    (
+        "BertForSequenceClassification",
+        {"num_labels": 3, "problem_type": "multi_label_classification"},
+        "multilabel",
+    ),
+    ("BertForTokenClassification", {"num_labels": 5}, "tagging"),
+    ("BertForQuestionAnswering", {}, "span"),
+    ("BertForMultipleChoice", {}, "choice"),
+]
+OF_TOKENS = ("tagging", "span")
+
+
+def theirs_saved(name, settings, folder):
+    """A model of theirs with large weights, saved by them beside a tokenizer of ours."""
+    torch.manual_seed(1)
+    config = transformers.BertConfig(
+        vocab_size=90, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=32, initializer_range=0.2, **settings,
+    )  # fmt: skip
+    model = getattr(transformers, name)(config).eval()
+    for parameter in model.parameters():
+        if parameter.ndim == 1:
+            torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
+    model.save_pretrained(folder)
+    tokenizer().save(folder)
+    return model
+
+
+def scores_by_our_weights(parts, head, ids, types):
+    """What the head's weights under our names make of our encoder's states."""
+    batch = batch_of_pair(ids, types)
+    weight, bias = (parts.tensors[f"heads.{head}.output.{each}"] for each in ("weight", "bias"))
+    hidden = parts.encoder.eval()(batch)[-1]
+    read = hidden if head in OF_TOKENS else parts.encoder.pooler(hidden, batch)
+    return read @ weight.T + bias
+
+
+@pytest.mark.parametrize(("name", "settings", "head"), CLASSES)
+@torch.no_grad()
+def test_every_class_of_theirs_loads_with_its_head_and_gives_its_scores(
+    tmp_path, name, settings, head
+):
+    theirs = theirs_saved(name, settings, tmp_path)
+    parts = load_parts(tmp_path)
+    assert not parts.unknown
+    found = {each.split(".")[1] for each in parts.tensors if each.startswith("heads.")}
+    assert found == ({"mlm", "nsp"} if name == "BertForPreTraining" else {head} - {None})
+    for ids, types in PAIRS:
+        given = {"input_ids": torch.tensor([ids]), "token_type_ids": torch.tensor([types])}
+        if head == "choice":
+            given = {each: values[None] for each, values in given.items()}
+        out = theirs(**given, output_hidden_states=True)
+        states = parts.encoder.eval()(batch_of_pair(ids, types))
+        for mine, reference in zip(states, out.hidden_states, strict=True):
+            assert torch.allclose(mine, reference[0], atol=1e-5)
+        if head is None:
+            pooled = parts.encoder.pooler(states[-1], batch_of_pair(ids, types))
+            assert (pooled - out.pooler_output).abs().max() < 1e-4
+        elif head not in ("mlm", "nsp"):
+            ends = ("start_logits", "end_logits")
+            logits = torch.stack([out[e] for e in ends], -1) if head == "span" else out.logits
+            mine = scores_by_our_weights(parts, head, ids, types)
+            assert (mine - logits.reshape(mine.shape)).abs().max() < 1e-4
+    if head in ("mlm", "nsp"):
+        ids, types = PAIRS[0]
+        _, *scores = our_scores_of(load(tmp_path), ids, types)
+        out = theirs(torch.tensor([ids]), token_type_ids=torch.tensor([types]))
+        logits = [each for each in out.values() if each.ndim > 1 and each.shape[-1] in (2, 90)]
+        for mine, reference in zip(scores, logits, strict=True):
+            assert (mine - reference.reshape(mine.shape)).abs().max() < 1e-4
+
+
+def our_scores_of(model, ids, types):
+    batch = batch_of_pair(ids, types)
+    states = model.encoder(batch)
+    mlm, nsp = model.heads.get("mlm"), model.heads.get("nsp")
+    scores = [mlm and mlm.scores(states[-1]), nsp and nsp.scores(states, batch)]
+    return states, *[each for each in scores if each is not None]
+
+
+@pytest.mark.parametrize(("name", "settings", "head"), CLASSES)
+def test_every_class_of_theirs_loads_what_we_write_of_it(tmp_path, name, settings, head):
+    theirs = theirs_saved(name, settings, tmp_path / "theirs")
+    gloze.convert(tmp_path / "theirs", output=tmp_path / "ours")
+    kind = getattr(transformers, name)
+    again, info = kind.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not any(info[each] for each in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    before, after = theirs.state_dict(), again.state_dict()
+    assert all(torch.equal(before[each], after[each]) for each in before)
+    assert type(transformers.AutoModel.from_pretrained(tmp_path / "ours")).__name__ == "BertModel"
+    for setting, value in settings.items():
+        assert getattr(again.config, setting) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((kind, "classifier") for kind in ("classification", "multilabel", "regression")),
+        *((kind, "classifier") for kind in ("ranking", "tagging", "choice")),
+        ("span", "qa_outputs"),
+    ],
+)
+def test_the_head_of_a_task_has_one_name_on_each_side(kind, name):
+    for last in ("weight", "bias"):
+        ours, theirs = f"heads.{kind}.output.{last}", f"{name}.{last}"
+        assert their_names(ours) == [theirs]
+        assert our_name(theirs, kind) == ours
+    # What they have no place for keeps a name of its own.
+    assert (
+        our_name(*to_theirs({f"heads.{kind}.more.crf": torch.ones(1)})) == f"heads.{kind}.more.crf"
+    )
+
+
+def test_an_encoder_without_pooler_loads_and_is_written_without(tmp_path):
+    model = theirs_saved("BertForTokenClassification", {"num_labels": 2}, tmp_path / "theirs")
+    model.bert.save_pretrained(tmp_path / "bare")
+    tokenizer().save(tmp_path / "bare")
+    gloze.convert(tmp_path / "bare", output=tmp_path / "ours")
+    for each in ("bare", "ours"):
+        assert not [name for name in load_parts(tmp_path / each).tensors if "pooler" in name]
+    assert same_tensors(tmp_path / "bare", tmp_path / "ours")
+
+
+def as_pickled(folder, copy, **how):
+    """The same folder as it was published before safetensors, under the oldest names."""
+    copy_with(folder, copy, "config.json")
+    model = transformers.BertForPreTraining.from_pretrained(folder)
+    state = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+            "LayerNorm.bias", "LayerNorm.beta"
+        ): t
+        for name, t in model.state_dict().items()
+    }
+    (copy / "model.safetensors").unlink()
+    torch.save(state, copy / "pytorch_model.bin", **how)
+    return copy
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_an_old_file_of_weights_loads_bit_for_bit(folder, tmp_path, is_zip):
+    copy = as_pickled(folder, tmp_path / "c", _use_new_zipfile_serialization=is_zip)
+    assert same_tensors(folder, copy)
+    assert load_parts(copy).tensors.keys() == load_parts(folder).tensors.keys()
+
+
+def test_a_copy_of_the_bias_stands_for_one_that_is_missing(folder, tmp_path):
+    copy = as_pickled(folder, tmp_path / "c")
+    state = torch.load(copy / "pytorch_model.bin", weights_only=True)
+    state["cls.predictions.decoder.bias"] = state.pop("cls.predictions.bias")
+    torch.save(state, copy / "pytorch_model.bin")
+    assert same_tensors(folder, copy)
+
+
+class Gadget:
+    def __init__(self, canary):
+        self.canary = canary
+
+    def __reduce__(self):
+        return open, (str(self.canary), "w")
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_an_old_file_of_weights_runs_no_code(folder, tmp_path, is_zip):
+    copy = copy_with(folder, tmp_path / "c", "config.json")
+    (copy / "model.safetensors").unlink()
+    bad, canary = copy / "pytorch_model.bin", tmp_path / "canary"
+    torch.save({"w": Gadget(canary)}, bad, _use_new_zipfile_serialization=is_zip)
+    for content in (bad.read_bytes(), pickle.dumps(Gadget(canary))):
+        bad.write_bytes(content)
+        with pytest.raises(DataError, match=r"pytorch_model\.bin: not readable as weights"):
+            load(copy)
+        assert not canary.exists()
+
+
+def nested():
+    content = io.BytesIO()
+    torch.save({"model": {"w": torch.ones(1)}}, content)
+    return content.getvalue()
+
+
+def empty_zip():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr("nothing", "")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda whole: b"", "not readable as weights"),
+        (lambda whole: whole[:-5000], "not readable as weights"),
+        (lambda whole: b"no weights at all", "not readable as weights"),
+        (lambda whole: empty_zip(), "not readable as weights"),
+        (lambda whole: nested(), "something else than weights by their names"),
+    ],
+)
+def test_a_broken_old_file_of_weights_is_refused(folder, tmp_path, content, message):
+    copy = as_pickled(folder, tmp_path / "c")
+    path = copy / "pytorch_model.bin"
+    path.write_bytes(content(path.read_bytes()))
+    with pytest.raises(DataError, match=rf"pytorch_model\.bin.*{message}"):
+        load(copy)
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
@@ -131,6 +354,9 @@ def test_a_damaged_model_is_refused_by_name(tmp_path, damage):
         ({"num_attention_heads": 5}, "does not divide"),
         ({"hidden_act": "relu"}, "only gelu"),
         ({"model_type": "gpt2"}, "only bert"),
+        ({"hidden_act": ["gelu"]}, "only gelu"),
+        ({"max_position_embeddings": 1 << 19}, "config.json says"),
+        ({"intermediate_size": 1 << 19}, "config.json says"),
         ({"hidden_dropout_prob": "much"}, "not a number that makes sense"),
     ],
 )
