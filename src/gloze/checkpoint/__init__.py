@@ -1,6 +1,6 @@
 """Saving and loading, whole or not at all: training checkpoints and model folders."""
 
-from gloze.checkpoint.find import find_model
+from gloze.checkpoint.find import config_of, find_model
 from gloze.checkpoint.model import (
     Parts,
     load,
@@ -16,6 +16,7 @@ from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
 __all__ = [
     "Checkpoints",
     "Parts",
+    "config_of",
     "find_model",
     "load",
     "load_parts",

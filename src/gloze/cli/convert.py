@@ -19,7 +19,7 @@ def convert(
     pool: Literal["mean", "cls", "max"] | None = None,
     normalize: Annotated[bool | None, Parameter(negative="--no-normalize")] = None,
     cased: Annotated[bool | None, Parameter(negative="--uncased")] = None,
-    force: bool = False,
+    force: Annotated[bool, Parameter(negative="")] = False,
 ) -> ConvertResult:
     """Write a model in the layout that other software reads.
 

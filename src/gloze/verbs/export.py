@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from gloze.checkpoint import find_model, load, load_parts, load_task
+from gloze.checkpoint import config_of, find_model, load, load_parts, load_task
 from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.core.files import new_folder, read_json, write_json
 from gloze.core.manifest import write_manifest
@@ -138,7 +138,7 @@ def export(
     output = Path(output)
     refuse_existing(output, force=force, ours=_FILES)
     refuse_inputs(output, [model, *([texts] if isinstance(texts, str | Path) else [])])
-    has_task = kind_of_model(read_json(find_model(model) / "config.json")) is not None
+    has_task = kind_of_model(read_json(config_of(find_model(model)))) is not None
     if has_task and pooling is None:
         subject = _task(load_task(model), texts, precision)
     else:
