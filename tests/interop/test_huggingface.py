@@ -371,3 +371,14 @@ def test_a_false_configuration_is_refused_before_memory_is_taken(folder, tmp_pat
     (copy / "config.json").write_text(json.dumps({**config, **change}))
     with pytest.raises(DataError, match=message):
         load(copy)
+
+
+def test_a_name_of_ours_in_their_file_is_a_heads_or_unknown(folder, tmp_path):
+    import safetensors.torch
+
+    copy = copy_with(folder, tmp_path / "c", "config.json")
+    weights = copy / "model.safetensors"
+    odd = {"gloze.x": torch.ones(1), "gloze.encoder.pooler.dense.more": torch.ones(1)}
+    safetensors.torch.save_file(safetensors.torch.load_file(weights) | odd, weights)
+    assert set(load_parts(copy).unknown) == set(odd)
+    assert set(gloze.convert(copy, output=tmp_path / "o").left_out) == set(odd)

@@ -176,3 +176,18 @@ def test_what_the_layout_has_no_place_for_is_told(ours, tmp_path):
     assert "Pooling mean." in str(result)
     with pytest.raises(ConfigError, match="--pool and --normalize say nothing here"):
         gloze.convert(ours, output=tmp_path / "x", to="google", pool="cls")
+
+
+def test_an_unknown_pooling_is_refused(ours):
+    with pytest.raises(ConfigError, match="pooling 'sum': it is one of mean, cls, max"):
+        load(ours).encode(TEXTS, pooling="sum")
+
+
+def test_a_prompt_that_nothing_names_is_none(ours, tmp_path):
+    folder = exported(ours, tmp_path / "st")
+    for number, named in enumerate(({"a": 1}, ["a"], None, "b")):
+        change = {"prompts": {"a": "x"}, "default_prompt_name": named}
+        copy = tmp_path / str(number)
+        assert load(
+            copy_with(folder, copy, "config_sentence_transformers.json", **change)
+        ).vectors.prompt == ""  # fmt: skip

@@ -55,6 +55,7 @@ class Encoder(Protocol):
 
     Attributes:
         output_size: numbers in each hidden state.
+        layer_norm_eps: added to variances, here and in heads that are made like its layers.
         gradient_checkpointing: set to keep for the gradient the inputs of layers alone.
     """
 

@@ -116,11 +116,13 @@ class Model:
             if not isinstance(text, str):
                 raise ConfigError(f"encode takes texts, not {text!r:.80}.")
         vectors = np.zeros((len(texts), self.encoder.output_size), dtype=np.float32)
-        pool = POOLS[pooling or self.vectors.pooling]
+        pooling = pooling or self.vectors.pooling
+        if pooling not in POOLS:
+            raise ConfigError(f"pooling {pooling!r}: it is one of {', '.join(POOLS)}.")
         normalize = self.vectors.normalize if normalize is None else normalize
         for chosen, batch in batches(self.sequences(texts), max_tokens=self.tokens_at_once):
             hidden = self.hidden_states(batch)[-1]
-            pooled = pool(hidden, batch.to(hidden.device)).float()
+            pooled = POOLS[pooling](hidden, batch.to(hidden.device)).float()
             vectors[chosen] = (F.normalize(pooled) if normalize else pooled).cpu().numpy()
         return vectors
 

@@ -102,7 +102,7 @@ def our_name(name: str, head: str = "classification") -> str | None:
         name: of theirs.
         head: the kind of task whose ``classifier`` is.
     """
-    if name.startswith(_OWN):
+    if name.startswith(f"{_OWN}heads."):
         return name.removeprefix(_OWN)
     stem, _, last = name.rpartition(".")
     if stem == _SCORER:

@@ -61,7 +61,8 @@ def read_vectors(folder: Path) -> TextVectors | None:
         raise DataError("do_lower_case cannot be done here.", path=folder / _LENGTH)
     note = _object(whole / _NOTE) if (whole / _NOTE).is_file() else {}
     prompts, default = note.get(_PROMPTS), note.get("default_prompt_name")
-    prompt = prompts.get(default, "") if isinstance(prompts, dict) and default else ""
+    is_named = isinstance(prompts, dict) and isinstance(default, str)
+    prompt = dict(prompts or {}).get(default, "") if is_named else ""
     return TextVectors(pooling, "Normalize" in kinds, length, str(prompt))
 
 
@@ -94,7 +95,7 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
     except (TypeError, KeyError) as error:
         raise DataError("not a list of modules with type and path.", path=path) from error
     for _, inner in found:
-        if inner and not (folder / inner).resolve().is_relative_to(folder.resolve()):
+        if "\0" in inner or not (folder / inner).resolve().is_relative_to(folder.resolve()):
             raise DataError(f"a module in {inner!r}, outside of the folder.", path=path)
     return [(kind, folder / inner if inner else folder) for kind, inner in found]
 

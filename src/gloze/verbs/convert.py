@@ -118,7 +118,7 @@ def convert(
         if name.startswith("encoder.") or name.split(".")[1] in kept
     }
     config = _config(parts, kept)
-    card = f"# {source.name}\n\nConverted by gloze {version('gloze')} from `{model}`.\n"
+    card = f"# {Path(model).name}\n\nConverted by gloze {version('gloze')} from `{model}`.\n"
     with new_folder(output, force=force, ours=_FILES) as folder:
         if to == "google":
             notes = _write_google(folder, to_theirs(tensors), config, parts.tokenizer)
