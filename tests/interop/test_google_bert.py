@@ -9,6 +9,7 @@ import torch
 
 import gloze
 from gloze.checkpoint import load, load_parts, load_task, start_from
+from gloze.cli import main
 from gloze.core.errors import ConfigError, DataError
 from gloze.interop.google_bert import find_checkpoint
 from gloze.interop.tensor_bundle import read_bundle, write_bundle
@@ -250,3 +251,10 @@ def test_of_several_checkpoints_the_named_one_is_read(google, tmp_path):
     (copy / "checkpoint").write_text('model_checkpoint_path: "/old/place/model.ckpt-500"\n')
     assert find_checkpoint(copy) == copy / "model.ckpt-500"
     assert same_tensors(copy, google)
+
+
+def test_verbs_that_tell_models_apart_take_googles_checkpoint(google, capsys):
+    assert main(["inspect", str(google)]) == 0
+    assert main(["neighbors", str(google), "cat"]) == 0
+    assert main(["fill", str(google), "the [MASK]"]) == 0
+    assert "SHA-256" in capsys.readouterr().out

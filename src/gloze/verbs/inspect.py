@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import find_model, load, load_parts
+from gloze.checkpoint import find_model, load, load_parts, weights_of
 from gloze.core.errors import ConfigError
 from gloze.core.lists import as_list
 from gloze.core.manifest import sha256
@@ -181,7 +181,7 @@ def _card(folder: Path, parts: Parts) -> dict[str, str]:
         "tokenizer": f"{tokenizer.kind}, {tokenizer.vocab_size:,} tokens, {case}, "
         f"fingerprint {tokenizer.fingerprint[:12]}",
         "heads": ", ".join(heads) or "none",
-        "weights": f"SHA-256 {sha256(folder / 'model.safetensors')}",
+        "weights": f"SHA-256 {sha256(weights_of(folder))}",
     }
     if parts.unknown:
         card["not read"] = f"{len(parts.unknown)} weights: {', '.join(parts.unknown[:5])}"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import find_model, load
+from gloze.checkpoint import find_model, load, weights_of
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.lists import as_list
 from gloze.core.manifest import sha256
@@ -130,7 +130,7 @@ def neighbors(
     folder = None if index is None else Path(index)
     if folder is not None and sources:
         refuse_existing(folder, force=force, ours=FILES)
-    weights = sha256(find_model(model) / "model.safetensors")
+    weights = sha256(weights_of(find_model(model)))
     loaded = load(model, device=device)
     facts = None
     if folder is not None and sources:
