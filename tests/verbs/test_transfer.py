@@ -1,6 +1,7 @@
 """Ways of transfer and what goes with them: mixes, LSTMs, unfreezing, word vectors, stopping."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from gloze import cli
 from gloze.checkpoint import load_tensors
 from gloze.core.errors import ConfigError, DataError, StoppedError
+from gloze.encoders.transformer import TransformerEncoder
 from gloze.recipes.finetuning import finetuning, load_finetuning
 from gloze.training.log import read_metrics
 from gloze.training.loop import Trainer
@@ -200,3 +202,47 @@ def test_the_control_has_the_word_vectors_too(data, tmp_path):
     row = weights(run(data, tmp_path / "run", **changes).path)[WORDS]
     found = row[small.tokenizer(143).token_id("the")]
     assert torch.cosine_similarity(found, vector, dim=0) > 0.999
+
+
+def logged(folder):
+    return [row["loss"] for row in read_metrics(folder / "metrics.jsonl")]
+
+
+@pytest.mark.parametrize(
+    ("transfer", "settings"),
+    [
+        ("frozen", ["readout.layers=[-2, 0]", "readout.combine=sum"]),
+        ("frozen", ["readout.lstm_layers=1", "readout.lstm_size=4", "training.batch_size=5"]),
+        ("mix", ["task.long_text=windows", "task.max_length=8"]),
+    ],
+)
+def test_features_kept_for_all_epochs_are_those_of_every_epoch(
+    data, tmp_path, monkeypatch, transfer, settings
+):
+    calls, original = [], TransformerEncoder.forward
+
+    def counted(encoder, batch):
+        calls.append(1)
+        return original(encoder, batch)
+
+    monkeypatch.setattr(TransformerEncoder, "forward", counted)
+    settings = [*settings, "training.epochs=4"]
+    kept = run(data, tmp_path / "kept", transfer=transfer, settings=settings)
+    # Once for train and dev each, and for the figures at the end.
+    assert len(calls) == 3
+    settings = [*settings, "feature_cache_gb=0"]
+    anew = run(data, tmp_path / "anew", transfer=transfer, settings=settings)
+    assert len(calls) > 20
+    assert logged(kept.path) == pytest.approx(logged(anew.path), abs=1e-5)
+    one, other = weights(kept.path), weights(anew.path)
+    assert all(torch.allclose(one[name], other[name], atol=1e-4) for name in one)
+    if transfer == "mix":
+        assert kept.best.mix["shares"] == pytest.approx(anew.best.mix["shares"], abs=1e-4)
+
+
+def test_features_over_the_memory_allowed_are_computed_anew(data, tmp_path, capsys):
+    run(data, tmp_path / "run", transfer="frozen", settings=["feature_cache_gb=1e-5"])
+    pattern = r"Features of \d+ tokens would take 0.0 GB, so they are computed anew each epoch"
+    assert re.search(pattern, capsys.readouterr().err)
+    with pytest.raises(ConfigError, match=r"feature_cache_gb is -1.0; it must not be negative"):
+        run(data, tmp_path / "none", settings=["feature_cache_gb=-1.0"])

@@ -32,6 +32,8 @@ class Samples:
         indices: the number of each sample in its epoch, [samples].
         sizes: sequences of each sample, which stay in one batch, [samples]; None if a sample is
             a sequence.
+        states: what a frozen encoder makes of the tokens, as far as heads read it, [tokens,
+            layers, hidden] float32; None where it has to be computed.
         labels: for each objective the answers asked for, one for each sample or position.
         label_positions: for objectives that ask about tokens, where: positions in [tokens],
             in ascending order.
@@ -45,6 +47,7 @@ class Samples:
     keys: npt.NDArray[np.uint64]
     indices: Ints
     sizes: Ints | None = None
+    states: npt.NDArray[np.float32] | None = None
     labels: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     label_positions: dict[str, Ints] = field(default_factory=dict)
 
@@ -92,6 +95,7 @@ class Samples:
             keys=self.keys[one:other],
             indices=self.indices[first:last],
             sizes=sizes,
+            states=None if self.states is None else self.states[begin:end],
             labels=labels,
             label_positions=positions,
         )
@@ -110,6 +114,8 @@ class Batch:
         rows: that dense layers compute, the tokens and zeros after them; if not set as few as
             suit their kernels.
         sizes: sequences of each sample, [samples] int64; None if a sample is a sequence.
+        states: what a frozen encoder makes of the tokens, [tokens, layers, hidden]; None where
+            it has to be computed.
         labels: for each objective the answers, [asked].
         label_positions: for objectives that ask about tokens, where, [asked] int64.
         indices: number of each sample in its epoch, for reports; stays on the CPU.
@@ -122,6 +128,7 @@ class Batch:
     max_seqlen: int
     rows: int | None = None
     sizes: torch.Tensor | None = None
+    states: torch.Tensor | None = None
     labels: dict[str, torch.Tensor] = field(default_factory=dict)
     label_positions: dict[str, torch.Tensor] = field(default_factory=dict)
     indices: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -152,6 +159,7 @@ class Batch:
             token_type_ids=moved(self.token_type_ids),
             cu_seqlens=moved(self.cu_seqlens),
             sizes=None if self.sizes is None else moved(self.sizes),
+            states=None if self.states is None else moved(self.states),
             labels={name: moved(x) for name, x in self.labels.items()},
             label_positions={name: moved(x) for name, x in self.label_positions.items()},
         )

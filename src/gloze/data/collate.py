@@ -21,6 +21,7 @@ def collate(samples: Samples) -> Batch:
     return replace(
         end_to_end(samples.input_ids, samples.token_type_ids, samples.lengths),
         sizes=None if samples.sizes is None else torch.from_numpy(samples.sizes),
+        states=None if samples.states is None else torch.from_numpy(samples.states),
         labels={name: torch.from_numpy(x) for name, x in samples.labels.items()},
         label_positions={name: torch.from_numpy(x) for name, x in samples.label_positions.items()},
         indices=samples.indices,

@@ -135,6 +135,12 @@ class Readout(nn.Module):
         return total / len(states) if self.combine == "mean" else total
 
 
+def layers_of(head: nn.Module) -> tuple[int, ...]:
+    """Return the hidden states that a head reads, counted from 0."""
+    found = (part.layers for part in head.modules() if isinstance(part, Readout))
+    return tuple(sorted({layer for layers in found for layer in layers}))
+
+
 def mix_of(head: nn.Module) -> dict[str, Any] | None:
     """Return in which shares a head reads the layers, by their number, and gamma.
 

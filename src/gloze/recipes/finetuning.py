@@ -65,6 +65,8 @@ class FinetuneConfig(Settings):
         freeze: weights that stay as they are, by the names of parts (``encoder.embeddings``,
             ``encoder.layers.0``) or patterns with ``*``.
         readout: what the task's head reads of the encoder.
+        feature_cache_gb: memory for what a frozen encoder makes of the examples, so that it is
+            computed once and not in every epoch; 0 for none.
         task: which, and its settings.
         training: optimizer, schedule, budget.
     """
@@ -74,10 +76,15 @@ class FinetuneConfig(Settings):
     encoder: EncoderDropout = field(default_factory=EncoderDropout)
     freeze: tuple[str, ...] = ()
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+    feature_cache_gb: float = 2.0
     task: TaskConfig = field(default_factory=Classification)
     training: TrainingConfig
 
     def __post_init__(self) -> None:
+        if self.feature_cache_gb < 0:
+            raise ConfigError(
+                f"feature_cache_gb is {self.feature_cache_gb}; it must not be negative."
+            )
         if self.is_frozen:
             self._refuse_vain()
         if self.transfer == "mix" and self.readout.combine != "mix":

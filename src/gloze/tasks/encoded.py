@@ -38,6 +38,7 @@ class EncodedExamples:
         positions: the tokens that are asked about, ascending; None if whole samples are.
         seed: of the random bits that each sequence carries.
         truncated: how many examples were cut to the length limit.
+        states: what a frozen encoder makes of the tokens, [tokens, layers, hidden], if it is known.
     """
 
     name: str
@@ -52,6 +53,7 @@ class EncodedExamples:
     seed: int = 0
     truncated: int = 0
     unk_id: int = -1
+    states: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -105,6 +107,7 @@ class EncodedExamples:
             sample_keys(self.seed, epoch, sequences),
             indices,
             sizes,
+            None if self.states is None else self.states[where],
         )
         if self.labels is None:
             return samples

@@ -28,7 +28,13 @@ def is_frozen(transfer: Transfer) -> bool:
 
 
 class FrozenLearner(Learner):
-    """A learner whose encoder stays as it is: no gradient, no dropout; its heads train."""
+    """A learner whose encoder stays as it is: no gradient, no dropout; its heads train.
+
+    Attributes:
+        layers: whose hidden states batches bring where they bring any.
+    """
+
+    layers: Sequence[int] = ()
 
     def __init__(self, encoder: nn.Module, objectives: Sequence[Objective]) -> None:
         super().__init__(encoder, objectives)
@@ -41,7 +47,15 @@ class FrozenLearner(Learner):
         return self
 
     def hidden_states(self, batch: Batch) -> list[Tensor]:
-        """Return what the heads read, cut off from the encoder's gradients."""
+        """Return what the heads read, cut off from the encoder's gradients.
+
+        Of a batch that brings some hidden states it is these; others are empty then.
+        """
+        if batch.states is not None:
+            found = [batch.states[:0, 0]] * len(cast("Any", self.encoder).stages)
+            for place, layer in enumerate(self.layers):
+                found[layer] = batch.states[:, place]
+            return found
         with torch.no_grad():
             return super().hidden_states(batch)
 

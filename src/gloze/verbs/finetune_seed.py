@@ -6,7 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -26,7 +26,8 @@ from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.stream import Stream
 from gloze.interop.word_vectors import fill_token_table
-from gloze.nn.readout import mix_of
+from gloze.nn.readout import layers_of, mix_of
+from gloze.tasks.features import with_features
 from gloze.tasks.learned import Judged
 from gloze.tasks.model import TaskModel, build_head, score_rows
 from gloze.tasks.results import (
@@ -37,7 +38,7 @@ from gloze.tasks.results import (
 from gloze.training.distributed import is_sharded, whole_weights
 from gloze.training.log import MetricsLog
 from gloze.training.loop import Trainer
-from gloze.training.transfer import build_learner
+from gloze.training.transfer import FrozenLearner, build_learner
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -136,6 +137,7 @@ def _train(
 ) -> TrainingState:
     """Train to the end of the budget, from the newest checkpoint if there is one."""
     training = job.config.training
+    splits = _with_features(job, learner, objective)
     streams = {
         name: Stream(
             job.config.task.asked(replace(split.encoded, seed=seed)),
@@ -146,11 +148,11 @@ def _train(
             shuffle=name == "train",
             ranks=ranks(),
         )
-        for name, split in job.data.splits.items()
+        for name, split in splits.items()
     }
 
     def look() -> dict[str, float]:
-        return _figures(job, learner, objective, job.data.splits["dev"])
+        return _figures(job, learner, objective, splits["dev"])
 
     trainer = Trainer(
         learner,
@@ -163,6 +165,27 @@ def _train(
         score=lambda figures: figures[job.config.task.shown(job.data.learned)[0]],
     )
     return trainer.run()
+
+
+def _with_features(job: Job, learner: Learner, objective: Objective) -> dict[str, Split]:
+    """Return the files looked at while training, with what a frozen encoder makes of them."""
+    splits = {name: split for name, split in job.data.splits.items() if name != "test"}
+    if not isinstance(learner, FrozenLearner) or ranks().size > 1:
+        return splits
+    training, learner.layers = job.config.training, layers_of(objective.head)
+    device = pick_device(training.device)
+    learner.to(device).eval()
+
+    def hidden_states(batch: Batch) -> list[Tensor]:
+        with float32_products(device), computing(device, training.precision):
+            return learner.hidden_states(batch.to(device))
+
+    room, size = 1e9 * job.config.feature_cache_gb, cast("Any", learner.encoder).output_size
+    for name, split in splits.items():
+        kept = with_features(split.encoded, hidden_states, learner.layers, size, room)
+        room -= 0 if kept.states is None else kept.states.nbytes
+        splits[name] = replace(split, encoded=kept)
+    return splits
 
 
 @torch.no_grad()
