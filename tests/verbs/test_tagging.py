@@ -227,3 +227,13 @@ def test_a_graph_has_the_scores_of_every_token(trained, tmp_path):
     exported = gloze.export(result.model, output=tmp_path / "graph", texts=dev)
     assert exported.agreement["same_answers"] == 1
     assert exported.agreement["largest_difference"] < 1e-5
+
+
+def test_conllu_is_written_back_with_all_its_lines(trained, tmp_path):
+    result, _ = trained
+    rest = "\t_" * 8
+    lines = ["# text = our teachers", f"1-2\tourteacher{rest}", f"1\tour{rest}", f"2\tteacher{rest}"]
+    (tmp_path / "a.conllu").write_text("\n".join([*lines, f"2.1\tx{rest}", "", ""]))
+    gloze.predict(result.path, tmp_path / "a.conllu", output=tmp_path / "out.conllu")
+    said = (tmp_path / "out.conllu").read_text().splitlines()
+    assert said == [*lines[:2], f"{lines[2]}\tB-PER", f"{lines[3]}\tI-PER", f"2.1\tx{rest}"]
