@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import gloze
 from gloze.cli import main
@@ -232,8 +233,44 @@ def test_a_graph_has_the_scores_of_every_token(trained, tmp_path):
 def test_conllu_is_written_back_with_all_its_lines(trained, tmp_path):
     result, _ = trained
     rest = "\t_" * 8
-    lines = ["# text = our teachers", f"1-2\tourteacher{rest}", f"1\tour{rest}", f"2\tteacher{rest}"]
+    lines = [
+        "# text = our teachers",
+        f"1-2\tourteacher{rest}",
+        f"1\tour{rest}",
+        f"2\tteacher{rest}",
+    ]
     (tmp_path / "a.conllu").write_text("\n".join([*lines, f"2.1\tx{rest}", "", ""]))
     gloze.predict(result.path, tmp_path / "a.conllu", output=tmp_path / "out.conllu")
     said = (tmp_path / "out.conllu").read_text().splitlines()
     assert said == [*lines[:2], f"{lines[2]}\tB-PER", f"{lines[3]}\tI-PER", f"2.1\tx{rest}"]
+
+
+def test_transformers_gives_the_same_scores(trained):
+    transformers = pytest.importorskip("transformers")
+    result, _ = trained
+    theirs = transformers.BertForTokenClassification.from_pretrained(result.model).eval()
+    assert list(theirs.config.id2label.values()) == result.labels
+    judged = result.loaded.judge(result.loaded.task.take(["our teacher sees a window", "the cat"]))
+    encoded, rows = judged.encoded, iter(judged.rows)
+    for start, length in zip(encoded.starts, encoded.all_lengths, strict=True):
+        ids = torch.tensor(encoded.input_ids[start : start + length][None]).long()
+        with torch.inference_mode():
+            logits = theirs(ids).logits[0]
+        asked = encoded.positions[(encoded.positions >= start)] - start
+        for position in asked[asked < length]:
+            np.testing.assert_allclose(next(rows), logits[position], atol=1e-4)
+    assert next(rows, None) is None
+
+
+def test_a_model_of_transformers_is_judged_and_answers(trained, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    result, dev = trained
+    theirs = transformers.BertForTokenClassification.from_pretrained(result.model)
+    theirs.save_pretrained(tmp_path / "theirs")
+    transformers.AutoTokenizer.from_pretrained(result.model).save_pretrained(tmp_path / "theirs")
+    values = json.loads((tmp_path / "theirs/config.json").read_text())
+    del values["gloze"]
+    (tmp_path / "theirs/config.json").write_text(json.dumps(values))
+    figures = gloze.evaluate(tmp_path / "theirs", dev).figures["-"]
+    assert figures["f1"] == result.best.figures["dev"]["f1"]
+    assert figures["loss"] == pytest.approx(result.best.figures["dev"]["loss"], abs=1e-4)
