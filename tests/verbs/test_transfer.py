@@ -11,9 +11,11 @@ from gloze.checkpoint import load_tensors
 from gloze.core.errors import ConfigError, DataError, StoppedError
 from gloze.encoders.transformer import TransformerEncoder
 from gloze.recipes.finetuning import finetuning, load_finetuning
+from gloze.tokenizers import load_tokenizer
 from gloze.training.log import read_metrics
 from gloze.training.loop import Trainer
 from gloze.verbs.finetune import finetune
+from gloze.verbs.pretrain import pretrain
 from tests import small
 from tests.verbs import labelled
 
@@ -246,3 +248,17 @@ def test_features_over_the_memory_allowed_are_computed_anew(data, tmp_path, caps
     assert re.search(pattern, capsys.readouterr().err)
     with pytest.raises(ConfigError, match=r"feature_cache_gb is -1.0; it must not be negative"):
         run(data, tmp_path / "none", settings=["feature_cache_gb=-1.0"])
+
+
+def test_a_pre_training_begins_with_word_vectors_too(tmp_path):
+    [vector] = write_vectors(tmp_path / "v.txt", ["the"])
+    shards = small.write_shards(tmp_path / "shards")
+    # No step: the model is what it begins with.
+    config = small.recipe("training.steps=0")
+    vectors = {"init_embeddings": tmp_path / "v.txt"}
+    found = pretrain(config, shards=shards, output=tmp_path / "run", **vectors)
+    table = load_tensors(found.model / "model.safetensors")[WORDS]
+    row = table[load_tokenizer(found.model).token_id("the")]
+    assert torch.cosine_similarity(row, vector, dim=0) > 0.9999
+    with pytest.raises(DataError, match="not the init_embeddings this run began with"):
+        pretrain(config, shards=shards, output=tmp_path / "run", resume=True)

@@ -24,6 +24,7 @@ def pretrain(
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     tokenizer: Path | None = None,
     init: str | None = None,
+    init_embeddings: Path | None = None,
     extend_vocabulary: int | None = None,
     segmenter: str | None = None,
     settings: Annotated[
@@ -45,6 +46,8 @@ def pretrain(
         output: the run folder to write: checkpoints, log, model, report.
         tokenizer: a tokenizer folder or file; by default learned from the corpus.
         init: a model to start from, instead of random weights; its tokenizer and sizes hold.
+        init_embeddings: word vectors, word2vec's or GloVe's, to begin with for the tokens that
+            are whole words; of encoder.hidden_size numbers.
         extend_vocabulary: add so many words of the corpus that the model's vocabulary cuts up.
         segmenter: finds the words of Chinese: jieba, spaces, a word list, module:function.
         settings: a change to the recipe, as path=value; may be repeated.
@@ -69,6 +72,7 @@ def pretrain(
             for name, value in (
                 ("--output", output),
                 ("--init", init),
+                ("--init-embeddings", init_embeddings),
                 ("--extend-vocabulary", extend_vocabulary),
                 ("--resume", resume),
                 ("--force", force),
@@ -85,6 +89,7 @@ def pretrain(
         recipe,
         output=output,
         init=init,
+        init_embeddings=init_embeddings,
         extend_vocabulary=extend_vocabulary,
         resume=resume,
         force=force,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -25,6 +25,7 @@ from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.counts import unigram_loss
 from gloze.data.shards import Shards
+from gloze.interop.word_vectors import fill_token_table
 from gloze.recipes import load_recipe
 from gloze.report import model_card, write_run_report
 from gloze.tokenizers import load_tokenizer
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.config.run import RunConfig
-    from gloze.core.contracts import Objective
+    from gloze.core.contracts import Encoder, Objective
     from gloze.tokenizers import Segmenter, Tokenizer
     from gloze.tokenizers.segmenters import Cut
     from gloze.training.learner import Learner
@@ -100,6 +101,7 @@ def pretrain(
     shards: str | Path | None = None,
     tokenizer: str | Path | None = None,
     init: str | Path | None = None,
+    init_embeddings: str | Path | None = None,
     extend_vocabulary: int | None = None,
     segmenter: str | Path | Segmenter | Cut | None = None,
     settings: str | Sequence[str] = (),
@@ -116,6 +118,7 @@ def pretrain(
         shards: a folder written by ``prepare``.
         tokenizer: a tokenizer folder or file; by default learned from the corpus.
         init: a model folder to start from; its tokenizer and sizes hold.
+        init_embeddings: word vectors of word2vec or GloVe for the tokens that are whole words.
         extend_vocabulary: so many words of the corpus, which the model's vocabulary cuts up, get
             an entry of their own; their weights begin as the mean of those of their pieces.
         segmenter: finds the words of the corpus, as in ``prepare``.
@@ -132,7 +135,8 @@ def pretrain(
     """
     output = Path(output)
     corpus, settings = as_list(corpus), as_list(settings)
-    given = [each for each in (shards, tokenizer, init) if each is not None]
+    vectors = None if init_embeddings is None else Path(init_embeddings)
+    given = [each for each in (shards, tokenizer, init, vectors) if each is not None]
     inputs = [*corpus, *given, *([recipe] if isinstance(recipe, str | Path) else [])]
     config = load_recipe(recipe, settings, seed=seed)
     parts = None
@@ -146,17 +150,18 @@ def pretrain(
     config = source.resolve(config, settings)
     with run_folder(output, config, inputs=inputs, resume=resume, force=force) as everyone:
         everyone.once(lambda: source.make(config, output))
-        return _train(config, source, parts, output)
+        return _train(config, source, parts, vectors, output)
 
 
 def _train(
-    config: RunConfig, source: RunShards, parts: Parts | None, output: Path
+    config: RunConfig, source: RunShards, parts: Parts | None, vectors: Path | None, output: Path
 ) -> PretrainResult:
     folder, tokenizer = source.folder(output), source.used_tokenizer(output)
     wanted = load_tokenizer(tokenizer).fingerprint if tokenizer is not None else None
     train = Shards.open(folder, "train", fingerprint=wanted)
     valid = Shards.open(folder, "valid", fingerprint=wanted)
-    note_data(output, {"shards": folder / "shards.json"})
+    files = {"shards": folder / "shards.json"}
+    note_data(output, files if vectors is None else {**files, "init_embeddings": vectors})
     _tell_words(config, train)
     own = load_tokenizer(train.tokenizer_path)
     if parts is not None and source.new_words is not None:
@@ -165,6 +170,8 @@ def _train(
     objectives, learner = build_learner(config, own, train, parts.encoder if parts else None)
     if parts is not None:
         _load_heads(parts, objectives)
+    if vectors is not None:
+        say(str(fill_token_table(cast("Encoder", learner.encoder).token_embeddings, own, vectors)))
     sampler = config.sampler.build(train, own, config.seed)
     sampling = sampler.statistics(0)
     say("Sampling: " + ", ".join(f"{name} {value:.4g}" for name, value in sampling.items()))
