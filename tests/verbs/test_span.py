@@ -163,6 +163,18 @@ def test_predictions_that_are_none_are_refused(data, tmp_path):
         evaluate(data / "model", data / "dev-v2.json", null_odds=odds)
 
 
+def test_runs_are_compared_question_by_question(tuned, tuned_2, data):
+    result = evaluate(tuned.path, data / "dev-v1.json", against=tuned_2.path)
+    difference = result.against.seeds["f1"].mean
+    assert (
+        difference
+        == result.figures["-"]["f1"]
+        - evaluate(tuned_2.path, data / "dev-v1.json").figures["-"]["f1"]
+    )
+    assert difference > 0.3
+    assert result.against.examples < 0.05
+
+
 def test_published_predictions_are_judged_on_the_command_line(shared_data, capsys):
     folder = shared_data / "xquad"
     predictions = folder / "predictions-logistic-regression.json"

@@ -131,6 +131,13 @@ def _examples_test(
 ) -> float | None:
     """Return p by exchanging answers, those of all seeds together; None if it cannot be done."""
     judged = [(my.judged, their.judged) for my, their in pairs]
+    each = [(task.each(a), task.each(b)) for a, b in judged]
+    apart = [a - b for a, b in each if a is not None and b is not None]
+    if len(apart) == len(each):
+        total = np.sum(apart, axis=0)
+        return randomization_test(
+            lambda exchanged: float(np.where(exchanged, -total, total).mean()), len(total)
+        )
     if not all(_can_exchange(*pair) for pair in judged):
         return None
 

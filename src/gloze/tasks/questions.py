@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from gloze.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # A text that long is a book: each question about it would be some thousand windows.
 MAX_CONTEXT_CHARACTERS = 200_000
@@ -53,6 +58,26 @@ def check_context(context: str) -> str | None:
         f"the context has {len(context):,} characters, of which at most "
         f"{MAX_CONTEXT_CHARACTERS:,} can be searched. Cut it into passages."
     )
+
+
+def as_questions(inputs: Sequence[Any]) -> list[Question]:
+    """Return questions made of pairs: the question, and the text to answer it from.
+
+    Raises:
+        ConfigError: at the first that is no such pair, or whose text is too long.
+    """
+    found = []
+    for each in inputs:
+        is_pair = isinstance(each, list | tuple) and len(each) == 2
+        if not is_pair or not all(isinstance(part, str) and part.strip() for part in each):
+            raise ConfigError(
+                "predict takes pairs of a question and the text to answer it from, not "
+                f"{each!r:.80}."
+            )
+        if wrong := check_context(each[1]):
+            raise ConfigError(f"Question {each[0]!r:.60}: {wrong}")
+        found.append(Question(*each))
+    return found
 
 
 def check_answers(answers: tuple[Gold, ...], is_impossible: bool | None) -> str | None:

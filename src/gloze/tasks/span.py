@@ -12,7 +12,7 @@ from gloze.metrics.span import Scoring, best_threshold, scores_of, scoring_of, s
 from gloze.nn.init import initialize
 from gloze.tasks.learned import Judged, Learned
 from gloze.tasks.question_tables import QuestionReader, find_reader
-from gloze.tasks.questions import Question, check_context
+from gloze.tasks.questions import Question, as_questions
 from gloze.tasks.span_answers import Decoding, SpanAnswer, decode
 from gloze.tasks.span_head import NAME, SpanHead, span_loss
 from gloze.tasks.span_places import AnswerPlaces, Misplaced, find_places, refuse_misplaced
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
     from gloze.nn.readout import Readout
@@ -99,18 +102,7 @@ class Span(Task[Question]):
 
     def take(self, inputs: Sequence[Any]) -> list[Question]:
         """Return questions made of pairs: the question, and the text to answer it from."""
-        found = []
-        for each in inputs:
-            is_pair = isinstance(each, list | tuple) and len(each) == 2
-            if not is_pair or not all(isinstance(part, str) and part.strip() for part in each):
-                raise ConfigError(
-                    f"predict takes pairs of a question and the text to answer it from, not "
-                    f"{each!r:.80}."
-                )
-            if wrong := check_context(each[1]):
-                raise ConfigError(f"Question {each[0]!r:.60}: {wrong}")
-            found.append(Question(*each))
-        return found
+        return as_questions(inputs)
 
     def resolve(self, *, is_plain: bool, metric: str | None = None) -> Span:
         """Return the settings with every ``auto`` decided but the scoring, which is a file's."""
@@ -229,6 +221,15 @@ class Span(Task[Question]):
         }
         return gold, scoring_of(gold) if self.scoring == "auto" else self.scoring
 
+    def each(self, judged: Judged[Question]) -> npt.NDArray[np.float64]:
+        """Return exact match or F1 of each question; see :meth:`Task.each`."""
+        gold, scoring = self._gold(judged)
+        texts = {i: each.text for i, each in zip(gold, self.answers(judged), strict=True)}
+        return self._own(scores_of(gold, texts, scoring))
+
+    def _own(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return scores[:, 0 if self.metric == "exact" else 1]
+
     def tune(self, judged: Judged[Question], path: Path) -> Learned:
         """Return what was learned with the best threshold for no answer; see :meth:`Task.tune`."""
         gold, scoring = self._gold(judged)
@@ -237,7 +238,7 @@ class Span(Task[Question]):
         answers = dict(zip(gold, self.answers(judged), strict=True))
         odds = {i: answer.null_odds or 0.0 for i, answer in answers.items()}
         texts = {i: answer.best_text for i, answer in answers.items()}
-        scores = scores_of(gold, texts, scoring)[:, 0 if self.metric == "exact" else 1]
+        scores = self._own(scores_of(gold, texts, scoring))
         _, threshold = best_threshold(odds, gold, texts, scores)
         # Where it is best to answer nothing every score must be over the threshold.
         least = min(odds.values()) - 1.0

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import numpy as np
+    import numpy.typing as npt
     from torch import nn
 
     from gloze.core.contracts import Objective, Source
@@ -211,6 +213,10 @@ class Task(Settings, ABC, Generic[E]):
     def is_tuned(self) -> bool:
         """Whether :meth:`tune` chooses anything, for which a dev file is needed."""
         return False
+
+    def each(self, judged: Judged[E]) -> npt.NDArray[np.float64] | None:
+        """Return the task's own figure of each example; None where it is not their mean."""
+        return None
 
     def tune(self, judged: Judged[E], path: Path) -> Learned:
         """Return what was learned with thresholds chosen on examples not trained on."""
