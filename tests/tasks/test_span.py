@@ -122,10 +122,13 @@ def test_answers_that_are_misplaced_are_counted_and_said(how, capfd):
     assert "question absent); 1 of them stand elsewhere, and are" in said or how == "skip"
     left = ["absent"] if how == "search" else ["absent", "moved"]
     assert f"of {len(left)} of 4 questions no answer's place is known (the first: absent)" in said
-    # What cannot be learned from comes last, is in no step of training, and is still judged.
-    assert len(encoded.lengths(0)) == 3 * (4 - len(left))
+    # What cannot be learned from is in no step of training, and is still judged.
+    source = task().asked(encoded)
+    assert len(source.lengths(0)) == 3 * (4 - len(left))
     assert len(encoded.all_lengths) == 12
-    assert encoded.cut.owner[: len(encoded.lengths(0)) : 3].tolist() == list(range(len(left), 4))
+    last = source.samples(0, np.array([0, len(source.lengths(0)) - 1]))
+    assert last.indices.tolist() == [0, len(source.lengths(0)) - 1]
+    assert last.labels["span"].tolist() == [encoded.labels[3 * len(left)].tolist(), [0, 0]]
     config = replace(task(misplaced=how), scoring="squad")
     examples = [absent, moved, question(), second]
     marks = [(place, 5, column, 9.0) for place in range(12) for column in (0, 1)]
@@ -142,7 +145,7 @@ def test_misplaced_answers_are_refused_if_so_set_but_not_in_other_files():
     )
     with pytest.raises(DataError, match=message):
         config.learn([question(), wrong], PATH)
-    assert len(encode(config, wrong).lengths(0)) == 0
+    assert len(config.asked(encode(config, wrong)).lengths(0)) == 0
 
 
 def test_training_without_a_single_answer_is_refused():

@@ -16,7 +16,7 @@ from gloze.tasks.questions import Question, as_questions
 from gloze.tasks.span_answers import Decoding, SpanAnswer, decode
 from gloze.tasks.span_head import NAME, SpanHead, span_loss
 from gloze.tasks.span_places import AnswerPlaces, Misplaced, find_places, refuse_misplaced
-from gloze.tasks.span_windows import Contexts, EncodedQuestions, encode_questions
+from gloze.tasks.span_windows import Contexts, EncodedQuestions, KnownWindows, encode_questions
 from gloze.tasks.squad_answers import SquadAnswers
 from gloze.tasks.task import Task
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from gloze.core.contracts import Source
     from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
     from gloze.nn.readout import Readout
+    from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.writing import AnswerWriter
     from gloze.tokenizers import Tokenizer
 
@@ -167,6 +169,11 @@ class Span(Task[Question]):
             places=None if places is None else places.tokens,
         )
 
+    def asked(self, encoded: EncodedExamples) -> Source:
+        """Return the windows of questions whose answer's place is known; see :meth:`Task.asked`."""
+        assert isinstance(encoded, EncodedQuestions)
+        return KnownWindows(encoded)
+
     def _places(self, examples: Sequence[Question], contexts: Contexts) -> AnswerPlaces:
         return find_places(examples, contexts, self.misplaced, whole_words=self.whole_words)
 
@@ -250,13 +257,7 @@ class Span(Task[Question]):
 
     def row(self, example: Question, answer: SpanAnswer) -> dict[str, Any]:
         """Return the answer, its place and its probability, under ``predicted_``."""
-        row = {
-            "predicted_answer": answer.text,
-            "predicted_start": answer.start,
-            "predicted_end": answer.end,
-            "probability": answer.probability,
-        }
-        return row if answer.null_odds is None else {**row, "null_odds": answer.null_odds}
+        return answer.columns()
 
     def tally(self, answer: SpanAnswer) -> Iterable[str]:
         """Return whether there is an answer."""

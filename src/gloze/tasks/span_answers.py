@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,16 @@ class SpanAnswer:
         """The best candidate that is an answer."""
         return next((found.text for found in self.n_best if found.start is not None), "")
 
+    def columns(self) -> dict[str, Any]:
+        """Return the answer as columns of a table."""
+        row = {
+            "predicted_answer": self.text,
+            "predicted_start": self.start,
+            "predicted_end": self.end,
+            "probability": self.probability,
+        }
+        return row if self.null_odds is None else {**row, "null_odds": self.null_odds}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
@@ -105,10 +116,12 @@ def decode(
     begins_word = tables.word_firsts[places.tokens] == places.tokens
     ends_word = tables.word_lasts[places.tokens] == places.tokens
     null = scores[encoded.starts]
-    window_ends = np.cumsum(encoded.cut.lengths)
-    for question, (low, high) in enumerate(_runs(encoded.cut.owner, len(contexts))):
-        first = int(window_ends[low] - encoded.cut.lengths[low])
-        own = slice(first, int(window_ends[high - 1]))
+    # Where the windows of each question begin, and where the tokens of these do.
+    windows = np.cumsum(np.append(0, np.bincount(encoded.cut.owner, minlength=len(contexts))))
+    firsts = np.cumsum(np.append(0, encoded.cut.lengths))[windows]
+    runs = zip(pairwise(windows.tolist()), pairwise(firsts.tolist()), strict=True)
+    for question, ((low, high), (first, end)) in enumerate(runs):
+        own = slice(first, end)
         offsets = tables.offsets[places.tokens[own]]
         words = (begins_word[own], ends_word[own]) if how.whole_words else None
         found = _distinct(
@@ -116,14 +129,6 @@ def decode(
         )
         nothing = null[low:high][null[low:high].sum(axis=1).argmin()]
         yield _answer(found, nothing, how.null_threshold)
-
-
-def _runs(owner: Ints, count: int) -> Iterator[tuple[int, int]]:
-    """Yield the first window of each question and the one after its last: they lie together."""
-    sizes = np.bincount(owner, minlength=count)
-    firsts = np.zeros(count, dtype=np.int64)
-    firsts[owner[::-1]] = np.arange(len(owner))[::-1]
-    return zip(firsts.tolist(), (firsts + sizes).tolist(), strict=True)
 
 
 def best_spans(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gloze.core.batch import Bools, Ints
+from gloze.core.batch import Bools, Ints, Samples
 from gloze.core.ranges import places as places_in
 from gloze.core.ranges import ranges
 from gloze.data.windows import Windows, has_most_context, windows
@@ -86,18 +86,14 @@ class EncodedQuestions(EncodedExamples):
         contexts: of the questions.
         question_lengths: tokens of each question as far as it is kept, [questions].
         cut: the windows, in the order of the samples; ``owner`` is the question.
-        num_known: windows to learn from: those of questions whose answer's place is known, or
-            that have none. They come first.
+        is_known: which windows can be learned from: those of questions whose answer's place is
+            known, or that have none, [windows].
     """
 
     contexts: Contexts
     question_lengths: Ints
     cut: Windows
-    num_known: int
-
-    def lengths(self, epoch: int) -> Ints:
-        """Return the tokens of every window to learn from, [windows]."""
-        return self.all_lengths[: self.num_known]
+    is_known: Bools
 
     def counts(self) -> dict[str, int]:
         """Return how much there is; examples are questions, and cut ones too long questions."""
@@ -120,6 +116,21 @@ class EncodedQuestions(EncodedExamples):
             is_best=has_most_context(self.contexts.sizes, self.cut),
             left=np.repeat(lengths, lengths) - places_in(lengths),
         )
+
+
+class KnownWindows:
+    """A source of the windows that can be learned from."""
+
+    def __init__(self, encoded: EncodedQuestions) -> None:
+        self.encoded, self.numbers = encoded, np.flatnonzero(encoded.is_known)
+
+    def lengths(self, epoch: int) -> Ints:
+        """Return the tokens of every such window, the same in each epoch, [samples]."""
+        return self.encoded.all_lengths[self.numbers]
+
+    def samples(self, epoch: int, indices: Ints) -> Samples:
+        """Return these windows."""
+        return replace(self.encoded.samples(epoch, self.numbers[indices]), indices=indices)
 
 
 @dataclass(frozen=True)
@@ -166,10 +177,6 @@ def encode_questions(
     ids, lengths = tokenizer.encode([each.question for each in questions])
     kept = np.minimum(lengths, max_question)
     cut = windows(contexts.sizes, max_length - 3 - kept, stride)
-    is_known = np.array([place is not None for place in places or ()], dtype=bool)
-    if places is not None and not is_known.all():
-        order = np.argsort(~is_known[cut.owner], kind="stable")
-        cut = Windows(*(part[order] for part in cut))
     owner = cut.owner
     question = Segments(
         ids,
@@ -188,9 +195,11 @@ def encode_questions(
         truncated=int(np.count_nonzero(kept < lengths)),
     )
     values: dict[str, Any] = {each.name: getattr(laid, each.name) for each in fields(laid)}
-    known = len(owner) if places is None else int(np.count_nonzero(is_known[owner]))
+    is_known = np.ones(len(questions), dtype=bool)
+    if places is not None:
+        is_known = np.array([place is not None for place in places], dtype=bool)
     return EncodedQuestions(
-        **values, contexts=contexts, question_lengths=kept, cut=cut, num_known=known
+        **values, contexts=contexts, question_lengths=kept, cut=cut, is_known=is_known[owner]
     )
 
 
