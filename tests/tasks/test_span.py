@@ -119,9 +119,11 @@ def test_answers_that_are_misplaced_are_counted_and_said(how, capfd):
     assert (
         "train.json: 3 of 5 gold answers do not stand where answer_start says (the first: " in said
     )
-    assert "question absent); 1 of them stand elsewhere, and are" in said or how == "skip"
+    taken = "is taken there" if how == "search" else "is not learned there"
+    assert f"question absent); of 1 the text stands elsewhere, and {taken}." in said
     left = ["absent"] if how == "search" else ["absent", "moved"]
-    assert f"of {len(left)} of 4 questions no answer's place is known (the first: absent)" in said
+    assert f"{len(left)} of 4 questions have no gold answer whose place is known" in said
+    assert encoded.summary()["left_out"] == len(left)
     # What cannot be learned from is in no step of training, and is still judged.
     source = task().asked(encoded)
     assert len(source.lengths(0)) == 3 * (4 - len(left))
@@ -146,6 +148,11 @@ def test_misplaced_answers_are_refused_if_so_set_but_not_in_other_files():
     with pytest.raises(DataError, match=message):
         config.learn([question(), wrong], PATH)
     assert len(config.asked(encode(config, wrong)).lengths(0)) == 0
+
+
+def test_answers_that_stand_nowhere_are_said_so(capfd):
+    encode(task(), question(answers=(Gold("cold bread", 0),)), question(id="2"))
+    assert "(the first: question q); none of them stands elsewhere." in capfd.readouterr().err
 
 
 def test_training_without_a_single_answer_is_refused():

@@ -52,17 +52,19 @@ class AnswerPlaces:
         """
         lines = []
         if self.misplaced:
-            taken = "and are taken there" if how == "search" else "but are not learned"
+            elsewhere = "none of them stands elsewhere"
+            if self.found:
+                taken = "is taken" if how == "search" else "is not learned"
+                elsewhere = f"of {self.found:,} the text stands elsewhere, and {taken} there"
             lines.append(
                 f"{path}: {self.misplaced:,} of {self.answers:,} gold answers do not stand where "
-                f"answer_start says (the first: question {self.first}); {self.found:,} of them "
-                f"stand elsewhere, {taken}."
+                f"answer_start says (the first: question {self.first}); {elsewhere}."
             )
         if self.left_out:
             lines.append(
-                f"{path}: of {len(self.left_out):,} of {len(self.tokens):,} questions no answer's "
-                f"place is known (the first: {self.left_out[0]}): left out of training and loss, "
-                "judged by the texts of their answers."
+                f"{path}: {len(self.left_out):,} of {len(self.tokens):,} questions have no gold "
+                f"answer whose place is known (the first: {self.left_out[0]}): left out of "
+                "training and loss, judged by the texts of their answers."
             )
         sizes = [place[1] - place[0] + 1 for place in self.tokens if place not in (None, NO_ANSWER)]
         long = sum(size > max_tokens for size in sizes)

@@ -99,6 +99,11 @@ class EncodedQuestions(EncodedExamples):
         """Return how much there is; examples are questions, and cut ones too long questions."""
         return {**super().counts(), "examples": len(self.question_lengths)}
 
+    def summary(self) -> dict[str, float]:
+        """Return counts and true shares, for reports; with windows, and questions left out."""
+        left_out = np.unique(self.cut.owner[~self.is_known])
+        return {**super().summary(), "windows": len(self), "left_out": len(left_out)}
+
     def labels_of(self, places: Sequence[tuple[int, int] | None]) -> Ints:
         """Return first and last token of the answer in each window, [windows, 2].
 
