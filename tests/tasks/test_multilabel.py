@@ -193,6 +193,18 @@ def test_the_odds_of_two_scores_are_their_softmax():
     assert output.weight.shape == (6, 8)
 
 
+@pytest.mark.parametrize("head", ["sigmoid", "softmax"])
+def test_a_training_begins_with_the_shares_of_the_labels(head):
+    task = Multilabel(max_length=32, head=head, dropout=0.0)
+    learned = task.learn(texts(("x", "y"), ("y",), ("y",), ("y",)), HERE)
+    own = tiny.task_model(task, learned)
+    with torch.no_grad():
+        own.head.output.weight.zero_()
+    [answer] = own.predict(["the cat"])
+    assert answer.probabilities == pytest.approx({"x": 0.25, "y": 1 - 1e-4}, rel=1e-4)
+    assert "rates" not in task.settle(own.head, learned).values
+
+
 def judged(own, rows, odds):
     return Judged(
         examples=rows,

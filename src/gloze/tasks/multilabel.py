@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from gloze.nn.readout import Readout
 
 NAME: Final = "multilabel"
+# Of a label that every example has, or none: its odds have no logarithm.
+_LEAST_RATE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,11 @@ class Multilabel(TextTask):
         return Learned(
             labels=tuple(names),
             pairs=examples[0].text_b is not None,
-            values={"as_written": found, "thresholds": [threshold] * len(names)},
+            values={
+                "as_written": found,
+                "thresholds": [threshold] * len(names),
+                "rates": table_of_labels(_labelled(examples), found, path).mean(axis=0).tolist(),
+            },
         )
 
     def targets(
@@ -132,10 +139,20 @@ class Multilabel(TextTask):
         learned: Learned,
         initializer_range: float = 0.02,
     ) -> Objective:
-        """Return the task as an objective, with a head of random weights."""
+        """Return the task as an objective, with a head of random weights.
+
+        Biases begin at the log odds of each label in training (Lin et al. 2017, 3.3): where they
+        begin at 0, the first hundred steps teach the encoder nothing but that labels are rare.
+        """
         head = LabelsHead(encoder.pooler, readout, self, len(learned.labels))
         initialize(head.output, initializer_range)
+        if "rates" in learned.values:
+            head.begin_at(torch.tensor(learned.values["rates"]))
         return Objective(NAME, 1.0, keep_labels, head)
+
+    def settle(self, head: nn.Module, learned: Learned) -> Learned:
+        """Return what was learned without what a training begins with."""
+        return replace(learned, values={k: v for k, v in learned.values.items() if k != "rates"})
 
     def answers(self, judged: Judged[Example]) -> list[LabelSet]:
         """Return the labels of each example, and the probability of each label."""
@@ -232,6 +249,14 @@ class LabelsHead(TextHead):
         super().__init__(pooler, readout, task, num_labels)
         if task.head == "softmax":
             self.output = TwoWay(readout.output_size, num_labels)
+
+    def begin_at(self, rates: Float[Tensor, " labels"]) -> None:
+        """Set the biases to the log odds of these shares of examples."""
+        odds = rates.clamp(_LEAST_RATE, 1 - _LEAST_RATE).logit()
+        if isinstance(self.output, TwoWay):
+            odds = torch.stack([-odds / 2, odds / 2], dim=-1).flatten()
+        with torch.no_grad():
+            self.output.bias.copy_(odds)
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
         """Return the loss summed over labels, and how many samples are wholly right."""
