@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gloze import cli
 from gloze.checkpoint import load_task
@@ -157,6 +158,55 @@ def test_the_command_line_does_the_same(tuned, tmp_path, capsys):
     assert told[metric]["values"] == [pytest.approx(tuned.best.figures["dev"][metric])]
     words = ["predict", str(tuned.path), "--data", str(path), "-o", str(tmp_path / "out.tsv")]
     assert cli.main(words) == 0
+
+
+def asked(kind, row):
+    """Return an example as Python is asked, and its sequences as pairs of texts."""
+    if kind == "choice":
+        options = [f"{row['question']} {option}" for option in row["options"]]
+        return (row["context"], row["question"], row["options"]), row["context"], options
+    if kind == "ranking":
+        return (row["query"], row["candidates"]), row["query"], row["candidates"]
+    return row["text"], row["text"], None
+
+
+def numbers(kind, answer):
+    """Return the numbers of an answer as the logits of the class of transformers give them."""
+    if kind == "regression":
+        return [answer]
+    if kind == "ranking":
+        return list(answer.scores)
+    shares = np.array(
+        answer.probabilities if kind == "choice" else list(answer.probabilities.values())
+    )
+    return np.log(shares) if kind == "choice" else np.log(shares / (1 - shares))
+
+
+def test_transformers_computes_the_same_from_our_folder(tuned):
+    transformers = pytest.importorskip("transformers")
+    kind = tuned.task
+    [name] = json.loads((tuned.model / "config.json").read_text())["architectures"]
+    assert name == (
+        "BertForMultipleChoice" if kind == "choice" else "BertForSequenceClassification"
+    )
+    theirs, info = getattr(transformers, name).from_pretrained(
+        tuned.model, output_loading_info=True
+    )
+    assert not info["missing_keys"] | info["unexpected_keys"]
+    tokenize = transformers.AutoTokenizer.from_pretrained(tuned.model)
+    path = tuned.path.parent / "dev.jsonl"
+    for line in path.read_text().splitlines()[:4]:
+        ours, first, second = asked(kind, json.loads(line))
+        firsts = [first] * (1 if second is None else len(second))
+        inputs = tokenize(firsts, second, return_tensors="pt", padding=True)
+        if kind == "choice":
+            inputs = {key: value[None] for key, value in inputs.items()}
+        with torch.no_grad():
+            logits = theirs.eval()(**inputs).logits.flatten()
+        if kind == "choice":
+            logits = logits.log_softmax(0)
+        wanted = numbers(kind, tuned.predict([ours])[0])
+        assert logits.numpy() == pytest.approx(wanted, rel=1e-4, abs=1e-4)
 
 
 def test_the_model_card_and_the_page_name_the_task(tuned):
