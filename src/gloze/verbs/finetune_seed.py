@@ -173,6 +173,8 @@ def _with_features(job: Job, learner: Learner, objective: Objective) -> dict[str
     if not isinstance(learner, FrozenLearner) or ranks().size > 1:
         return splits
     training, learner.layers = job.config.training, layers_of(objective.head)
+    if not learner.layers:
+        return splits
     device = pick_device(training.device)
     learner.to(device).eval()
 
