@@ -14,7 +14,7 @@ import argparse
 import json
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,9 @@ def run(options: argparse.Namespace) -> None:
         for name in options.sets.split(",") if options.sets else SETS:
             for side in options.sides.split(","):
                 spec, model = SETS[name], Path(options.model)
+                if options.steps:
+                    steps = f"training.steps={options.steps}"
+                    spec = replace(spec, settings=(*spec.settings, steps))
                 if (name, side, seed, options.name or model.name) in done:
                     continue
                 if side == "transformers" and not spec.has_peer:
@@ -150,6 +153,7 @@ def main() -> None:
     parser.add_argument("--sets", help=", ".join(SETS))
     parser.add_argument("--sides", default=",".join(SIDES))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="of each training, to try the program")
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()
     if options.table:

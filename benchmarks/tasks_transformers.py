@@ -155,14 +155,19 @@ def _train(model: Any, kind: str, source: Any, config: Any, per_token: bool, see
     )
     count, size = len(source), config.batch_size
     total = -(-count // size) * int(config.epochs)
+    total = min(total, config.steps or total)
+    step = 0
     warmup = max(1, round(config.warmup_rate * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(step / warmup, (total - step) / max(1, total - warmup))
+        optimizer, lambda done: min(done / warmup, (total - done) / max(1, total - warmup))
     )
     model.train()
     for epoch in range(int(config.epochs)):
         order = shuffled(torch.arange(count).numpy(), count, seed, epoch)
         for first in range(0, count, size):
+            if step == total:
+                return
+            step += 1
             samples = source.samples(epoch, order[first : first + size])
             optimizer.zero_grad()
             # A step of long sequences in parts that fit into memory.
