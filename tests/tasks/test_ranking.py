@@ -299,11 +299,12 @@ def test_answers_are_in_the_order_of_the_scores():
     assert (one, two) == pytest.approx(answer.scores[:2], abs=1e-5)
 
 
-def test_figures_say_how_many_queries_were_judged(capsys):
+def test_figures_say_how_many_queries_were_judged():
     raw = model().figures(QUERIES, HERE)
-    assert "4 of 4 queries judged (raw); 1 have no relevant" in capsys.readouterr().err
+    assert "4 of 4 queries judged (raw): 1 have no relevant" in raw["note"]
     clean = model(judged="clean").figures(QUERIES, HERE)
-    assert "2 of 4 queries judged (clean)" in capsys.readouterr().err
+    assert "2 of 4 queries judged (clean)" in clean["note"]
+    assert "note" not in model().figures(QUERIES[:1], HERE)
     assert (raw["queries"], raw["judged"], raw["convention"]) == (4, 4, "raw")
     assert (clean["judged"], clean["convention"]) == (2, "clean")
     assert clean["without_relevant"] == clean["without_irrelevant"] == 1

@@ -153,15 +153,17 @@ def test_answers_can_be_kept_to_the_range_of_training():
     assert kept.predict(texts) != free.predict(texts)
 
 
-def test_figures_are_of_the_answers_and_a_constant_is_said(capsys):
+def test_figures_are_of_the_answers_and_a_constant_is_noted():
     model, rows = trained()
     figures = model.figures(examples(*rows), HERE)
     assert figures["examples"] == 3
     assert figures["loss"] == figures["mean_squared_error"]
     with torch.no_grad():
         model.head.output.weight.zero_()
-    assert model.figures(examples(*rows), HERE)["pearson"] == 0
-    assert "the same number; correlations are set to 0" in capsys.readouterr().err
+    found = model.figures(examples(*rows), HERE)
+    assert (found["pearson"], found["is_constant"]) == (0, True)
+    assert found["note"] == "All answers or all labels are one number: correlations count 0."
+    assert "note" not in figures
 
 
 def test_config_json_round_trips_and_hugging_faces_is_read(tmp_path):

@@ -150,6 +150,16 @@ def test_answers_are_written_in_every_kind_of_table(tuned, tmp_path, suffix):
         assert len(rows) == (120 if tuned.task == "ranking" else 24)
 
 
+def test_a_note_on_the_figures_is_told_wherever_they_are(learned, tmp_path):
+    ranked = learned("ranking")
+    row = {"query": "the cat", "candidates": ["a small dog", "my sister"], "relevance": [1, 1]}
+    path = tmp_path / "dev.jsonl"
+    path.write_text((ranked.path.parent / "dev.jsonl").read_text() + json.dumps(row) + "\n")
+    told = evaluate(ranked.path, path)
+    assert "25 of 25 queries judged (raw): 0 have no relevant candidate, 1 no irr" in str(told)
+    assert "queries judged" not in str(ranked)
+
+
 def test_the_command_line_does_the_same(tuned, tmp_path, capsys):
     path = tuned.path.parent / "dev.jsonl"
     assert cli.main(["evaluate", str(tuned.path), "--data", str(path), "--json"]) == 0

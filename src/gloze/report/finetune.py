@@ -46,13 +46,14 @@ def write_finetune_report(result: FinetuneResult) -> None:
 
 
 def _figures(result: FinetuneResult, split: str) -> Table:
+    own = result.best.figures[split]
     header, rows = seeds_rows(result.shown(split), result.over)
     return Table(
         columns=header,
         rows=rows,
         heading=f"Figures on {split}",
-        caption=f"{result.best.figures[split]['examples']:,} examples; the deviation is that of "
-        "a sample (n - 1). All figures are in results.json.",
+        caption=f"{own['examples']:,} examples; the deviation is that of a sample (n - 1). All "
+        f"figures are in results.json. {own.get('note', '')}".rstrip(),
     )
 
 

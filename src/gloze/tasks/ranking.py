@@ -192,10 +192,10 @@ class Ranking(SequenceTask[Query]):
         except ConfigError as error:
             raise DataError(str(error), path=path) from None
         if found["without_relevant"] or found["without_irrelevant"]:
-            say(
-                f"{path}: {found['judged']:,} of {found['queries']:,} queries judged "
-                f"({self.judged}); {found['without_relevant']:,} have no relevant candidate, "
-                f"{found['without_irrelevant']:,} no irrelevant one"
+            found["note"] = (
+                f"{found['judged']:,} of {found['queries']:,} queries judged ({self.judged}): "
+                f"{found['without_relevant']:,} have no relevant candidate, "
+                f"{found['without_irrelevant']:,} no irrelevant one."
             )
         return {"examples": len(judged.examples), "loss": self._loss(relevance, scores), **found}
 

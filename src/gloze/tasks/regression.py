@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import DataError
-from gloze.core.progress import say
 from gloze.metrics.correlation import regression_figures
 from gloze.nn.init import initialize
 from gloze.tasks.examples import Example, TableReader
@@ -120,9 +119,10 @@ class Regression(TextTask):
     def figures(self, judged: Judged[Example], path: Path) -> dict[str, Any]:
         """Return correlations and errors; see :meth:`Task.figures`."""
         found = regression_figures(numbers_of(judged.examples), np.array(self.answers(judged)))
+        figures = {**found.to_dict(), "loss": found.mean_squared_error}
         if found.is_constant:
-            say(f"{path}: all answers or all labels are the same number; correlations are set to 0")
-        return {**found.to_dict(), "loss": found.mean_squared_error}
+            figures["note"] = "All answers or all labels are one number: correlations count 0."
+        return figures
 
     def shown(self, learned: Learned) -> list[str]:
         """Return the task's own metric, both correlations and the mean error."""

@@ -169,7 +169,9 @@ class FinetuneResult:
         if self.trials:
             lines.append(text_table(*trials_table(self.trials)))
         for split in self.best.figures:
-            lines += [f"{split} ({self.best.figures[split]['examples']:,} examples)"]
+            figures = self.best.figures[split]
+            lines += [f"{split} ({figures['examples']:,} examples)"]
+            lines += [f"  {figures['note']}"] if "note" in figures else []
             lines += [seeds_table(self.shown(split), self.over)]
         if len(self.seeds) > 1:
             lines.append(f"Best {self.over}: {self.best_seed}")

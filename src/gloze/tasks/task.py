@@ -199,7 +199,8 @@ class Task(Settings, ABC, Generic[E]):
 
         Returns:
             ``examples``, ``loss`` and figures by name, ``self.metric`` among them, as JSON can
-            hold them; those of type float are worth a mean over seeds.
+            hold them; those of type float are worth a mean over seeds. ``note`` is a sentence
+            that belongs to them, where there is need.
 
         Raises:
             DataError: if a label of the file was not there in training.

@@ -72,9 +72,10 @@ class EvaluateResult:
         }
         head = f"{self.path} on {self.data} ({first['examples']:,} examples)"
         lost = lines_of_loss("data", self.encoding) if self.encoding else []
+        note = [f"  {first['note']}"] if "note" in first else []
         types = types_tables(self.figures)
         compared = [str(self.against)] if self.against else []
-        return "\n".join([head, *lost, seeds_table(rows_by_seed), *types, *compared])
+        return "\n".join([head, *lost, *note, seeds_table(rows_by_seed), *types, *compared])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures of each seed, their mean and deviation, as JSON can hold them."""
