@@ -62,7 +62,7 @@ def test_columns_and_order_are_kept_and_answers_added(tuned, texts, tmp_path):
 def test_a_submission_to_glue_numbers_the_answers_from_0(tuned, texts, tmp_path, monkeypatch):
     path, content = texts
     # Blocks are smaller than the file: the numbers go on.
-    monkeypatch.setattr("gloze.verbs.predict._AT_ONCE", 16)
+    monkeypatch.setattr("gloze.tasks.task.Task.AT_ONCE", 16)
     predict(tuned.path, path, output=tmp_path / "out.tsv", to="glue")
     lines = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
     answers = tuned.predict([text for _, text in content])
