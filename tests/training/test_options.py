@@ -195,7 +195,8 @@ def test_stopping_early_without_held_out_figures_is_refused(tmp_path, shards, na
     ("settings", "message"),
     [
         ({"patience": -1}, "training.patience is -1; it must not be negative"),
-        ({"patience": 1, "evaluations": 0}, "training.patience counts evaluations"),
+        ({"patience": 1, "evaluations": 0}, "training.patience goes by evaluations, and"),
+        ({"keep_best": True, "evaluations": 0}, "training.keep_best goes by evaluations, and"),
         ({"unfreeze_epochs": 0.0}, "training.unfreeze_epochs is 0.0; it must be over 0"),
         (
             {"unfreeze_epochs": 1.0, "parallel": "sharded"},

@@ -117,10 +117,39 @@ def test_a_trial_that_diverges_loses_and_all_of_them_are_an_error(data, tmp_path
         run(data, tmp_path / "none", search="training.learning_rate=1e30")
 
 
-def test_an_impossible_setting_is_refused_before_anything_is_trained(data, tmp_path):
-    with pytest.raises(ConfigError, match=r"Unknown setting in training.epoch"):
-        run(data, tmp_path / "run", search="training.learning_rate=1e-3 training.epoch=1,2")
+@pytest.mark.parametrize(
+    ("search", "settings", "message"),
+    [
+        ("training.learning_rate=1e-3 training.epoch=1,2", [], "Unknown setting in training.epoch"),
+        (
+            "training.epochs=1,2",
+            ["freeze=['encoder.embedings']"],
+            "no weight is called 'encoder.em",
+        ),
+        ("seed=0,1", [], "--search seed=0,1: every trial has the first seed"),
+        ("task.metric=f1,accuracy", [], "trials are compared by it, so it has to be one"),
+    ],
+)
+def test_an_impossible_setting_is_refused_and_leaves_nothing(
+    data, tmp_path, search, settings, message
+):
+    with pytest.raises(ConfigError, match=message):
+        run(data, tmp_path / "run", search=search, settings=settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_tried_twice_is_one_trial(data, tmp_path):
+    found = run(data, tmp_path / "run", search="training.epochs=1,1")
+    one, other = results(found.path)["trials"]
+    assert one == other
+    assert found.predict(["the cat sees bread."])
+
+
+def test_a_search_is_not_gone_on_with_as_another(data, tmp_path):
+    run(data, tmp_path / "run", search="training.epochs=1,2")
+    for search in ("training.epochs=1,2,3", "training.epochs=1"):
+        with pytest.raises(ConfigError, match="run began with another --search, or another number"):
+            run(data, tmp_path / "run", search=search, resume=True)
 
 
 def test_cross_validation_judges_every_example_once(data, tmp_path):
@@ -146,10 +175,11 @@ def test_cross_validation_judges_every_example_once(data, tmp_path):
         run(data, tmp_path / "run", dev=None, test=test, resume=True)
 
 
-def test_a_plain_run_is_not_gone_on_with_as_a_search(data, tmp_path):
-    run(data, tmp_path / "run")
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_plain_run_is_not_gone_on_with_as_a_search(data, tmp_path, seeds):
+    run(data, tmp_path / "run", seeds=seeds)
     with pytest.raises(ConfigError, match="run began without --search"):
-        run(data, tmp_path / "run", search=GRID, resume=True)
+        run(data, tmp_path / "run", seeds=seeds, search=GRID, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +191,7 @@ def test_a_plain_run_is_not_gone_on_with_as_a_search(data, tmp_path):
         ({"folds": 1, "dev": None}, "--folds 1: at least 2 are needed"),
         ({"folds": 2}, "--folds has no place for --dev: each fold is held out once"),
         ({"folds": 2, "dev": None, "seeds": 2}, "--folds has no place for --seeds"),
+        ({"folds": 2, "dev": None, "search": GRID}, "--folds has no place for --search"),
         ({"folds": 65, "dev": None}, "--folds 65: there are 64 examples to deal out"),
     ],
 )

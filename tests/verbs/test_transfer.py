@@ -158,6 +158,16 @@ def test_stopping_early_without_a_dev_file_is_refused(data, tmp_path):
         ("frozen", "training.gradient_checkpointing=true", "gradient_checkpointing does nothing"),
         ("mix", "readout.combine=sum", "readout.combine is 'sum', and --transfer mix learns"),
         ("gradual", "training.unfreeze_epochs=none", "is --transfer full: give that"),
+        (
+            "frozen",
+            "readout.combine=sum",
+            "readout.combine=sum is of several layers, and readout.lay",
+        ),
+        (
+            "mix",
+            "readout.layers=[0]",
+            r"readout.combine=mix is of several.*names 0 alone: name more",
+        ),
     ],
 )
 def test_settings_that_do_nothing_are_refused(transfer, change, message):
@@ -195,6 +205,15 @@ def test_word_vectors_are_what_the_token_table_begins_with(data, tmp_path, capsy
     write_vectors(tmp_path / "v.txt", words, seed=1)
     with pytest.raises(DataError, match="not the init_embeddings this run began with"):
         run(data, tmp_path / "run", **changes, resume=True)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none.txt", "no such file"), (".", "not a file")])
+def test_word_vectors_that_are_not_there_are_refused_and_leave_nothing(
+    data, tmp_path, name, reason
+):
+    with pytest.raises(DataError, match=reason):
+        run(data, tmp_path / "run", init_embeddings=data / name)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_control_has_the_word_vectors_too(data, tmp_path):

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from gloze.training.config import TrainingConfig
 
 RECIPE, DATA, CORPUS, LAUNCH = "recipe.toml", "data.json", "corpus.json", ".launch"
+SEARCH = "search.json"
 # What is there before a run has done any work, and what it takes no training to make again.
-_NOTES = {RECIPE, DATA, CORPUS, LAUNCH, ".lock"}
+_NOTES = {RECIPE, DATA, CORPUS, SEARCH, LAUNCH, ".lock"}
 _PREPARED = {"tokenizer", "shards"}
 _RUN_FILES = (
     *(_NOTES | _PREPARED),
@@ -109,7 +110,7 @@ def _held(
             yield
         except BaseException as error:
             is_refused = is_new and isinstance(error, ConfigError | DataError)
-            if _holds(output) <= (_NOTES | _PREPARED if is_refused else _NOTES):
+            if _holds(output) <= (_PREPARED if is_refused else set()):
                 shutil.rmtree(os.path.realpath(output))
             raise
 
@@ -120,8 +121,9 @@ def _launch_of(output: Path) -> str | None:
 
 
 def _holds(folder: Path) -> set[str]:
-    """Return the names in a folder, without those of empty folders."""
-    return {path.name for path in folder.iterdir() if not path.is_dir() or any(path.iterdir())}
+    """Return the names in a folder of what is more than notes, or holds more."""
+    work = (path for path in folder.rglob("*") if path.is_file() and path.name not in _NOTES)
+    return {path.relative_to(folder).parts[0] for path in work}
 
 
 def keep_recipe(config: Any, folder: Path) -> None:
@@ -150,13 +152,15 @@ def note_data(output: Path, files: Mapping[str, Path]) -> None:
     Of several processes the first does.
 
     Raises:
-        DataError: if the run began with other content.
+        DataError: if a file is not there, or the run began with other content.
     """
     if not ranks().is_first:
         return
-    data = {
-        name: {"path": str(path), "sha256": sha256(path)} for name, path in sorted(files.items())
-    }
+    data = {}
+    for name, path in sorted(files.items()):
+        if not path.is_file():
+            raise DataError("not a file." if path.exists() else "no such file.", path=path)
+        data[name] = {"path": str(path), "sha256": sha256(path)}
     note = output / DATA
     if not note.exists():
         write_json(note, data)

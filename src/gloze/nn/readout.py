@@ -48,6 +48,11 @@ class ReadoutConfig(Settings):
             raise ConfigError(
                 "readout.mix_norm does nothing here: set readout.combine=mix, or leave it out."
             )
+        if self.combine != "concatenate" and self.layers != "all" and len(self.layers) == 1:
+            raise ConfigError(
+                f"readout.combine={self.combine} is of several layers, and readout.layers names "
+                f"{self.layers[0]} alone: name more, as in [-2, -1], or all."
+            )
         if self.lstm_layers < 0:
             raise ConfigError(
                 f"readout.lstm_layers is {self.lstm_layers}; it must not be negative."

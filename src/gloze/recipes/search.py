@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 Changes = tuple[str, ...]
 _METHODS = ("grid", "optuna")
+_NOT_TRIED = {
+    "seed": "every trial has the first seed, and --seeds N gives the best settings more",
+    "task.metric": "trials are compared by it, so it has to be one",
+}
 _BATCH, _RATE, _EPOCHS = "training.batch_size", "training.learning_rate", "training.epochs"
 # Devlin et al. 2019, A.3; for small encoders Turc et al. 2019, who trained all for 4 epochs.
 _LARGE = {_BATCH: ("16", "32"), _RATE: ("5e-5", "3e-5", "2e-5"), _EPOCHS: ("2", "3", "4")}
@@ -78,6 +82,8 @@ def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:
                 f"--search {word!r}: expected path=value,value, each path once, as in "
                 "'training.learning_rate=2e-5,5e-5 training.epochs=2,3'."
             )
+        if path in _NOT_TRIED:
+            raise ConfigError(f"--search {word}: {_NOT_TRIED[path]}.")
         if ".." in values:
             space.ranges[path] = _range(word, values, method)
         else:

@@ -117,8 +117,7 @@ class TrainingConfig(Settings):
             *("evaluations", "save_every", "save_minutes", "loader_workers", "max_rollbacks"),
             *("weight_decay", "patience"),
         ):
-            if getattr(self, name) < 0:
-                value = getattr(self, name)
+            if (value := getattr(self, name)) < 0:
                 raise ConfigError(f"training.{name} is {value}; it must not be negative.")
         if self.compile and self.parallel == "sharded":
             raise ConfigError(
@@ -134,8 +133,9 @@ class TrainingConfig(Settings):
                 "training.unfreeze_epochs needs weights that are whole: set "
                 "training.parallel=replicated, or leave it out."
             )
-        if self.patience and not self.evaluations:
-            raise ConfigError("training.patience counts evaluations, and training.evaluations=0.")
+        if (self.patience or self.keep_best) and not self.evaluations:
+            name = "patience" if self.patience else "keep_best"
+            raise ConfigError(f"training.{name} goes by evaluations, and training.evaluations=0.")
         if self.keep_checkpoints < 1:
             raise ConfigError("training.keep_checkpoints must be at least 1: resuming needs one.")
         if not 0 < self.layerwise_lr_decay <= 1:
@@ -150,6 +150,5 @@ class TrainingConfig(Settings):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be over 0.")
         for name in ("adam_beta1", "adam_beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                value = getattr(self, name)
+            if not 0 <= (value := getattr(self, name)) < 1:
                 raise ConfigError(f"training.{name} is {value}; it must be from 0 to below 1.")

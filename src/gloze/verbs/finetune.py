@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gloze.checkpoint import find_model, load_parts, load_task, weights_of
 from gloze.config.runs import (
+    SEARCH,
     note_data,
     refuse_other_seeds,
     run_folder,
@@ -32,7 +33,7 @@ from gloze.tasks.results import (
 from gloze.tasks.trials import best_trial
 from gloze.verbs.finetune_folds import deal_out, run_folds
 from gloze.verbs.finetune_job import Given
-from gloze.verbs.finetune_search import DRAWN, TRIALS, Search, take_result
+from gloze.verbs.finetune_search import DRAWN, Search, take_result
 from gloze.verbs.finetune_seed import run_seed
 
 if TYPE_CHECKING:
@@ -221,24 +222,22 @@ def _check_call(
         )
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: at least one is needed.")
+    if folds is not None and folds < 2:
+        raise ConfigError(f"--folds {folds}: at least 2 are needed.")
+    for name, is_given in (("--dev", dev), ("--search", search), ("--seeds", seeds > 1)):
+        if folds is not None and is_given:
+            raise ConfigError(f"--folds has no place for {name}: each fold is held out once.")
     if search is not None and dev is None:
         raise ConfigError("--search compares settings on held-out examples: give --dev FILE.")
     if trials is not None and (search is None or trials < 1):
         raise ConfigError(f"--trials {trials}: how many trials of --search optuna, at least 1.")
-    if folds is None:
-        return
-    if folds < 2:
-        raise ConfigError(f"--folds {folds}: at least 2 are needed.")
-    for name, is_given in (("--dev", dev), ("--search", search), ("--seeds", seeds > 1)):
-        if is_given:
-            raise ConfigError(f"--folds has no place for {name}: each fold is held out once.")
 
 
 def _refuse_other_ways(output: Path, asked: dict[str, bool]) -> None:
     """Refuse to go on with a search, or a cross-validation, as something else, or the reverse."""
-    there = {"--search": (output / TRIALS).exists(), "--folds": any(output.glob("fold-*"))}
+    there = {"--search": (output / SEARCH).exists(), "--folds": any(output.glob("fold-*"))}
     is_plain = not any(there.values()) and any(
-        (output / name).exists() for name in ("checkpoints", FIGURES)
+        any(output.glob(name)) for name in ("checkpoints", FIGURES, "seed-*")
     )
     for name, is_asked in asked.items():
         if there[name] != is_asked and (there[name] or is_plain or any(there.values())):

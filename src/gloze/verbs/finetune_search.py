@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gloze.config.runs import keep_recipe
-from gloze.core.errors import DivergedError, MissingExtraError
+from gloze.config.runs import SEARCH, keep_recipe
+from gloze.core.errors import ConfigError, DivergedError, MissingExtraError
 from gloze.core.files import new_file, new_folder, read_json, write_json
 from gloze.core.progress import say
 from gloze.core.ranks import ranks
@@ -52,9 +52,11 @@ class Search:
         """Run every trial that is not finished yet; return all, in their order.
 
         Raises:
-            ConfigError: if a setting cannot be, before anything is trained.
+            ConfigError: if a setting cannot be, before anything is trained, or if the run began
+                with another search.
             DivergedError: if every trial diverged.
         """
+        ranks().once(self._keep_note)
         tried: list[Trial] = []
         trials = _grid(self) if self.space.method == "grid" else _drawn(self, tried)
         for changes in trials:
@@ -64,6 +66,23 @@ class Search:
         if best_trial(tried).score is None:
             raise DivergedError(f"Each of {len(tried)} trials diverged: try lower rates.")
         return tried
+
+    def _keep_note(self) -> None:
+        """Note what is tried, or see that it is what the run began with.
+
+        Of other trials another may be the best, and seeds of the old one may be there.
+        """
+        path, space = self.output / SEARCH, self.space
+        values = {name: list(tried) for name, tried in {**space.choices, **space.ranges}.items()}
+        trials = {"trials": self.count} if space.method == "optuna" else {}
+        note = {"method": space.method, **trials, "settings": values}
+        if not path.exists():
+            write_json(path, note)
+        elif read_json(path) != note:
+            raise ConfigError(
+                f"{self.output} began with another --search, or another number of --trials: {path} "
+                "says which. Give that, or begin a new run with another -o."
+            )
 
     def _trial(self, changes: Changes) -> Trial:
         folder = self.output / TRIALS / _folder_name(changes)
@@ -86,8 +105,10 @@ class Search:
 
     def _remove_models(self, tried: Sequence[Trial]) -> None:
         """Keep the model of the best trial so far alone, for a model may be large."""
+        best = best_trial(tried).path
         for trial in tried:
-            if trial is not best_trial(tried):
+            # What is proposed twice is one trial.
+            if trial.path != best:
                 shutil.rmtree(trial.path / "model", ignore_errors=True)
                 shutil.rmtree(trial.path / "checkpoints", ignore_errors=True)
 
