@@ -112,6 +112,7 @@ def test_a_label_is_a_number_a_letter_or_the_text(tmp_path, label):
         ({"label": 2}, r"'label': 2 names none of the 2 options \(by number from 0, letter"),
         ({"label": -1}, "-1 names none"),
         ({"label": "C"}, "'C' names none"),
+        ({"label": "9" * 5000}, "names none of the 2 options"),
         ({"label": "dgo"}, "'dgo' names none.*Did you mean 'dog'"),
         ({"label": None}, "no label in this row"),
         ({"label": 1.0}, "a label is a text or a whole number, found 1.0"),

@@ -54,6 +54,8 @@ def test_without_need_of_labels_they_are_not_looked_at(tmp_path):
     [
         ('{"text":"a","labels":["x","x"]}', "'labels': label 'x' is given twice"),
         ('{"text":"a","labels":"x,,y"}', "a label is empty"),
+        ('{"text":"a","labels":["x","y "]}', "a label has spaces around it: 'y '"),
+        ('{"text":"a","labels":[" "]}', "a label has spaces around it: ' '"),
         ('{"text":"a","labels":[1.5]}', "a label is a text or a whole number, found 1.5"),
         ('{"text":"a","labels":[["x"]]}', "a label is a text or a whole number"),
         ('{"text":"a","labels":{"x":1}}', "labels are a list or a text"),

@@ -120,6 +120,11 @@ GOLD = {"text": "Ann Lee", "answer_start": 0}
             squad(asked(is_impossible=True)),
             QA + ": is_impossible is true, and there is a gold answer: 'Ann Lee'",
         ),
+        (squad(asked(answers=["Ann", " "])), QA + r"\.answers: the text of an answer is empty"),
+        (
+            squad(asked(answers=["Ann"], is_impossible=True)),
+            QA + ": is_impossible is true, and there is a gold answer: 'Ann'",
+        ),
         (
             squad(asked(is_impossible=False, answers=[])),
             QA + ": is_impossible is false, and there is no gold answer",
@@ -168,7 +173,10 @@ ROW = {"question": "Who?", "context": TEXT, "answer": "Ann", "answer_start": 0}
         ([{**ROW, "id": "a"}, {**ROW, "id": "a"}], r":2 column 'id': the id 'a' is that of line 1"),
         ([{**ROW, "id": [1]}], r"column 'id': a text or a whole number is expected"),
         ([{**ROW, "answer": ""}], r"column 'answer': there is none, and answer_start says 0"),
+        ([{**ROW, "id": ""}], r"column 'id': a text or a whole number is expected, found ''"),
+        ([{**ROW, "id": True}], r"column 'id': a text or a whole number is expected, found True"),
         ([{**ROW, "answer_start": "x"}], r"column 'answer_start': a whole number is expected"),
+        ([{**ROW, "answer_start": "9" * 5000}], r"column 'answer_start': a whole number is expec"),
         ([{**ROW, "answer": 3}], r"column 'answer': a text is expected, found int 3"),
         ([{**ROW, "answers": {"text": ["a"]}}], r"column 'answers': an object with as many texts"),
         ([{**ROW, "is_impossible": True}], r"column 'is_impossible': is_impossible is true, and"),

@@ -37,7 +37,9 @@ def test_numbers_are_read_from_every_kind_of_table(tmp_path):
     assert (pair.text_a, pair.text_b, pair.label) == ("x", "y", "3.0")
 
 
-@pytest.mark.parametrize("label", ["good", "nan", "inf", "-Infinity", "1e999", "1_000", "1,5"])
+@pytest.mark.parametrize(
+    "label", ["good", "nan", "inf", "-Infinity", "1e999", "1e39", "1_000", "1,5"]
+)
 def test_what_is_no_finite_number_is_refused_with_its_place(tmp_path, label):
     path = tiny.write(tmp_path / "a.tsv", f"text\tlabel\na\t1\nb\t{label}\n")
     with pytest.raises(DataError, match=r"a\.tsv:3 column 'label': a finite number is expected"):
@@ -89,6 +91,13 @@ def test_classification_still_refuses_scores():
 def test_equal_numbers_are_nothing_to_learn():
     with pytest.raises(DataError, match=r"train\.tsv: every example has the number 3"):
         Regression().learn(examples(("a", "3"), ("b", "3.0")), HERE)
+
+
+@pytest.mark.parametrize("labels", [("100000000", "100000000.5"), ("1e-45", "9e-45")])
+def test_numbers_that_32_bits_do_not_tell_apart_are_refused(labels):
+    with pytest.raises(DataError, match=r"train\.tsv: the numbers, .* lie too close for 32 bits"):
+        Regression().learn(examples(*zip("ab", labels, strict=True)), HERE)
+    Regression().learn(examples(("a", "1900"), ("b", "1901")), HERE)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,13 @@ def test_tables_hold_lists(tmp_path):
         (("c", "d"), ("X", "X")),
     ]
     assert [s.document for s in found] == [0, 1]
+    # As answers are written to CSV; a bracket among words is a word.
+    csv = 'words,tags\n"[""a"", ""b c""]","[""X"", ""Y""]"\n[ d,X Y\n[1],X\n'
+    assert [(s.words, s.tags) for s in read(write(tmp_path, csv, "data.csv"))] == [
+        (("a", "b c"), ("X", "Y")),
+        (("[", "d"), ("X", "Y")),
+        (("[1]",), ("X",)),
+    ]
     pq.write_table(pa.table({"tokens": [["a"]], "ner": [["O"]]}), tmp_path / "a.parquet")
     found = read(tmp_path / "a.parquet", columns="word=tokens,tag=ner")
     assert (found[0].words, found[0].tags, found[0].document) == (("a",), ("O",), None)
@@ -196,6 +203,8 @@ def test_broken_columns_are_refused_with_their_place(tmp_path, text, columns, me
         (CONLLU.replace("2-3", "two"), None, r":4 column 'id': 'two' is no number of a word"),
         (CONLLU.replace("\troot", ""), None, r":10: 9 columns .* 10 are expected"),
         (CONLLU, "tag=pos", r"no such column\. Did you mean '.?pos'"),
+        (CONLLU.replace("\n\n", "\n"), None, r":9 column 'id': word 1 in the middle of a sentence"),
+        ("# global.columns =\n" + CONLLU, None, r":1: no column is named"),
     ],
 )
 def test_broken_conllu_is_refused_with_its_place(tmp_path, text, columns, message):

@@ -233,6 +233,17 @@ def test_the_best_spans_are_those_of_all_pairs(pairs, most, count):
     assert found == expected
 
 
+@pytest.mark.parametrize("text", ["the cafe\u0301 sees", "the \u0939\u0948 sees"])
+def test_an_answer_keeps_the_marks_on_its_last_character(text):
+    said = text.split()[1]
+    ask = question(text, said)
+    encoded = encode(task(), ask)
+    rows = np.zeros((int(encoded.all_lengths.sum()), 2), dtype=np.float32)
+    rows[encoded.labels[0]] = 5
+    (answer,) = task().answers(judged(encoded, [ask], rows, Learned()))
+    assert answer.text == text[answer.start : answer.end] == said
+
+
 def test_the_answer_is_the_best_of_all_windows_as_it_stands_in_the_text():
     text = "the  Cat sees THE red\u2003house. my sister paints warm bread."
     ask = question(text)

@@ -387,6 +387,16 @@ def test_settings_that_do_not_suit_the_file_are_refused(settings, message):
         Tagging(**settings).learn([sentence("the cat", "DET NOUN")], PATH)
 
 
+@pytest.mark.parametrize("tag", ["B-PER ", "\u00a0B-PER", "O\r", "NN "])
+def test_a_tag_with_a_space_beside_it_is_not_a_label_of_its_own(tag):
+    mixed = Sentence(("a", "b", "c"), ("B-PER", tag, "O"), lines=(1, 2, 3))
+    with pytest.raises(DataError, match=r"data\.conll:2: the tag .* has a space before or after"):
+        Tagging().learn([mixed], PATH)
+    found = model(examples=[sentence("the cat", "DET NOUN")])
+    with pytest.raises(DataError, match="has a space before or after it"):
+        found.figures([mixed], PATH)
+
+
 def test_a_file_of_other_tags_is_refused():
     found = model()
     with pytest.raises(DataError, match=r"'DET' is no tag of iob2"):

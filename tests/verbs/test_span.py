@@ -144,6 +144,15 @@ def test_files_that_exist_are_not_replaced(tuned, data, tmp_path):
         predict(tuned.path, data / "dev-v1.json", output=tmp_path / "p.tsv", to="squad")
 
 
+def test_no_null_odds_of_other_answers_are_left_beside_new_ones(tuned, tuned_2, data, tmp_path):
+    path, odds = tmp_path / "predictions.json", tmp_path / "null_odds_predictions.json"
+    predict(tuned_2.path, data / "dev-v2.json", output=path)
+    assert odds.exists()
+    predict(tuned.path, data / "dev-v1.json", output=path, force=True)
+    assert path.exists()
+    assert not odds.exists()
+
+
 def test_predictions_that_are_none_are_refused(data, tmp_path):
     path = tmp_path / "predictions.json"
     for value, message in (
@@ -159,6 +168,8 @@ def test_predictions_that_are_none_are_refused(data, tmp_path):
     odds.write_text('{"q0": true}')
     with pytest.raises(DataError, match="question 'q0': a number is expected, found bool True"):
         evaluate(path, data / "dev-v2.json", null_odds=odds)
+    with pytest.raises(ConfigError, match="--null-threshold is about the numbers in --null-odds"):
+        evaluate(path, data / "dev-v2.json", null_threshold=0.5)
     with pytest.raises(ConfigError, match="--null-odds goes with a file of answers"):
         evaluate(data / "model", data / "dev-v2.json", null_odds=odds)
 

@@ -10,6 +10,7 @@ from gloze.core.errors import DataError, nearest
 from gloze.core.progress import say
 from gloze.tasks.examples import check_columns, check_text, text_of
 from gloze.tasks.json_files import read_values
+from gloze.tasks.labels import whole_number
 from gloze.tasks.tables import Row, kind_of, read_rows
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _gold(label: Any, options: Sequence[str], numbering: Numbering) -> int | str
 def _readings(label: int | str, options: Sequence[str]) -> dict[str, int | None]:
     """Return the option that each way of naming options would take a label for."""
     text = str(label).strip()
-    number = int(text) if text.isascii() and text.isdigit() else None
+    number = whole_number(text)
     letter = _LETTERS.find(text.upper()) if len(text) == 1 else -1
     stripped = [option.strip() for option in options]
 

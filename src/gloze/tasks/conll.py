@@ -142,23 +142,27 @@ class _ConlluColumns(_Columns):
         if text.startswith(_NAMES):
             self.names = tuple(text[len(_NAMES) :].lower().split())
             self.width = len(self.names)
+            if not self.names:
+                raise DataError("no column is named.", path=self.path, line=number, hint=_HINT)
         elif text.startswith("# newdoc"):
             _begin_document(block)
         elif not text.startswith("#"):
             cells = self.cut(number, text)
             if not _OTHER_ID.fullmatch(cells[0]):
-                self._check_id(number, cells[0])
+                if self.names[0] == "id":
+                    self._check_id(block, number, cells[0])
                 self.add(block, cells)
 
-    def _check_id(self, number: int, cell: str) -> None:
-        if self.names[0] == "id" and not _WORD_ID.fullmatch(cell):
-            raise DataError(
-                f"{cell!r:.40} is no number of a word.",
-                path=self.path,
-                line=number,
-                column="id",
-                hint="Is this CoNLL-U? Other files in columns are read by --format conll.",
-            )
+    def _check_id(self, block: Block, number: int, cell: str) -> None:
+        reason, hint = "", ""
+        if not _WORD_ID.fullmatch(cell):
+            reason = f"{cell!r:.40} is no number of a word."
+            hint = "Is this CoNLL-U? Other files in columns are read by --format conll."
+        elif cell == "1" and block.words:
+            reason = "word 1 in the middle of a sentence."
+            hint = "A blank line ends a sentence."
+        if reason:
+            raise DataError(reason, path=self.path, line=number, column="id", hint=hint)
 
 
 def _begin_document(block: Block) -> None:

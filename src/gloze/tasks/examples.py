@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gloze.tasks.tables import Row
 
 MAX_BROKEN_RATE = 0.001
+_LARGEST = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ def number_of(path: Path, row: Row, column: str) -> float:
     """Return the number in a column.
 
     Raises:
-        DataError: if there is none, or it is infinite or no number.
+        DataError: if there is none, or it is no number, or infinite in 32 bits.
     """
     value = row.values.get(column)
     try:
@@ -270,12 +271,13 @@ def number_of(path: Path, row: Row, column: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     # Python takes 1_000 for a number; nobody who writes a table does.
-    if not math.isfinite(number) or (isinstance(value, str) and "_" in value):
+    if not abs(number) <= _LARGEST or (isinstance(value, str) and "_" in value):
         raise DataError(
             f"a finite number is expected, found {value!r:.40}.",
             path=path,
             line=row.line,
             column=column,
+            hint=f"Numbers are of 32 bits, up to {_LARGEST:.1e}." if math.isfinite(number) else "",
         )
     return number
 

@@ -93,6 +93,14 @@ def usual(scheme: Scheme) -> Scheme:
 def _check_tags(sentences: Sequence[Sentence], scheme: Scheme, path: Path) -> None:
     for sentence in sentences:
         for word, tag in enumerate(sentence.tags or ()):
+            if tag != tag.strip():
+                raise DataError(
+                    f"the tag {tag!r:.60} has a space before or after it, so it would be another "
+                    f"than {tag.strip()!r:.60}.",
+                    path=path,
+                    line=sentence.line_of(word),
+                    hint="Are there tabs in some lines and spaces in others?",
+                )
             if not is_of_scheme(tag, scheme):
                 raise DataError(
                     f"{tag!r:.60} is no tag of {scheme}: {', '.join(PREFIXES[scheme])}, with a "

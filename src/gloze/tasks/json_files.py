@@ -61,6 +61,16 @@ def parse_json(text: str) -> Any:
     return value
 
 
+def words_in(text: str) -> list[str]:
+    """Return the JSON array of texts that a cell is, as answers are written, or a text's words."""
+    try:
+        value = parse_json(text) if text.startswith("[") else None
+    except ValueError:
+        value = None
+    is_array = isinstance(value, list) and value and all(isinstance(each, str) for each in value)
+    return value if is_array else text.split()
+
+
 def read_values(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield each value of a JSON file and the line it begins on.
 

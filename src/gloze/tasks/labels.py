@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     from gloze.tasks.examples import Example
 
 
+def whole_number(text: str) -> int | None:
+    """Return the number that a text is, if it is ASCII digits, a minus before them at most.
+
+    More than 18 digits count nothing that is counted here, and are none.
+    """
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+
+
 def sorted_labels(labels: Sequence[str | None]) -> list[str]:
     """Return the distinct labels in the order of their numbers: by value if all are numbers."""
     distinct = {label for label in labels if label is not None}
-    if all(label.isascii() and label.removeprefix("-").isdigit() for label in distinct):
-        return sorted(distinct, key=lambda label: (int(label), label))
+    values = {label: whole_number(label) for label in distinct}
+    if None not in values.values():
+        return sorted(distinct, key=lambda label: (values[label], label))
     return sorted(distinct)
 
 

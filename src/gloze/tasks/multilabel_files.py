@@ -11,7 +11,7 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
 from gloze.tasks.examples import Example, iterate_texts
 from gloze.tasks.formats import BETWEEN_COLUMNS, Format, are_numbers, columns_by_role, named_format
-from gloze.tasks.labels import sorted_labels, unknown_label
+from gloze.tasks.labels import sorted_labels, unknown_label, whole_number
 from gloze.tasks.lines import read_lines
 from gloze.tasks.tables import KINDS
 
@@ -135,6 +135,8 @@ def _names(value: Any, separator: str) -> tuple[str, ...] | str:
             return f"a label is a text or a whole number, found {label!r:.40}."
         if label == "":
             return "a label is empty: two separators follow each other."
+        if isinstance(label, str) and label != label.strip():
+            return f"a label has spaces around it: {label!r:.40}."
     names = tuple(str(label) for label in value)
     twice = [name for name in names if names.count(name) > 1]
     return f"label {twice[0]!r} is given twice." if twice else names
@@ -196,7 +198,8 @@ def read_names(file: Path, labels: Sequence[str]) -> list[str]:
         if not name or lines.index(name) + 1 < line:
             raise DataError(f"{'no name' if not name else 'a name again'}.", path=file, line=line)
     for label in labels:
-        if not (label.isascii() and label.isdigit() and int(label) < len(lines)):
+        number = whole_number(label)
+        if number is None or not 0 <= number < len(lines):
             raise DataError(
                 f"there is no name of label {label!r}: the file has {len(lines)} lines, for "
                 f"labels 0 to {len(lines) - 1}.",

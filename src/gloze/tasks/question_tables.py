@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.tasks.formats import parse_columns
+from gloze.tasks.labels import whole_number
 from gloze.tasks.questions import Gold, Question, check_answers, check_context
 from gloze.tasks.squad_files import SquadReader
 from gloze.tasks.tables import KINDS, Kind, Row, kind_of, read_rows
@@ -109,7 +110,7 @@ class _Cells:
         if wrong := check_context(context):
             raise self.error("context", wrong)
         own = self.cell("id")
-        if own is not None and not isinstance(own, str | int):
+        if own is not None and (type(own) not in (str, int) or own == ""):
             raise self.error("id", f"a text or a whole number is expected, found {own!r:.40}.")
         answers = self.answers() if needs_labels else None
         values, line = self.row.values if keep_row else None, self.row.line
@@ -155,11 +156,10 @@ class _Cells:
     def number(self, value: Any, role: str = "answer_start") -> int | None:
         if value is None or value == "":
             return None
-        if isinstance(value, str) and value.removeprefix("-").isdecimal():
-            return int(value)
-        if type(value) is not int:
+        number = whole_number(value) if isinstance(value, str) else value
+        if type(number) is not int:
             raise self.error(role, f"a whole number is expected, found {value!r:.40}.")
-        return value
+        return number
 
     def cell(self, role: str) -> Any:
         return self.row.values.get(self.names[role])

@@ -36,6 +36,8 @@ NAME: Final = "regression"
 VALUE: Final = "score"
 # Of a standard deviation: what counts as right in the curves of a training.
 _NEAR = 0.5
+# Fewest steps of 32 bits between the least and the greatest number.
+_STEPS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +73,7 @@ class Regression(TextTask):
     def learn(self, examples: Sequence[Example], path: Path) -> Learned:
         """Return mean, deviation and range of the numbers; see :meth:`Task.learn`."""
         numbers = numbers_of(examples)
-        if not np.ptp(numbers):
-            raise DataError(
-                f"every example has the number {numbers[0]:g}, so there is nothing to learn.",
-                path=path,
-            )
+        _check_spread(numbers, path)
         return Learned(
             pairs=examples[0].text_b is not None,
             values={
@@ -156,6 +154,22 @@ class Regression(TextTask):
     def from_theirs(cls, values: dict[str, Any], max_length: int) -> tuple[Regression, Learned]:
         """Return the task that a ``config.json`` of theirs describes; it has no labels."""
         return cls(max_length=max_length).resolve(is_plain=True), Learned()
+
+
+def _check_spread(numbers: npt.NDArray[np.float64], path: Path) -> None:
+    low, high = float(numbers.min()), float(numbers.max())
+    if low == high:
+        raise DataError(
+            f"every example has the number {low:g}, so there is nothing to learn.", path=path
+        )
+    step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    if high - low < _STEPS * step:
+        raise DataError(
+            f"the numbers, {low!r} to {high!r}, lie too close for 32 bits, in which they are told "
+            f"apart by steps of {step:.1e}.",
+            path=path,
+            hint="Subtract the same number from all of them, or multiply them by one.",
+        )
 
 
 def numbers_of(examples: Sequence[Example]) -> npt.NDArray[np.float64]:

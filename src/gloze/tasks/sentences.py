@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.tasks.conll import CONLLU, Block, column_number, read_blocks
 from gloze.tasks.formats import parse_columns
+from gloze.tasks.json_files import words_in
 from gloze.tasks.lines import read_lines
 from gloze.tasks.tables import Kind, Row, read_rows
 from gloze.text.compression import COMPRESSED
@@ -225,7 +226,7 @@ def _texts(path: Path, row: Row, column: str) -> tuple[str, ...]:
             hint="Name yours with --columns word=NAME,tag=NAME.",
         )
     value = row.values[column]
-    values = value.split() if isinstance(value, str) else value
+    values = words_in(value) if isinstance(value, str) else value
     if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
         raise DataError(
             f"a list of texts is expected, found {value!r:.60}.",

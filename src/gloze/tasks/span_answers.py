@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,7 @@ def best_spans(
         count: most spans that are returned.
     """
     begins = np.flatnonzero(starts > -np.inf)
-    width = min(max_tokens, len(starts))
+    width = min(max_tokens, int(left.max(initial=1)))
     if not len(begins):
         return begins, begins, np.zeros(0)
     padded = np.append(ends, np.full(width - 1, -np.inf))
@@ -189,12 +190,22 @@ def _distinct(
         spans: dict[str, _Span] = {}
         firsts, lasts, _ = best_spans(starts, ends, left, how.max_tokens, count)
         for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
-            start, end = int(offsets[first, 0]), int(offsets[last, 1])
+            start, end = int(offsets[first, 0]), _past_marks(context, int(offsets[last, 1]))
             span = (context[start:end], start, end, float(starts[first]), float(ends[last]))
             spans.setdefault(span[0], span)
         if len(spans) >= how.n_best or len(firsts) < count:
             return list(spans.values())[: how.n_best]
         count *= 4
+
+
+def _past_marks(text: str, end: int) -> int:
+    """Return an end moved past the marks on the last character: accents, vowel signs.
+
+    A tokenizer that takes accents off has no token for them.
+    """
+    while end < len(text) and unicodedata.category(text[end]) == "Mn":
+        end += 1
+    return end
 
 
 def _answer(found: list[_Span], nothing: Scores, null_threshold: float | None) -> SpanAnswer:

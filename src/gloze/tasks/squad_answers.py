@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 N_BEST, NULL_ODDS = "nbest_", "null_odds_"
 ANSWERS = "answers"
+# That of SQuAD 2.0's script.
+NULL_THRESHOLD = 1.0
 
 
 class SquadAnswers:
@@ -56,6 +58,9 @@ class SquadAnswers:
         _write(others[0], answers.n_best)
         if answers.null_odds:
             _write(others[1], answers.null_odds)
+        else:
+            # Of an earlier file of answers, which this one replaces.
+            others[1].unlink(missing_ok=True)
         _write(path, answers.texts)
 
     def write(self, examples: Sequence[Question], answers: Sequence[SpanAnswer]) -> None:
@@ -109,7 +114,7 @@ def judge_predictions(
     path: Path,
     questions: Iterable[Question],
     null_odds: Path | None = None,
-    null_threshold: float = 1.0,
+    null_threshold: float = NULL_THRESHOLD,
 ) -> dict[str, Any]:
     """Return how good a file of predictions is, as the official script counts.
 

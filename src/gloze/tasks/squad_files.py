@@ -139,11 +139,14 @@ def _question(
 def _answers(item: _Object) -> tuple[Gold, ...]:
     texts = item.get("answers", list)
     if texts and all(isinstance(text, str) for text in texts):
-        return tuple(Gold(text) for text in texts)
-    answers = tuple(
-        Gold(answer.text("text"), answer.get("answer_start", int))
-        for answer in item.objects("answers")
-    )
+        if not all(text.strip() for text in texts):
+            raise item.error("the text of an answer is empty.", "answers")
+        answers = tuple(Gold(text) for text in texts)
+    else:
+        answers = tuple(
+            Gold(answer.text("text"), answer.get("answer_start", int))
+            for answer in item.objects("answers")
+        )
     flag = item.get("is_impossible", bool) if "is_impossible" in item.values else None
     wrong = check_answers(answers, flag)
     if wrong is None and flag is None and not answers:

@@ -24,7 +24,7 @@ from gloze.tasks.comparison import Comparison, Seen, compare
 from gloze.tasks.encoded import lines_of_loss
 from gloze.tasks.model import kind_of_model
 from gloze.tasks.question_tables import find_reader
-from gloze.tasks.squad_answers import ANSWERS, answer_notes, judge_predictions
+from gloze.tasks.squad_answers import ANSWERS, NULL_THRESHOLD, answer_notes, judge_predictions
 from gloze.text.read import ReadOptions, read_documents
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.learner import Learner
@@ -103,7 +103,7 @@ def evaluate(
     format: str | None = None,
     columns: str | dict[str, str] | None = None,
     null_odds: str | Path | None = None,
-    null_threshold: float = 1.0,
+    null_threshold: float = NULL_THRESHOLD,
     device: str = "auto",
 ) -> EvaluateResult:
     """Judge a fine-tuned run on labelled examples, or a pre-trained one on text.
@@ -128,6 +128,8 @@ def evaluate(
         DataError: if the data or the model cannot be used.
     """
     run, data = Path(run), Path(data)
+    if null_odds is None and null_threshold != NULL_THRESHOLD:
+        raise ConfigError("--null-threshold is about the numbers in --null-odds FILE: name it.")
     if run.is_file():
         if against is not None:
             raise ConfigError(f"--against compares runs, and {run} is a file of answers.")
