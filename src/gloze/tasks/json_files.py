@@ -67,8 +67,9 @@ def words_in(text: str) -> list[str]:
         value = parse_json(text) if text.startswith("[") else None
     except ValueError:
         value = None
-    is_array = isinstance(value, list) and value and all(isinstance(each, str) for each in value)
-    return value if is_array else text.split()
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        return value
+    return text.split()
 
 
 def read_values(path: Path) -> Iterator[tuple[int, Any]]:
