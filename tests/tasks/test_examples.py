@@ -116,6 +116,13 @@ def test_a_few_rows_cut_in_two_are_left_out_and_counted(tmp_path, capsys):
         read_examples(many, find_format("qqp"))
 
 
+def test_a_row_cut_in_two_is_refused_where_every_row_is_to_be_answered(tmp_path):
+    good = "".join(f"{i}\tq {i}\tr {i}\n" for i in range(3000))
+    path = write(tmp_path, "id\tquestion1\tquestion2\n9\tcut\n" + good)
+    with pytest.raises(DataError, match="too few fields"):
+        read_examples(path, find_format("qqp"), needs_labels=False)
+
+
 @pytest.mark.parametrize(
     ("name", "file", "count", "labels"),
     [

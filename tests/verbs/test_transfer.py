@@ -159,6 +159,12 @@ def test_stopping_early_without_a_dev_file_is_refused(data, tmp_path):
         ("mix", "readout.combine=sum", "readout.combine is 'sum', and --transfer mix learns"),
         ("gradual", "training.unfreeze_epochs=none", "is --transfer full: give that"),
         (
+            "full",
+            "task.kind=regression",
+            "recipe is of the task 'regression', not 'classification'",
+        ),
+        ("full", "seed=-1", "seed is -1; it must not be negative"),
+        (
             "frozen",
             "readout.combine=sum",
             "readout.combine=sum is of several layers, and readout.lay",
@@ -170,7 +176,7 @@ def test_stopping_early_without_a_dev_file_is_refused(data, tmp_path):
         ),
     ],
 )
-def test_settings_that_do_nothing_are_refused(transfer, change, message):
+def test_settings_that_do_nothing_or_cannot_be_are_refused(transfer, change, message):
     with pytest.raises(ConfigError, match=message):
         load_finetuning(None, [change], task="classification", transfer=transfer, hidden_size=384)
 

@@ -85,6 +85,8 @@ class FinetuneConfig(Settings):
             raise ConfigError(
                 f"feature_cache_gb is {self.feature_cache_gb}; it must not be negative."
             )
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; it must not be negative.")
         if self.is_frozen:
             self._refuse_vain()
         if self.transfer == "mix" and self.readout.combine != "mix":
@@ -195,10 +197,11 @@ def load_finetuning(
     else:
         where = str(recipe)
         values = {k: v for k, v in read_toml(Path(recipe)).items() if k not in _NOTES}
-    kind = values.setdefault("task", {}).setdefault("kind", task)
-    if kind != task:
-        raise ConfigError(f"{where or 'The recipe'} is of the task {kind!r}, not {task!r}.")
+    values.setdefault("task", {}).setdefault("kind", task)
     config = from_dict(FinetuneConfig, override(values, changes, FinetuneConfig), where)
+    if config.task.kind != task:
+        kind = config.task.kind
+        raise ConfigError(f"{where or 'The recipe'} is of the task {kind!r}, not {task!r}.")
     if transfer is not None and config.transfer != transfer:
         raise ConfigError(
             f"The recipe's transfer is {config.transfer!r} and --transfer is {transfer!r}. "

@@ -71,6 +71,8 @@ def iterate_examples(
 ) -> Iterator[Example]:
     """Yield the examples of :func:`read_examples` one by one, in memory bounded by a row."""
     layout = layout or Format()
+    if not needs_labels:  # who asks for answers wants one for every row, in its place
+        layout = replace(layout, skips_broken=False)
     column = layout.label or "label"
     wanted = {column: "label"} if needs_labels or layout.is_label_named else {}
     for row, text_a, text_b in iterate_texts(path, layout, wanted):

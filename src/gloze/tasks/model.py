@@ -13,7 +13,7 @@ from torch import nn
 from gloze.core.devices import float32_products
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.ranges import ranges
-from gloze.data.collate import collate_parts
+from gloze.data.collate import collate, cut_parts
 from gloze.nn.readout import Readout, ReadoutConfig
 from gloze.tasks import TASKS
 from gloze.tasks.learned import Judged, Learned, their_labels
@@ -158,9 +158,10 @@ def score_rows(scores: Callable[[Batch], Tensor], source: EncodedExamples, rows_
     counts = row_counts(source, rows_per)
     firsts = np.cumsum(counts) - counts
     # Alike lengths together, the longest first: memory is then known from the first batch.
-    samples = source.samples(0, np.argsort(-source.all_lengths, kind="stable"))
+    order = np.argsort(-source.all_lengths, kind="stable")
     result: Rows | None = None
-    for batch in collate_parts(samples, MAX_BATCH_TOKENS):
+    for first, last in cut_parts(source.all_lengths[order], MAX_BATCH_TOKENS):
+        batch = collate(source.samples(0, order[first:last]))
         rows = scores(batch).float().cpu().numpy()
         if result is None:
             result = np.zeros((int(counts.sum()), rows.shape[-1]), dtype=np.float32)
