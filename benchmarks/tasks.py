@@ -1,6 +1,6 @@
 """Fine-tuning on real data sets, beside `transformers` with the same examples and settings.
 
-    python -m benchmarks.tasks MODEL DATA --out RESULTS.jsonl [--sets cola,rte] [--sides gloze]
+    python -m benchmarks.tasks MODEL DATA --out RESULTS.jsonl [--sets 'cola;rte'] [--sides gloze]
     python -m benchmarks.tasks --table RESULTS.jsonl
 
 Every finished training is a line of RESULTS.jsonl and is not done again, so a run can be stopped
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
     out = Path(options.out)
     done = {(line.set, line.side, line.seed, line.model) for line in read(out)}
     for seed in range(options.seeds):
-        for name in options.sets.split(",") if options.sets else SETS:
+        for name in options.sets.split(";") if options.sets else SETS:
             for side in options.sides.split(","):
                 spec, model = SETS[name], Path(options.model)
                 if options.steps:
