@@ -249,7 +249,9 @@ ALL: dict[str, Set] = {**GLUE, **TAGGING, **SPANS, **OTHERS, **LONG, **TRANSFER,
 # Where whole trainings take the other side hours, both train a part of one, at the same rates.
 _PARTS = {
     **dict.fromkeys(("sst-2", "qnli", "mnli", "ner", "pos", "chunks", "goemotions"), 300),
-    **{"social iqa": 100, "tydi qa": 100, "squad 2.0": 100},
+    "social iqa": 100,
+    "tydi qa": 100,
+    "squad 2.0": 100,
     **dict.fromkeys(("chnsenticorp", "msra ner"), 300),
 }
 
