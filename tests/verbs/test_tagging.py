@@ -80,6 +80,19 @@ def test_a_written_file_has_one_more_column_and_the_figures_of_evaluate(trained,
     assert expected == pytest.approx(result.best.figures["dev"]["f1"])
 
 
+def test_a_cross_validation_does_not_tear_documents_apart(trained, tmp_path):
+    result, dev = trained
+    with pytest.raises(ConfigError, match=r"--folds deals sentences out one by one.*context=sent"):
+        gloze.finetune(
+            "tagging",
+            model=result.path.parent / "model",
+            train=dev,
+            output=tmp_path / "run",
+            folds=2,
+            settings=[*FAST, "task.context=document"],
+        )
+
+
 def test_a_table_has_words_tags_probabilities_and_entities(trained, tmp_path):
     result, dev = trained
     gloze.predict(result.path, dev, output=tmp_path / "out.jsonl")

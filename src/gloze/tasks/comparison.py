@@ -155,8 +155,8 @@ def _examples_test(
 def _can_exchange(one: Judged[Any], other: Judged[Any]) -> bool:
     """Return whether a sample is an example, and scores of both mean the same.
 
-    Tags and spans are left out: a chain of tags belongs to the scores it was trained with, and
-    to decode all texts a thousand times over takes too long.
+    Tags are left out: a chain of tags belongs to the scores it was trained with, and to decode
+    all texts a thousand times over takes too long.
     """
     if cast("Any", one.head).rows_per not in ("sample", "sequence"):
         return False

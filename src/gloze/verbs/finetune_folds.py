@@ -23,8 +23,13 @@ def deal_out(given: Given, config: FinetuneConfig, folds: int) -> Ints:
     """Return the fold of each example of the training file, from 1.
 
     Raises:
-        ConfigError: if there are too few examples.
+        ConfigError: if there are too few examples, or they are to be seen among those around.
     """
+    if getattr(config.task, "context", None) == "document":
+        raise ConfigError(
+            "--folds deals sentences out one by one, so that none stands in its document any more: "
+            "set task.context=sentence."
+        )
     labels = [getattr(example, "label", None) for example in given.examples["train"]]
     known = [label if isinstance(label, str) else None for label in labels]
     return deal(known, folds, config.seed) + 1
