@@ -163,6 +163,12 @@ def test_where_nothing_is_best_the_threshold_is_none_and_the_script_says_0():
     assert best_threshold(odds, GOLD, SAID, np.array([1.0, 0.0, 0.0, 0.0])) == (0.5, None)
 
 
+def test_of_equally_good_thresholds_the_smallest_is_taken():
+    # To answer question 2 as well neither gains nor loses: it is right in neither way.
+    gold, said = {"1": ["cat"], "2": ["dog"]}, {"1": "cat", "2": "sea"}
+    assert best_threshold({"1": -1.0, "2": 1.0}, gold, said, np.array([1.0, 0.0])) == (0.5, -1.0)
+
+
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(-9, 9)), min_size=1))
 def test_no_other_threshold_is_better(rows):

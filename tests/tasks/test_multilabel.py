@@ -251,6 +251,18 @@ def test_thresholds_are_chosen_on_dev_if_asked_for(threshold, wanted, f1):
     assert figures["by_label"]["y"]["support"] == 1
 
 
+@pytest.mark.parametrize(("metric", "said"), [("micro_f1", 0), ("macro_f1", 4)])
+def test_thresholds_are_best_for_the_metric_that_is_named(metric, said):
+    own = model(labels="xy", threshold="tune_each", metric=metric)
+    # To say y at all is to say it four times for one: macro F1 gains, micro F1 loses.
+    shares = np.array([[0.9, 0.6], [0.9, 0.6], [0.9, 0.6], [0.9, 0.4], [0.1, 0.1]])
+    odds, rows = np.log(shares / (1 - shares)), texts(("x",), ("x",), ("x",), ("x", "y"), ())
+    own.learned = own.task.tune(judged(own, rows, odds), HERE)
+    answers = own.task.answers(judged(own, rows, odds))
+    assert sum("y" in answer.labels for answer in answers) == said
+    assert sum("x" in answer.labels for answer in answers) == 4
+
+
 def test_a_given_threshold_is_left_alone():
     own = model(threshold=0.3)
     assert not own.task.is_tuned

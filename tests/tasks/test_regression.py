@@ -144,6 +144,7 @@ def test_what_is_learned_does_not_depend_on_the_scale():
 def test_a_settled_head_answers_the_same_from_its_weights_alone():
     model, rows = trained(100.0)
     texts = [text for text, _ in rows]
+    torch.nn.init.constant_(model.head.output.bias, 0.25)
     before = model.predict(texts)
     model.learned = model.task.settle(model.head, model.learned)
     assert model.predict(texts) == pytest.approx(before, rel=1e-4)
@@ -155,7 +156,7 @@ def test_a_settled_head_answers_the_same_from_its_weights_alone():
 
 def test_answers_can_be_kept_to_the_range_of_training():
     learned = Learned(values={"range": [0.0, 0.001]})
-    free = tiny.task_model(Regression(max_length=32))
+    free = tiny.task_model(Regression(max_length=32), learned)
     kept = tiny.task_model(Regression(max_length=32, clip=True), learned)
     texts = ["the cat", "a long river", "warm bread"]
     assert kept.predict(texts) == [min(max(x, 0.0), 0.001) for x in free.predict(texts)]

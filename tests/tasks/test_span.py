@@ -84,7 +84,16 @@ def test_labels_are_places_in_the_window_and_cls_where_the_answer_is_not_whole_i
     assert encoded.labels.tolist() == [[8, 9], [5, 6], [0, 0]]
     cut_off = encode(task(), question(answer="house. my sister paints"))
     assert cut_off.labels.tolist() == [[0, 0], [6, 10], [0, 0]]
+    # Its last token is the first behind the first window.
+    at_the_edge = encode(task(), question(answer="my sister"))
+    assert at_the_edge.labels.tolist() == [[0, 0], [8, 9], [5, 6]]
     assert encode(task(), question(answer=None)).labels.tolist() == [[0, 0]] * 3
+
+
+def test_of_several_gold_answers_the_first_that_is_placed_is_learned():
+    several = (Gold("cold", 0), Gold("red house", 17), Gold("cat", 4))
+    encoded = encode(task(), question(answers=several))
+    assert encoded.labels.tolist() == encode(task(), question()).labels.tolist()
 
 
 def test_questions_that_are_too_long_are_cut_and_counted():

@@ -1,5 +1,6 @@
 """Tagging: which tokens are asked, what is shown around them, losses, answers and figures."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,26 @@ def test_answers_do_not_depend_on_what_else_is_asked(task):
         assert answer.probabilities == pytest.approx(alone.probabilities, abs=1e-4)
         assert len(answer.tags) == len(words)
         assert all(0 < share <= 1 for share in answer.probabilities)
+
+
+def test_with_a_chain_a_probability_is_the_share_of_all_sequences_with_the_tag():
+    found = model(Tagging(max_length=32, crf=True, constrained="no"))
+    asked = [sentence("the cat sees")]
+    judged = found.judge(asked)
+    scores, chain = judged.encoded.by_word(judged.rows), found.head.crf
+    start, steps, end = (w.detach().numpy() for w in (chain.start, chain.steps(), chain.end))
+    totals = {
+        (a, b, c): start[a] + scores[0, a] + steps[a, b] + scores[1, b] + steps[b, c]
+        + scores[2, c] + end[c]
+        for a, b, c in product(range(len(found.labels)), repeat=3)
+    }  # fmt: skip
+    whole = np.logaddexp.reduce(list(totals.values()))
+    (answer,) = found.task.answers(judged)
+    best = max(totals, key=totals.__getitem__)
+    assert answer.tags == tuple(found.labels[number] for number in best)
+    for place, number in enumerate(best):
+        own = np.logaddexp.reduce([t for each, t in totals.items() if each[place] == number])
+        assert answer.probabilities[place] == pytest.approx(float(np.exp(own - whole)), rel=1e-4)
 
 
 @pytest.mark.parametrize("settings", [{"crf": True}, {"constrained": "decoding"}])
