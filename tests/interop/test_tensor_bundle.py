@@ -188,6 +188,8 @@ def axes(*sizes):
         (entry(shape=axes(1 << 40), size=1 << 42), r"cut: w ends at byte 4,398,046,511,104"),
         (entry(offset=1 << 50), r"cut: w ends at byte 1,125,899,906,842,640"),
         (entry(shape=axes(*[1] * 17), size=4), "a shape of 17 axes"),
+        (entry(shape=axes(0, 1 << 62), size=0), "is too large"),
+        (entry(shape=axes(1 << 63, 0), size=0), "is too large"),
         (bytes([0x08, 1, 0x28, 4]), "the checksum of w differs"),
         (entry(shape=bytes([0x12, 9, 1])), "9 bytes are wanted"),
         (entry(shard=3), "it is in file 3 of 1"),
@@ -254,6 +256,33 @@ def test_a_table_that_lies_about_itself_is_refused(tmp_path, monkeypatch):
         read_table(path)
     (tmp_path / "x.index").write_bytes(b"no table")
     with pytest.raises(DataError, match="not an index of TensorFlow"):
+        read_table(path)
+
+
+def test_tensors_that_lie_over_one_another_take_no_memory(small):
+    """Many names for the same numbers: a small file must not become gigabytes."""
+    entries = [(name, entry(offset=16)) for name in (b"v", *(b"w%d" % i for i in range(9)))]
+    write_table(Path(f"{small}.index"), [(b"", bytes([0x08, 1])), *entries])
+    with pytest.raises(DataError, match=r"w\d lies over other tensors"):
+        everything(small)
+
+
+def test_keys_that_share_all_and_blocks_read_again_take_no_memory(tmp_path, monkeypatch):
+    path = tmp_path / "x.index"
+    with monkeypatch.context() as patch:
+        patch.setattr(leveldb, "_RESTART", 1 << 20)
+        write_table(path, [(b"k" * 5000 + b"%04d" % i, b"") for i in range(2000)])
+    assert path.stat().st_size < 50_000
+    with pytest.raises(DataError, match=r"keys of .* bytes in a block of"):
+        read_table(path)
+    content, block, index = bytearray(), leveldb._Block(16), leveldb._Block(1)
+    block.add(b"a", b"")
+    place = leveldb._append(content, block)
+    index.add(b"b", place)
+    index.add(b"c", place)
+    footer = leveldb._append(content, leveldb._Block(16)) + leveldb._append(content, index)
+    path.write_bytes(content + footer.ljust(40, b"\0") + leveldb._MAGIC)
+    with pytest.raises(DataError, match="its blocks overlap at byte 0"):
         read_table(path)
 
 

@@ -20,7 +20,7 @@ Entry = tuple[bytes, bytes]
 
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _FOOTER, _TRAILER = 48, 5
-_MOST_BYTES = 256 << 20
+_MOST_BYTES = 16 << 20
 # As TensorFlow writes them.
 _BLOCK_BYTES, _RESTART = 262144, 16
 _PLAIN, _SNAPPY = 0, 1
@@ -43,8 +43,13 @@ def read_table(path: Path) -> list[Entry]:
         _, at = _handle(content, len(content) - _FOOTER)
         place, _ = _handle(content, at)
         entries: list[Entry] = []
+        end = 0
         for _, handle in _entries(_block(content, place, path)):
-            entries += _entries(_block(content, _handle(handle, 0)[0], path))
+            (offset, length), _ = _handle(handle, 0)
+            if offset < end:
+                raise ValueError(f"its blocks overlap at byte {offset}")
+            entries += _entries(_block(content, (offset, length), path))
+            end = offset + length + _TRAILER
     except ValueError as error:
         raise DataError(f"damaged: {error}.", path=path, hint=_AGAIN) from error
     if any(one >= other for (one, _), (other, _) in pairwise(entries)):
@@ -118,13 +123,17 @@ def _entries(block: bytes) -> list[Entry]:
     if restarts < 1 or end < 0:
         raise ValueError(f"a block of {len(block)} bytes with {restarts} restarts")
     entries: list[Entry] = []
-    key, at = b"", 0
+    key, at, total = b"", 0, 0
     while at < end:
         shared, at = varint(block, at)
         own, at = varint(block, at)
         size, at = varint(block, at)
         if shared > len(key):
             raise ValueError(f"a key shares {shared} bytes with one of {len(key)}")
+        total += shared + own
+        # A key is whole at every restart, so keys can be only so much longer than what is stored.
+        if total > _RESTART * len(block):
+            raise ValueError(f"keys of {total} bytes in a block of {len(block)}")
         key = key[:shared] + take(block, at, own)
         entries.append((key, take(block, at + own, size)))
         at += own + size

@@ -28,7 +28,7 @@ INDEX = ".index"
 # Numbers of types.proto.
 _TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}
 _NUMBERS = {np.dtype(name): number for number, name in _TYPES.items()}
-_FORMAT, _MOST_SHARDS, _MOST_AXES = 1, 10_000, 16
+_FORMAT, _MOST_SHARDS, _MOST_AXES, _MOST_NUMBERS = 1, 10_000, 16, 1 << 48
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 _AGAIN = "Fetch or copy it again."
 
@@ -44,6 +44,11 @@ class _Place:
     file: Path
     offset: int
     checksum: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the numbers."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_bundle(
@@ -63,19 +68,19 @@ def read_bundle(
     path = prefix.with_name(prefix.name + INDEX)
     entries = read_table(path)
     shards = _shards(entries[0] if entries else None, path)
-    tensors: dict[str, Array] = {}
+    places: dict[str, _Place] = {}
     others: list[str] = []
     for key, value in entries[1:]:
         name = key.decode("utf-8", errors="backslashreplace")
         if is_wanted(name):
             try:
-                place = _place(value, prefix, shards)
+                places[name] = _place(value, prefix, shards)
             except ValueError as error:
                 raise DataError(f"{name}: {error}.", path=path) from error
-            tensors[name] = _read(name, place)
         else:
             others.append(name)
-    return tensors, others
+    _check_files(places)
+    return {name: _read(name, place) for name, place in places.items()}, others
 
 
 def _shards(first: tuple[bytes, bytes] | None, path: Path) -> int:
@@ -110,22 +115,35 @@ def _place(value: bytes, prefix: Path, shards: int) -> _Place:
     stored, wanted = _last(entry, 5), math.prod(shape) * dtype.itemsize
     if stored != wanted:
         raise ValueError(f"{stored} bytes for a shape of {shape}, which takes {wanted}")
+    # One of no numbers can have axes of any size, for which there is no array.
+    if math.prod(max(axis, 1) for axis in shape) >= _MOST_NUMBERS:
+        raise ValueError(f"a shape of {shape} is too large")
     if shard >= shards:
         raise ValueError(f"it is in file {shard} of {shards}")
     file = prefix.with_name(f"{prefix.name}.data-{shard:05d}-of-{shards:05d}")
     return _Place(dtype, shape, file, _last(entry, 4), _last(entry, 6))
 
 
+def _check_files(places: dict[str, _Place]) -> None:
+    """Compare sizes with those of the files, which the tensors must share out."""
+    left: dict[Path, int] = {}
+    for name, place in places.items():
+        if not place.file.is_file():
+            raise DataError("no such file.", path=place.file, hint=_AGAIN)
+        size, end = place.file.stat().st_size, place.offset + place.size
+        if end > size:
+            raise DataError(
+                f"cut: {name} ends at byte {end:,}, the file at {size:,}.",
+                path=place.file,
+                hint=_AGAIN,
+            )
+        left[place.file] = left.get(place.file, size) - place.size
+        if left[place.file] < 0:
+            raise DataError(f"{name} lies over other tensors.", path=place.file, hint=_AGAIN)
+
+
 def _read(name: str, place: _Place) -> Array:
-    if not place.file.is_file():
-        raise DataError("no such file.", path=place.file, hint=_AGAIN)
-    count = math.prod(place.shape)
-    size, end = place.file.stat().st_size, place.offset + count * place.dtype.itemsize
-    if end > size:
-        raise DataError(
-            f"cut: {name} ends at byte {end:,}, the file at {size:,}.", path=place.file, hint=_AGAIN
-        )
-    array = np.fromfile(place.file, place.dtype, count, offset=place.offset)
+    array = np.fromfile(place.file, place.dtype, math.prod(place.shape), offset=place.offset)
     if masked(_checksum(array)) != place.checksum:
         raise DataError(
             f"damaged: the checksum of {name} differs.", path=place.file, hint=_AGAIN
