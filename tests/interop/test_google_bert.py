@@ -172,6 +172,12 @@ def test_a_finetuning_begins_with_googles_checkpoint(google, tmp_path):
     texts = ["the cat sees it", "our teacher"]
     one, other = (load_task(each).predict(texts) for each in (run, tmp_path / "google"))
     assert one == other
+    folders = (run, tmp_path / "google")
+    one, other = (gloze.evaluate(each, train).figures for each in folders)
+    assert one == other
+    for each in folders:
+        gloze.predict(each, train, output=tmp_path / f"{each.name}.csv")
+    assert (tmp_path / "run.csv").read_text() == (tmp_path / "google.csv").read_text()
 
 
 def test_a_pretraining_goes_on_from_googles_checkpoint(google):

@@ -1,6 +1,6 @@
 """Saving and loading, whole or not at all: training checkpoints and model folders."""
 
-from gloze.checkpoint.find import config_of, find_model
+from gloze.checkpoint.find import config_of, find_model, models_of
 from gloze.checkpoint.model import (
     Parts,
     load,
@@ -22,6 +22,7 @@ __all__ = [
     "load_parts",
     "load_task",
     "load_tensors",
+    "models_of",
     "save_model",
     "save_tensors",
     "start_from",

@@ -38,6 +38,26 @@ def find_model(path: str | Path) -> Path:
     return _fetch(str(path))
 
 
+def models_of(run: Path) -> dict[str, Path]:
+    """Return the model folders of a run by seed; of a run with one seed or a model, by ``-``.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    for folder in (run, run / "model"):
+        if config_of(folder).is_file():
+            return {"-": folder}
+    found = {
+        path.parent.name.removeprefix("seed-"): path
+        for path in run.glob("seed-[0-9]*/model")
+        if config_of(path).is_file()
+    }
+    if not found:
+        missing = "" if run.exists() else " (no such folder)"
+        raise ConfigError(f"{run}{missing} holds no model: give a run folder or a model folder.")
+    return dict(sorted(found.items(), key=lambda item: int(item[0])))
+
+
 def config_of(folder: Path) -> Path:
     """Return the file that states the sizes of a model: Google's if there is no other."""
     google = folder / GOOGLE_CONFIG

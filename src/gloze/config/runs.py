@@ -208,26 +208,6 @@ def note_corpus(output: Path, named: Sequence[str | Path], files: Sequence[str |
             )
 
 
-def models_of(run: Path) -> dict[str, Path]:
-    """Return the model folders of a run by seed; of a run with one seed or a model, by ``-``.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    for folder in (run, run / "model"):
-        if (folder / "config.json").is_file():
-            return {"-": folder}
-    found = {
-        path.parent.name.removeprefix("seed-"): path
-        for path in run.glob("seed-[0-9]*/model")
-        if (path / "config.json").is_file()
-    }
-    if not found:
-        missing = "" if run.exists() else " (no such folder)"
-        raise ConfigError(f"{run}{missing} holds no model: give a run folder or a model folder.")
-    return dict(sorted(found.items(), key=lambda item: int(item[0])))
-
-
 def seed_folders(first: int, seeds: int, output: Path) -> dict[int, Path]:
     """Return each seed's folder: its own if there are several."""
     if seeds == 1:

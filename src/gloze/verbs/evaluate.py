@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import load_parts, load_task
-from gloze.config.runs import RECIPE, models_of, step_size
+from gloze.checkpoint import config_of, load_parts, load_task, models_of
+from gloze.config.runs import RECIPE, step_size
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import read_json
@@ -142,7 +142,7 @@ def evaluate(
         raise ConfigError(f"--null-odds goes with a file of answers, and {run} is none.")
     models = models_of(run)
     first = next(iter(models.values()))
-    kind = kind_of_model(read_json(first / "config.json"))
+    kind = kind_of_model(read_json(config_of(first)))
     if kind is None:
         if format is not None or columns is not None or against is not None:
             raise ConfigError(

@@ -8,8 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gloze.checkpoint import load_task
-from gloze.config.runs import models_of
+from gloze.checkpoint import load_task, models_of
 from gloze.core.devices import pick_device
 from gloze.core.output import refuse_existing
 from gloze.core.progress import Progress, duration
