@@ -91,6 +91,25 @@ def test_words_that_stand_one_behind_the_other_are_found_as_one(model, index):
     assert (comma.hits, comma.occurrences) == ([], 0)
 
 
+def test_words_with_something_between_them_are_not_one_behind_the_other(model, tmp_path):
+    path = tmp_path / "lines.txt"
+    lines = ["the old captain", "an old, captain", "the old dog, captain", "old  captain"]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    for name, only in (("all", ()), ("some", ("old captain",)), ("two", ("captain", "old"))):
+        neighbors(model, corpus=path, index=tmp_path / name, only=only)
+        [query] = neighbors(model, "the [[old captain]] sees", index=tmp_path / name).queries
+        assert query.occurrences == len(query.hits) == 2
+        assert {hit.sentence for hit in query.hits} == {lines[0], lines[3]}
+        [comma] = neighbors(model, "the [[old, captain]] sees", index=tmp_path / name).queries
+        assert [hit.word for hit in comma.hits] == ["old, captain"]
+
+
+@pytest.mark.parametrize("query", ["the c[[at]] sees", "the [[ca]]t sees", "t[[he ca]]t sees"])
+def test_a_part_of_a_word_is_no_word(model, index, query):
+    with pytest.raises(ConfigError, match=r"marks a part of '(the|cat)': mark all of it"):
+        neighbors(model, query, index=index, any_word=True)
+
+
 def test_search_in_blocks_is_search(monkeypatch):
     draw = np.random.default_rng(0)
     vectors = unit_length(draw.normal(size=(50, 8)))
@@ -170,6 +189,10 @@ def test_a_cut_or_foreign_index_is_refused(model, corpus, tmp_path):
         neighbors(model, "the [[cat]]", index=folder)
     (folder / "words.npy").unlink()
     with pytest.raises(DataError, match="not a readable array"):
+        neighbors(model, "the [[cat]]", index=folder)
+    content = json.loads((folder / "index.json").read_text())
+    (folder / "index.json").write_text(json.dumps({**content, "words": [[1]]}))
+    with pytest.raises(DataError, match="not an index"):
         neighbors(model, "the [[cat]]", index=folder)
     (folder / "index.json").write_text("{}")
     with pytest.raises(DataError, match="not an index of this version"):

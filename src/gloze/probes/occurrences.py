@@ -17,7 +17,7 @@ from gloze.core.errors import DataError
 from gloze.core.files import new_folder, read_json, write_json
 from gloze.data.array_file import ArrayFile
 from gloze.probes.search import cosines, nearest, unit_length
-from gloze.probes.words import Word, vectors_at, words_of
+from gloze.probes.words import Phrase, Word, vectors_at, without_spaces, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gloze.inference.model import Model
-    from gloze.tokenizers import Tokenizer
 
 _KINDS: dict[str, type[np.generic]] = {
     "vectors": np.float16,
@@ -195,47 +194,47 @@ class Index:
         content = read_json(folder / "index.json")
         if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
             raise DataError("not an index of this version.", path=folder)
-        words = content.pop("words", [])
-        self.numbers = {word: number for number, word in enumerate(words)}
         try:
+            self.numbers = {word: number for number, word in enumerate(content.pop("words", []))}
             self.facts = IndexFacts(**content)
         except TypeError as error:
             raise DataError(f"not an index ({error}).", path=folder / "index.json") from None
         self.arrays = {name: _open(folder / f"{name}.npy", kind) for name, kind in _KINDS.items()}
-        counts = {"text_ends": self.facts.sentences, "text": int(self.arrays["text_ends"][-1])}
+        ends = self.arrays["text_ends"]
+        counts = {"text_ends": self.facts.sentences, "text": int(ends[-1]) if len(ends) else 0}
         for name, found in self.arrays.items():
             if len(found) != counts.get(name, self.facts.occurrences):
                 raise DataError("does not fit index.json.", path=folder / f"{name}.npy")
 
-    def names(self, tokenizer: Tokenizer, text: str) -> list[str]:
-        """Return how the words of a text are named here; some in Chinese are several words."""
-        return [word.name for word in words_of(tokenizer, [text])[0]]
-
-    def occurrences(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Return where words stand one behind the other: the row of the first of them, [rows]."""
+    def occurrences(self, phrase: Phrase) -> npt.NDArray[np.int64]:
+        """Return where words stand as in the phrase: the row of the first of them, [rows]."""
         words, sentences = self.arrays["words"], self.arrays["sentences"]
-        rows = np.flatnonzero(words == self.numbers.get(next(iter(names), ""), -1))
-        for place, name in enumerate(names[1:], 1):
+        rows = np.flatnonzero(words == self.numbers.get(next(iter(phrase.names), ""), -1))
+        pairs = zip(phrase.names[1:], phrase.between, strict=True)
+        for place, (name, between) in enumerate(pairs, 1):
             rows = rows[rows + place < len(words)]
             same = sentences[rows + place] == sentences[rows]
             rows = rows[same & (words[rows + place] == self.numbers.get(name, -1))]
+            # Words that are not in the index may stand between, and punctuation.
+            alike = [self._between(row + place) == between for row in rows.tolist()]
+            rows = rows[np.array(alike, dtype=bool)]
         return rows
 
     def nearest(
-        self, query: npt.NDArray[np.float32], top: int, names: Sequence[str] | None = None
+        self, query: npt.NDArray[np.float32], top: int, phrase: Phrase | None = None
     ) -> list[Hit]:
         """Return the occurrences nearest to a vector of length 1, nearest first.
 
         Args:
             query: the vector, [size].
             top: how many at most.
-            names: only where these words stand one behind the other; any word if left out.
+            phrase: only where its words stand so; any word if left out.
         """
         vectors = self.arrays["vectors"]
-        if names is None:
+        if phrase is None:
             scores = cosines(vectors, query)
             return [self._hit(row, 1, scores[row]) for row in nearest(scores, top).tolist()]
-        rows, length = self.occurrences(names), len(names)
+        rows, length = self.occurrences(phrase), len(phrase.names)
         if not len(rows):
             return []
         if length == 1:
@@ -246,13 +245,21 @@ class Index:
         return [self._hit(int(rows[i]), length, scores[i]) for i in nearest(scores, top)]
 
     def _hit(self, row: int, length: int, score: np.float32) -> Hit:
-        number = int(self.arrays["sentences"][row])
-        ends = self.arrays["text_ends"]
-        start = int(ends[number - 1]) if number else 0
-        sentence = self.arrays["text"][start : int(ends[number])].tobytes().decode()
+        sentence = self._sentence(row)
         first = int(self.arrays["places"][row, 0])
         last = int(self.arrays["places"][row + length - 1, 1])
         return Hit(float(score), sentence[first:last], first, last, sentence)
+
+    def _sentence(self, row: int) -> str:
+        number = int(self.arrays["sentences"][row])
+        ends = self.arrays["text_ends"]
+        start = int(ends[number - 1]) if number else 0
+        return str(self.arrays["text"][start : int(ends[number])].tobytes().decode())
+
+    def _between(self, row: int) -> str:
+        """Return what stands between a word and the one before it."""
+        first, last = self.arrays["places"][row - 1, 1], self.arrays["places"][row, 0]
+        return without_spaces(self._sentence(row)[int(first) : int(last)])
 
 
 def _open(path: Path, kind: type[np.generic]) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,6 +24,29 @@ class Word(NamedTuple):
     start: int
     end: int
     name: str
+
+
+class Phrase(NamedTuple):
+    """Words that stand one behind the other.
+
+    Attributes:
+        names: of the words.
+        between: what stands between each two of them, but for spaces.
+    """
+
+    names: list[str]
+    between: list[str]
+
+    @classmethod
+    def of(cls, text: str, words: Sequence[Word]) -> Phrase:
+        """Return some words of a text, in their order, as a phrase."""
+        gaps = (text[one.end : other.start] for one, other in pairwise(words))
+        return cls([word.name for word in words], [without_spaces(gap) for gap in gaps])
+
+
+def without_spaces(text: str) -> str:
+    """Return a text with nothing in the place of its spaces."""
+    return "".join(text.split())
 
 
 def words_of(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[Word]]:

@@ -16,7 +16,7 @@ from gloze.core.progress import Progress, say
 from gloze.inference.features import FeatureConfig
 from gloze.probes.occurrences import FILES, Hit, Index, IndexFacts, build_index
 from gloze.probes.tokens import Neighbor, token_neighbors
-from gloze.probes.words import Word, vectors_at
+from gloze.probes.words import Phrase, Word, vectors_at, words_of
 from gloze.text.read import ReadReport, read_sentences
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _build(
     )
     named = list(map(str, sources))
     facts = IndexFacts(weights, model.tokenizer.fingerprint, number, named, 0, 0, 0)
-    wanted = [" ".join(_pieces(model, word)) for word in only]
+    wanted = [name for word in only for name in _names(model, word)]
     report = ReadReport()
     with Progress("index") as progress:
         made = build_index(
@@ -211,6 +211,14 @@ def _pieces(model: Model, word: str) -> list[str]:
     return model.tokenizer.tokens(ids.tolist())
 
 
+def _names(model: Model, text: str) -> list[str]:
+    """Return the names of the words of a text; in Chinese each character is one."""
+    names = [word.name for word in words_of(model.tokenizer, [text])[0]]
+    if not names:
+        raise ConfigError(f"{text!r} is no word to this model: nothing of it is left.")
+    return names
+
+
 def _answer(
     model: Model, index: Index | None, query: str, top: int, *, any_word: bool
 ) -> QueryResult:
@@ -224,9 +232,21 @@ def _answer(
     [features] = model.features([sentence], (index.facts.layer,))
     span = Word(mark.start(), mark.start() + len(word), word)
     [vector] = vectors_at(features, [span])
-    names = index.names(model.tokenizer, word)
-    hits = index.nearest(vector, top, None if any_word else names)
-    return QueryResult(query, word, pieces, tokens, hits, len(index.occurrences(names)))
+    phrase = _phrase(model, query, sentence, span)
+    hits = index.nearest(vector, top, None if any_word else phrase)
+    return QueryResult(query, word, pieces, tokens, hits, len(index.occurrences(phrase)))
+
+
+def _phrase(model: Model, query: str, sentence: str, span: Word) -> Phrase:
+    """Return the words of a sentence that are marked, all of each."""
+    words = words_of(model.tokenizer, [sentence])[0]
+    marked = [word for word in words if word.start < span.end and span.start < word.end]
+    for word in marked:
+        if word.start < span.start or span.end < word.end:
+            raise ConfigError(
+                f"{query!r} marks a part of {sentence[word.start : word.end]!r}: mark all of it."
+            )
+    return Phrase.of(sentence, marked)
 
 
 def _in_context(hit: Hit) -> str:
