@@ -178,6 +178,14 @@ def test_texts_are_asked_for_block_by_block(small, monkeypatch):
     assert len(asked) < 20
 
 
+@pytest.mark.parametrize("combine", ["stack", "concat", "sum"])
+def test_a_text_of_which_nothing_is_left_has_no_vectors(small, combine):
+    for text in ("", "\u200b", []):
+        [found] = small.features([text], (0, 1), combine=combine)
+        wanted = {"stack": (2, 0, 32), "concat": (0, 64), "sum": (0, 32)}[combine]
+        assert (found.words, found.vectors.shape) == ([], wanted)
+
+
 def test_no_texts_have_no_features(small):
     assert small.features([]) == []
 

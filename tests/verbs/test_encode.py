@@ -207,6 +207,15 @@ def test_a_column_that_would_be_written_over_is_refused(model, tmp_path):
         encode(model, input=path, output=tmp_path / "v.jsonl")
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".jsonl", ".parquet"])
+def test_a_table_without_a_row_is_refused_and_nothing_is_written(model, tmp_path, suffix):
+    table = tmp_path / "x.tsv"
+    table.write_text("text\n")
+    with pytest.raises(DataError, match=r"x\.tsv: the table has no row"):
+        encode(model, input=table, output=tmp_path / f"v{suffix}")
+    assert list(tmp_path.iterdir()) == [table]
+
+
 def test_an_existing_file_is_kept_unless_forced(model, lines, tmp_path):
     (tmp_path / "v.npy").touch()
     with pytest.raises(ConfigError, match="--force"):

@@ -183,7 +183,8 @@ def _features_of_block(
         vectors = pool_units(states, units, cut, config.pieces)
     found = vectors.cpu().numpy()
     if config.combine == "stack":
-        found = found.reshape(len(found), len(config.layers), -1).transpose(1, 0, 2)
+        shape = (len(found), len(config.layers), model.encoder.output_size)
+        found = found.reshape(shape).transpose(1, 0, 2)
     num_windows = np.bincount(cut.owner, minlength=len(texts))
     ends = np.cumsum(units.sizes)
     for i, (end, size) in enumerate(zip(ends.tolist(), units.sizes.tolist(), strict=True)):

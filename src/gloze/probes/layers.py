@@ -63,7 +63,7 @@ class Probe:
 def anisotropy(
     model: Model, sentences: Iterable[str], *, seeds: Sequence[int], pairs: int = 1000
 ) -> Anisotropy:
-    """Return the mean cosine of random pairs of tokens (Ethayarajh 2019, section 3.3).
+    """Return the mean cosine of random pairs of tokens (Ethayarajh 2019, section 3.4).
 
     From at most :data:`MAX_SENTENCES` sentences, drawn from all with equal chances, 2,000 tokens
     are drawn; each seed pairs some of them.

@@ -87,7 +87,7 @@ def unigram_noise(base: RunConfig) -> RunConfig:
 
     Their figures are of left-to-right models; none is known for a masked one.
     """
-    return _with_mlm(base, masked_rate=0.0, random_rate=1.0, noise="unigram")
+    return _with_mlm(base, masked_rate=0.0, random_rate=1.0, choice="even", noise="unigram")
 
 
 def kneser_ney_noise(base: RunConfig) -> RunConfig:

@@ -92,9 +92,12 @@ def iterate_texts(
             raise ConfigError("--columns is for tables; this input is a text a line (--format).")
         yield from _lines(path)
         return
+    row = None
     for row in read_rows(path, kind):
         column = column or _usual_column(path, row, words=words)
         yield GivenText(_value(path, row, *column), row.line, row.values)
+    if row is None:
+        raise DataError("the table has no row.", path=path, hint="A text a row is expected.")
 
 
 def _lines(path: Path) -> Iterator[GivenText]:
