@@ -331,6 +331,14 @@ def test_a_broken_old_file_of_weights_is_refused(folder, tmp_path, content, mess
         load(copy)
 
 
+def test_weights_in_several_files_are_refused_with_the_cure(folder, tmp_path):
+    model = transformers.BertModel.from_pretrained(folder)
+    model.save_pretrained(tmp_path / "parts", max_shard_size="20KB")
+    tokenizer().save(tmp_path / "parts")
+    with pytest.raises(DataError, match=r"model\.safetensors\.index\.json: .*max_shard_size"):
+        load(tmp_path / "parts")
+
+
 @pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
 def test_a_damaged_model_is_refused_by_name(tmp_path, damage):
     save_model(tmp_path / "m", learner_with_large_weights(), tokenizer(), card="")

@@ -191,3 +191,16 @@ def test_a_prompt_that_nothing_names_is_none(ours, tmp_path):
         assert load(
             copy_with(folder, copy, "config_sentence_transformers.json", **change)
         ).vectors.prompt == ""  # fmt: skip
+
+
+def test_a_file_of_vectors_has_the_folders_pooling_and_the_rest_is_told(ours, tmp_path, capsys):
+    folder = exported(ours, tmp_path / "st", pool="max", normalize=True)
+    lines = tmp_path / "x.txt"
+    lines.write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
+    gloze.encode(folder, input=lines, output=tmp_path / "v.npy")
+    expected = load(folder).encode(TEXTS, normalize=False)
+    assert np.allclose(np.load(tmp_path / "v.npy"), expected, atol=1e-6)
+    assert "gives its vectors a length of 1: gloze.load" in capsys.readouterr().err
+    gloze.encode(folder, input=lines, output=tmp_path / "w.npz", words=True)
+    gloze.encode(ours, input=lines, output=tmp_path / "w.npy")
+    assert "gloze encode does not" not in capsys.readouterr().err

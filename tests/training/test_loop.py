@@ -10,7 +10,7 @@ import torch
 
 from gloze.checkpoint import Checkpoints
 from gloze.config.build import build_learner, training_stream
-from gloze.core.errors import ConfigError, DivergedError
+from gloze.core.errors import ConfigError, DataError, DivergedError
 from gloze.data.shards import Shards
 from gloze.recipes import load_recipe
 from gloze.training.budget import Budget
@@ -322,3 +322,10 @@ def test_one_and_two_loader_workers_train_the_same_weights(tmp_path, shards):
         made.run()
         weights.append([p.detach().clone() for p in made.updater.trained])
     assert all(torch.equal(a, b) for a, b in itertools.zip_longest(*weights))
+
+
+def test_a_state_of_another_version_is_refused_by_what_it_lacks():
+    values = TrainingState().to_dict()
+    del values["phase"]
+    with pytest.raises(DataError, match=r"another version of gloze.*\(phase\).*recipe\.toml"):
+        TrainingState.from_dict(values)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # The head that an old folder means by a classifier.
 _USUAL = "classification"
+# Where transformers lists the files of weights that are too large for one.
+SHARDED = f"{WEIGHTS}.index.json"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ def weights_of(folder: Path) -> Path:
     for name in (WEIGHTS, PICKLED):
         if (folder / name).is_file():
             return folder / name
+    if (folder / SHARDED).is_file():
+        raise DataError(
+            "its weights lie in several files, which are not read.",
+            path=folder / SHARDED,
+            hint="Save the model again in one: save_pretrained(..., max_shard_size='50GB').",
+        )
     prefix = find_checkpoint(folder)
     if prefix is None:
         raise DataError(

@@ -48,7 +48,8 @@ def encode(
         layers: one or several, like -1 or -4,-3,-2,-1: 0 is the embeddings, -1 the last layer.
         combine: several layers: concat, sum, mean, or stack, which keeps them apart.
         pooling: a vector for each text: mean, cls, max, first_last (mean of the first and the
-            last layer); none gives one for each token. By default mean.
+            last layer); none gives one for each token. By default that of a folder of
+            sentence-transformers, else mean.
         words: a vector for each word: those in a table's column words, which holds lists of
             them, or else those between spaces.
         pieces: a word's vector: that of its first token, or the mean of all its tokens.

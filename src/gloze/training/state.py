@@ -77,5 +77,9 @@ class TrainingState:
         names = {field.name for field in fields(cls)}
         if set(values) != names:
             other = sorted(names ^ set(values))
-            raise DataError(f"this training state is of another version of gloze: {other}.")
+            raise DataError(
+                "this training was begun with another version of gloze, and cannot be gone on "
+                f"with exactly ({', '.join(other)}).",
+                hint="End it with that version (recipe.toml names it), or begin anew.",
+            )
         return cls(**values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from gloze.checkpoint import load
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.output import refuse_existing
-from gloze.core.progress import Progress, duration
+from gloze.core.progress import Progress, duration, say
 from gloze.inference.features import FeatureConfig, iterate_features
 from gloze.inference.vector_file import write_npy, write_npz
 from gloze.tasks.unlabelled import find_column, find_kind, iterate_texts
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gloze.core.devices import Precision
     from gloze.inference.features import FeaturePooling, Features, Long
     from gloze.inference.states import Combine, Pieces
+    from gloze.nn.pooling import TextVectors
     from gloze.tasks.unlabelled import GivenText
     from gloze.tasks.writing import TableWriter
 
@@ -109,8 +110,8 @@ def encode(
             the input with vectors added).
         layers: 0 is the embeddings, 1 the first layer, -1 the last.
         combine: several layers: concat, sum, mean, or stack, which keeps them apart.
-        pooling: mean, cls, max, first_last, or none for the vectors of tokens; mean by default,
-            none with ``words``.
+        pooling: mean, cls, max, first_last, or none for the vectors of tokens; by default that
+            of a folder of sentence-transformers, else mean; none with ``words``.
         words: a vector for each word: those in a table's column ``words``, which holds lists of
             them, or else those between spaces.
         pieces: a word's vector: its first token's, or the mean of all its tokens'.
@@ -130,13 +131,17 @@ def encode(
     output, source = Path(output), Path(input)
     column, kind = find_column(columns), find_kind(source, format)
     by_words = words or (column is not None and column[0] == "words")
-    pooling = pooling or ("none" if by_words else "mean")
+    wanted = pooling or ("none" if by_words else "mean")
     config = FeatureConfig(
-        layers=tuple(layers), combine=combine, pooling=pooling, pieces=pieces, long=long,
-        words=words or (by_words and pooling == "none"), stride=stride,
+        layers=tuple(layers), combine=combine, pooling=wanted, pieces=pieces, long=long,
+        words=words or (by_words and wanted == "none"), stride=stride,
     )  # fmt: skip
     _check_output(output, config, force=force)
     loaded = load(model, precision=precision, device=device)
+    if pooling is None and not by_words:
+        config = replace(config, pooling=loaded.vectors.pooling)
+    if config.pooling != "none":
+        _tell_left_out(loaded.vectors)
     given, again = itertools.tee(iterate_texts(source, kind, column, words=words))
     found = iterate_features(loaded, (text.text for text in again), config)
     counts: Counter[str] = Counter()
@@ -150,6 +155,20 @@ def encode(
         seconds = progress.seconds
     texts, vectors = counts.pop("texts"), counts.pop("vectors")
     return EncodeSummary(output, texts, vectors, size, dict(counts), seconds)
+
+
+def _tell_left_out(vectors: TextVectors) -> None:
+    """Say what a folder of sentence-transformers does beside pooling, which is not done here."""
+    done = {
+        "sets a prompt before each text": bool(vectors.prompt),
+        f"cuts texts at {vectors.max_length} tokens": vectors.max_length is not None,
+        "gives its vectors a length of 1": vectors.normalize,
+    }
+    if named := [what for what, is_so in done.items() if is_so]:
+        say(
+            f"This model's folder {', '.join(named)}: gloze.load(...).encode does so, gloze encode "
+            "does not."
+        )
 
 
 def _check_output(output: Path, config: FeatureConfig, *, force: bool) -> None:
