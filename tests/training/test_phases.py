@@ -130,7 +130,7 @@ def test_longer_sequences_are_no_divergence(tmp_path, shards):
             "phases=[{start=0.6, max_length=20}, {start=0.6, max_length=30}]",
             "phases start at 0.6, 0.6: each share of the budget must be over the one before",
         ),
-        ("phases=[{start=0.5, max_length=64}]", r"sampler\.max_length 64 is over encoder"),
+        ("phases=[{start=0.5, max_length=64}]", r"Phase 2: sampler\.max_length 64 is over encoder"),
         ("phases=[{start=0.5}]", r"Missing setting: phases.*max_length"),
         ("phases=[{start=0.5, max_lenght=20}]", "Did you mean 'max_length'"),
         ("phases=[{start=0.5, max_length=20, batch_size=0}]", r"training\.batch_size is 0"),

@@ -119,7 +119,10 @@ class RunConfig(Settings):
                 "training.steps, training.tokens or training.minutes, and training.epochs=none."
             )
         for number in range(1, len(self.phases) + 1):
-            self.in_phase(number)
+            try:
+                self.in_phase(number)
+            except ConfigError as error:
+                raise ConfigError(f"Phase {number + 1}: {error}") from None
 
     def in_phase(self, number: int) -> RunConfig:
         """Return the recipe as it is in a phase; the first is number 0, the last also -1.
