@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.core.progress import say
 from gloze.tasks.formats import Format
+from gloze.tasks.labels import number_of
 from gloze.tasks.tables import kind_of, read_rows
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gloze.tasks.tables import Row
 
 MAX_BROKEN_RATE = 0.001
-_LARGEST = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -259,29 +258,6 @@ def check_text(value: Any, path: Path, line: int, column: str) -> str:
                 "a lone surrogate, which is no character.", path=path, line=line, column=column
             ) from None
     return value
-
-
-def number_of(path: Path, row: Row, column: str) -> float:
-    """Return the number in a column.
-
-    Raises:
-        DataError: if there is none, or it is no number, or infinite in 32 bits.
-    """
-    value = row.values.get(column)
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    # Python takes 1_000 for a number; nobody who writes a table does.
-    if not abs(number) <= _LARGEST or (isinstance(value, str) and "_" in value):
-        raise DataError(
-            f"a finite number is expected, found {value!r:.40}.",
-            path=path,
-            line=row.line,
-            column=column,
-            hint=f"Numbers are of 32 bits, up to {_LARGEST:.1e}." if math.isfinite(number) else "",
-        )
-    return number
 
 
 def _label(path: Path, row: Row, column: str, *, has_scores: bool) -> str | None:

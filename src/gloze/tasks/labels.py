@@ -1,7 +1,8 @@
-"""Labels of a file, numbered."""
+"""Labels of a file, numbered, and the numbers in its cells."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from gloze.core.batch import Ints
     from gloze.tasks.examples import Example
+    from gloze.tasks.tables import Row
+
+_LARGEST = 3.4e38
 
 
 def whole_number(text: str) -> int | None:
@@ -23,6 +27,29 @@ def whole_number(text: str) -> int | None:
     """
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+
+
+def number_of(path: Path, row: Row, column: str) -> float:
+    """Return the number in a column.
+
+    Raises:
+        DataError: if there is none, or it is no number, or infinite in 32 bits.
+    """
+    value = row.values.get(column)
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    # Python takes 1_000 for a number; nobody who writes a table does.
+    if not abs(number) <= _LARGEST or (isinstance(value, str) and "_" in value):
+        raise DataError(
+            f"a finite number is expected, found {value!r:.40}.",
+            path=path,
+            line=row.line,
+            column=column,
+            hint=f"Numbers are of 32 bits, up to {_LARGEST:.1e}." if math.isfinite(number) else "",
+        )
+    return number
 
 
 def sorted_labels(labels: Sequence[str | None]) -> list[str]:

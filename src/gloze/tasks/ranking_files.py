@@ -7,8 +7,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from gloze.core.errors import DataError
-from gloze.tasks.examples import check_columns, number_of, text_of
+from gloze.tasks.examples import check_columns, text_of
 from gloze.tasks.formats import are_numbers, columns_by_role, named_format, numbers
+from gloze.tasks.labels import number_of
 from gloze.tasks.tables import KINDS, Kind, Row, kind_of, read_rows
 
 if TYPE_CHECKING:
