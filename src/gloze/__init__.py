@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gloze.checkpoint import load
+    from gloze.checkpoint import load, load_task
     from gloze.core.errors import (
         ConfigError,
         DataError,
@@ -59,6 +59,7 @@ __all__ = [
     "learn_tokenizer",
     "load",
     "load_recipe",
+    "load_task",
     "load_tokenizer",
     "neighbors",
     "predict",
@@ -88,6 +89,7 @@ _PLACES = {
     "learn_tokenizer": "gloze.verbs.tokenizer:learn",
     "load": "gloze.checkpoint:load",
     "load_recipe": "gloze.recipes:load_recipe",
+    "load_task": "gloze.checkpoint:load_task",
     "load_tokenizer": "gloze.tokenizers:load_tokenizer",
     "neighbors": "gloze.verbs.neighbors:neighbors",
     "predict": "gloze.verbs.predict:predict",

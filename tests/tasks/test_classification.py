@@ -355,3 +355,18 @@ OWN = {"task": "classification"}
 def test_a_broken_config_json_is_refused(tmp_path, values, message):
     with pytest.raises(DataError, match=message):
         read_task(values, 32, tmp_path / "config.json")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_weights_laid_out_for_answering_give_the_same_answers(precision):
+    plain, laid = classifier(), classifier()
+    texts = ["the cat", "a long river the red house", "warm bread"]
+    expected = plain.predict(texts)
+    found = laid.laid_out(torch.device("cpu"), precision).predict(texts)
+    near = 1e-5 if precision == "float32" else 0.02
+    for one, other in zip(expected, found, strict=True):
+        assert list(other.probabilities.values()) == pytest.approx(
+            list(one.probabilities.values()), abs=near
+        )
+    kept = next(laid.encoder.embeddings.parameters()).dtype
+    assert kept == (torch.float32 if precision == "float32" else torch.bfloat16)

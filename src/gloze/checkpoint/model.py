@@ -177,8 +177,17 @@ def load(path: str | Path, *, precision: Precision = "float32", device: str = "c
     return Model(parts.encoder.to(where), parts.tokenizer, heads, precision, vectors)
 
 
-def load_task(path: str | Path) -> TaskModel:
+def load_task(
+    path: str | Path, *, precision: Precision | None = None, device: str = "cpu"
+) -> TaskModel:
     """Load a fine-tuned model with its task: ours, or one in Hugging Face layout.
+
+    Args:
+        path: also a run folder, whose model it loads: of several seeds the best.
+        precision: lays the weights out for answering: ``float32``; ``bfloat16``, several times
+            as fast on processors with units for it; ``auto``, which is bf16 where the hardware
+            is fast at it. If not given they stay as they are, in float32.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, the fastest there is.
 
     Raises:
         ConfigError: if there is no such folder, and no hub model of that name can be had.
@@ -199,7 +208,9 @@ def load_task(path: str | Path) -> TaskModel:
     except ConfigError as error:
         raise DataError(str(error), path=where) from None
     parts.load_head(task.kind, head)
-    return TaskModel(parts.encoder, head, parts.tokenizer, task, learned, readout)
+    model = TaskModel(parts.encoder, head, parts.tokenizer, task, learned, readout)
+    where_to = pick_device(device)
+    return model.to(where_to) if precision is None else model.laid_out(where_to, precision)
 
 
 def _check_sizes(

@@ -10,10 +10,12 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from gloze.core.devices import float32_products
+from gloze.core.devices import float32_products, uses_bfloat16
 from gloze.core.errors import ConfigError, DataError
+from gloze.core.memory import keep_freed_memory
 from gloze.core.ranges import ranges
 from gloze.data.collate import collate, cut_parts
+from gloze.nn.packed import pack
 from gloze.nn.readout import Readout, ReadoutConfig
 from gloze.tasks import TASKS
 from gloze.tasks.learned import Judged, Learned, their_labels
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gloze.core.batch import Batch, Ints
+    from gloze.core.devices import Precision
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.learned import Rows
     from gloze.tasks.task import Task
     from gloze.tokenizers import Tokenizer
 
-MAX_BATCH_TOKENS = 8192
+# A CPU gains nothing from large batches and wastes work on unlike lengths; a GPU wants much to do.
+_TOKENS_ON_CPU, _TOKENS_ON_GPU = 2048, 32768
 _ARCHITECTURES = {
     "BertForTokenClassification": "tagging",
     "BertForQuestionAnswering": "span",
@@ -42,8 +46,9 @@ _ARCHITECTURES = {
 class TaskModel:
     """Encoder, head and tokenizer of a fine-tuned model, and what its task learned.
 
-    Computes in float32 on the encoder's device, without dropout, so an answer hardly depends
-    on what else is asked at the same time (less than 1e-5).
+    Computes on the encoder's device, without dropout, in float32 unless :meth:`laid_out` says
+    otherwise; then an answer hardly depends on what else is asked at the same time (less than
+    1e-5).
 
     Args:
         encoder: with its weights.
@@ -75,6 +80,27 @@ class TaskModel:
         """Move the weights to ``device``; return self."""
         self.encoder.to(device)
         self.head.to(device)
+        return self
+
+    def laid_out(self, device: torch.device, precision: Precision = "float32") -> TaskModel:
+        """Lay the encoder's weights out for answering, for good; return self.
+
+        On a CPU in the processor's own order; in half precision they take half the memory, while
+        the head stays in float32.
+
+        Args:
+            device: to compute on.
+            precision: ``float32``; ``bfloat16``; ``auto``, which is bf16 where the hardware is
+                fast at it.
+        """
+        self.to(device)
+        if uses_bfloat16(device, precision):
+            self.encoder.to(torch.bfloat16)
+            # Heads that read through the pooler compute it as their own.
+            self.encoder.pooler.float()
+        if device.type == "cpu":
+            keep_freed_memory()
+            pack(self.encoder.layers)
         return self
 
     def to_config(self) -> dict[str, Any]:
@@ -127,10 +153,11 @@ class TaskModel:
         def scores(batch: Batch) -> Tensor:
             own = batch.to(device)
             with float32_products(device):
-                found: Tensor = head.scores(self.encoder(own), own)
+                found: Tensor = head.scores([s.float() for s in self.encoder(own)], own)
             return found
 
-        rows = score_rows(scores, encoded, head.rows_per)
+        at_once = _TOKENS_ON_CPU if device.type == "cpu" else _TOKENS_ON_GPU
+        rows = score_rows(scores, encoded, head.rows_per, at_once)
         return Judged(
             examples=examples, encoded=encoded, learned=self.learned, head=self.head, rows=rows
         )
@@ -147,20 +174,26 @@ class TaskModel:
 
 
 @torch.inference_mode()
-def score_rows(scores: Callable[[Batch], Tensor], source: EncodedExamples, rows_per: str) -> Rows:
+def score_rows(
+    scores: Callable[[Batch], Tensor],
+    source: EncodedExamples,
+    rows_per: str,
+    max_tokens: int = 8192,
+) -> Rows:
     """Return the scores of all samples in the order of the source.
 
     Args:
         scores: of a batch, [rows, width].
         source: of the samples.
         rows_per: what a row is of: ``sample``, ``sequence``, ``token`` or ``position`` asked about.
+        max_tokens: of a batch; a longer sample stands alone.
     """
     counts = row_counts(source, rows_per)
     firsts = np.cumsum(counts) - counts
     # Alike lengths together, the longest first: memory is then known from the first batch.
     order = np.argsort(-source.all_lengths, kind="stable")
     result: Rows | None = None
-    for first, last in cut_parts(source.all_lengths[order], MAX_BATCH_TOKENS):
+    for first, last in cut_parts(source.all_lengths[order], max_tokens):
         batch = collate(source.samples(0, order[first:last]))
         rows = scores(batch).float().cpu().numpy()
         if result is None:

@@ -6,14 +6,16 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gloze.checkpoint import load_task, models_of
-from gloze.core.devices import pick_device
 from gloze.core.output import refuse_existing
 from gloze.core.progress import Progress, duration
 from gloze.tasks.encoded import lines_of_loss, shares
 from gloze.tasks.results import saved_best_seed
+
+if TYPE_CHECKING:
+    from gloze.core.devices import Precision
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def predict(
     format: str | None = None,
     columns: str | dict[str, str] | None = None,
     to: str | None = None,
+    precision: Precision = "float32",
     device: str = "auto",
     force: bool = False,
 ) -> PredictSummary:
@@ -82,6 +85,8 @@ def predict(
         format: layout of ``data``: a name of GLUE, or tsv, csv, jsonl, parquet.
         columns: names of your columns, like ``text_a=sentence,text_b=reply``.
         to: layout of ``output``: ``table``, or another that the task writes, such as ``glue``.
+        precision: ``float32``; ``bfloat16``, several times as fast on processors with units for
+            it, with probabilities a hundredth off; ``auto``, which is bf16 where it is fast.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         force: replace ``output`` if it exists.
 
@@ -94,7 +99,7 @@ def predict(
     output, data = Path(output), Path(data)
     refuse_existing(output, force=force)
     folder = _best_model(Path(run))
-    model = load_task(folder).to(pick_device(device))
+    model = load_task(folder, precision=precision, device=device)
     task = model.task
     counts: Counter[str] = Counter()
     tally = Counter(dict.fromkeys(model.labels, 0))
