@@ -126,6 +126,12 @@ def test_a_trial_that_diverges_loses_and_all_of_them_are_an_error(data, tmp_path
             ["freeze=['encoder.embedings']"],
             "no weight is called 'encoder.em",
         ),
+        (
+            "encoder.hidden_dropout_prob=0.1,1.5",
+            [],
+            "hidden_dropout_prob is 1.5; it must be at lea",
+        ),
+        ("readout.layers=[-1],[9]", [], "readout.layers names 9; the model has hidden states 0"),
         ("seed=0,1", [], "--search seed=0,1: every trial has the first seed"),
         ("task.metric=f1,accuracy", [], "trials are compared by it, so it has to be one"),
     ],

@@ -46,6 +46,11 @@ class EncoderDropout(Settings):
     hidden_dropout_prob: float | None = None
     attention_probs_dropout_prob: float | None = None
 
+    def __post_init__(self) -> None:
+        for name, rate in self.rates.items():
+            if not 0 <= rate < 1:
+                raise ConfigError(f"encoder.{name} is {rate}; it must be at least 0 and under 1.")
+
     @property
     def rates(self) -> dict[str, float]:
         """What is set, by name."""

@@ -58,10 +58,12 @@ class Given:
         """Return the fine-tuning under these settings; examples are encoded once for a task's.
 
         Raises:
-            ConfigError: if the task, or the encoder, cannot take the examples.
+            ConfigError: if the task, or the encoder, cannot take the examples, or the encoder has
+                not the layers that are to be read.
             DataError: if the files do not fit each other.
         """
         config = self._resolved(config)
+        config.readout.numbers(self.parts.encoder.config.num_hidden_layers + 1)
         key = repr(config.task)
         if key not in self._encoded:
             self._encoded[key] = self._encode(config, self.paths, self.examples)
