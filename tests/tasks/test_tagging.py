@@ -355,6 +355,8 @@ def test_segmentation_asks_about_characters_and_answers_words():
     assert text.segmented.replace(" ", "") == "asmalldog"
     assert [e.text for e in text.entities] == text.segmented.split(" ")
     assert found.figures([characters], PATH)["types"].keys() == {""}
+    with pytest.raises(ConfigError, match=r"Segmented text .* begin: O, B-ANI, I-ANI, B-PER"):
+        model().judge([characters])
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.core.batch import Bools, Ints
+from gloze.core.errors import ConfigError
 from gloze.core.progress import say
 from gloze.core.ranges import ranges
 from gloze.data.windows import Windows, has_most_context, windows
 from gloze.tasks.encoded import EncodedExamples
 from gloze.tasks.encoding import Segments, lay_out
+from gloze.tasks.sentences import Sentence, in_characters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gloze.tasks.sentences import Sentence
+    from gloze.tasks.learned import Learned
     from gloze.tokenizers.tokenizer import Tokenizer
 
 
@@ -92,6 +94,20 @@ class _Tokens:
     def is_first(self) -> Bools:
         """Whether a token is the first of its word."""
         return np.diff(self.word, prepend=-1) > 0
+
+
+def units(sentences: Sequence[Sentence], learned: Learned) -> Sequence[Sentence]:
+    """Return sentences of what was tagged in training: words, or characters.
+
+    Raises:
+        ConfigError: for segmented text, if the tags of training do not say where words begin.
+    """
+    if any(each.is_segmented for each in sentences) and not set(learned.labels) <= set("BIESO"):
+        raise ConfigError(
+            "Segmented text (--format cws) is cut into characters, and the tags of training do not "
+            f"say where words of them begin: {', '.join(learned.labels[:5])}."
+        )
+    return [in_characters(s) for s in sentences] if learned.values["characters"] else sentences
 
 
 def encode_sentences(

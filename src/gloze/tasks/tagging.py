@@ -23,11 +23,10 @@ from gloze.tasks.sentences import (
     SentenceReader,
     as_sentences,
     find_reader,
-    in_characters,
     layout_of,
 )
 from gloze.tasks.tag_answers import Decoder, TaggedWords, TextAnswers, answer, mean_loss
-from gloze.tasks.tag_encoding import EncodedSentences, encode_sentences
+from gloze.tasks.tag_encoding import EncodedSentences, encode_sentences, units
 from gloze.tasks.tagger import NAME, Tagger
 from gloze.tasks.task import Task
 
@@ -160,7 +159,7 @@ class Tagging(Task[Sentence]):
             report_tags(gold, labels, examples, path)
         encoded = encode_sentences(
             NAME,
-            _units(examples, learned),
+            units(examples, learned),
             tokenizer,
             max_length=self.max_length,
             in_documents=self.context == "document",
@@ -196,7 +195,7 @@ class Tagging(Task[Sentence]):
         scheme = judged.learned.values["scheme"]
         if scheme != judged.learned.values["train_scheme"]:
             tags = [convert(own, scheme) for own in tags]
-        sentences = _units(judged.examples, judged.learned)
+        sentences = units(judged.examples, judged.learned)
         return [answer(*each, scheme) for each in zip(sentences, tags, shares, strict=True)]
 
     def _decode(self, judged: Judged[Sentence]) -> tuple[list[list[str]], list[Rows]]:
@@ -285,11 +284,6 @@ class Tagging(Task[Sentence]):
             scheme=scheme, train_scheme=usual(scheme), characters=False
         )
         return cls(max_length=max_length), learned
-
-
-def _units(sentences: Sequence[Sentence], learned: Learned) -> Sequence[Sentence]:
-    """Return sentences of what was tagged in training: words, or characters."""
-    return [in_characters(s) for s in sentences] if learned.values["characters"] else sentences
 
 
 def _encoded(judged: Judged[Sentence]) -> EncodedSentences:
