@@ -107,7 +107,10 @@ def _found_columns(
     wanted |= {question: "question"} if question else {}
     wanted |= dict.fromkeys(options or ("options",), "options")
     check_columns(path, known, wanted | ({layout.label: "label"} if needs_labels else {}))
-    return replace(layout, question=question, options=options)
+    # Where the columns themselves count from 1 a label of 1 is the first.
+    is_from_1 = not layout.options and options[0] in ("option_1", "option1")
+    numbering = "from 1" if is_from_1 else layout.numbering
+    return replace(layout, question=question, options=options, numbering=numbering)
 
 
 def _numbered(columns: Sequence[str]) -> tuple[str, ...]:
