@@ -207,6 +207,15 @@ def test_a_column_that_would_be_written_over_is_refused(model, tmp_path):
         encode(model, input=path, output=tmp_path / "v.jsonl")
 
 
+def test_a_column_that_the_first_row_has_not_is_kept_or_refused(model, tmp_path):
+    rows = tmp_path / "x.jsonl"
+    rows.write_text('{"text": "a"}\n{"text": "b", "more": 1}\n')
+    encode(model, input=rows, output=tmp_path / "v.jsonl")
+    assert json.loads((tmp_path / "v.jsonl").read_text().splitlines()[1])["more"] == 1
+    with pytest.raises(DataError, match="column 'more', which the first row has not"):
+        encode(model, input=rows, output=tmp_path / "v.parquet")
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".jsonl", ".parquet"])
 def test_a_table_without_a_row_is_refused_and_nothing_is_written(model, tmp_path, suffix):
     table = tmp_path / "x.tsv"

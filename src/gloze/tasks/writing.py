@@ -194,6 +194,11 @@ class _ParquetWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        # pyarrow leaves out what the first row has not.
+        for row in rows:
+            _check_columns(
+                self.path, row, self.writer.schema.names if self.writer else list(rows[0])
+            )
         try:
             if self.writer is None:
                 told = [{k: v for k, v in row.items() if k not in self.types} for row in rows]
@@ -203,8 +208,6 @@ class _ParquetWriter:
                 table = pa.Table.from_pylist(list(rows), schema=schema)
                 self.writer = pq.ParquetWriter(self.temporary, table.schema)
             else:
-                for row in rows:
-                    _check_columns(self.path, row, self.writer.schema.names)
                 table = pa.Table.from_pylist(list(rows), schema=self.writer.schema)
         except (pa.ArrowException, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0]
