@@ -40,6 +40,12 @@ def test_optuna_draws_rates_between_those_of_the_grid_unless_told_otherwise():
     assert space.choices == {"training.epochs": ("1", "2")}
 
 
+def test_between_whole_numbers_lie_whole_numbers():
+    space = read_space("optuna training.batch_size=8..64 task.dropout=0.1..0.5", "full", 256)
+    assert space.ranges == {"training.batch_size": (8, 64), "task.dropout": (0.1, 0.5)}
+    assert isinstance(space.ranges["training.batch_size"][0], int)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

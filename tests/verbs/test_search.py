@@ -88,7 +88,7 @@ def test_a_search_goes_on_exactly_and_keeps_finished_trials(data, tmp_path, monk
 @pytest.mark.slow
 def test_optuna_proposes_the_same_after_a_stop(data, tmp_path, monkeypatch):
     pytest.importorskip("optuna")
-    search = "optuna training.learning_rate=1e-4..1e-2 training.batch_size=8,16"
+    search = "optuna training.learning_rate=1e-4..1e-2 training.batch_size=8..16"
     whole = run(data, tmp_path / "whole", search=search, trials=5)
     tried = results(whole.path)["trials"]
     rates = {float(trial["settings"]["training.learning_rate"]) for trial in tried}

@@ -36,12 +36,12 @@ class Space:
         method: ``grid`` tries every combination, ``optuna`` those that promise most.
         choices: the values of a setting, as written.
         ranges: lowest and highest value of a setting, between which rates are drawn evenly in
-            their logarithm; of ``optuna`` alone.
+            their logarithm, whole numbers between whole ones; of ``optuna`` alone.
     """
 
     method: Literal["grid", "optuna"]
     choices: dict[str, tuple[str, ...]]
-    ranges: dict[str, tuple[float, float]]
+    ranges: dict[str, tuple[float, float] | tuple[int, int]]
 
     def grid(self) -> list[Changes]:
         """Return every combination of the choices, each as ``path=value`` changes."""
@@ -100,18 +100,19 @@ def _published(method: Literal["grid", "optuna"], hidden_size: int) -> Space:
     return Space(method, choices, {_RATE: (min(rates), max(rates))})
 
 
-def _range(word: str, values: str, method: str) -> tuple[float, float]:
+def _range(word: str, values: str, method: str) -> tuple[float, float] | tuple[int, int]:
     if method != "optuna":
         raise ConfigError(f"--search {word}: a grid has no ranges. Write --search 'optuna {word}'.")
     try:
-        low, high = (float(value) for value in values.split(".."))
+        ends = values.split("..")
+        low, high = (float(value) for value in ends)
     except ValueError:
         low = high = 0.0
     if not 0 < low < high:
         raise ConfigError(
             f"--search {word}: expected lowest..highest, both over 0, as in 1e-5..1e-4."
         )
-    return low, high
+    return (int(low), int(high)) if all(end.isdecimal() for end in ends) else (low, high)
 
 
 def _split(values: str) -> tuple[str, ...]:

@@ -157,10 +157,12 @@ def _drawn(search: Search, tried: list[Trial]) -> Iterator[Changes]:
 
 
 def _proposal(asked: Any, space: Space) -> Changes:
-    changes = [
-        f"{path}={asked.suggest_float(path, low, high, log=True):.3g}"
-        for path, (low, high) in space.ranges.items()
-    ]
+    changes = []
+    for path, (low, high) in space.ranges.items():
+        if isinstance(low, int):
+            changes.append(f"{path}={asked.suggest_int(path, low, high, log=True)}")
+        else:
+            changes.append(f"{path}={asked.suggest_float(path, low, high, log=True):.3g}")
     changes += [
         f"{path}={asked.suggest_categorical(path, values)}"
         for path, values in space.choices.items()
