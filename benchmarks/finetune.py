@@ -41,19 +41,19 @@ def gloze_side(path: Path) -> Callable[[], int]:
     """Return an update of gloze's."""
     from gloze.checkpoint import load_parts
     from gloze.data.stream import StepSize, Stream
-    from gloze.tasks.classification import NAME, ClassificationConfig, number_labels
-    from gloze.tasks.encoding import encode_examples
+    from gloze.nn.readout import ReadoutConfig
+    from gloze.tasks.classification import NAME, Classification
+    from gloze.tasks.learned import Learned
+    from gloze.tasks.model import build_head
     from gloze.training.config import TrainingConfig
     from gloze.training.learner import Learner
     from gloze.training.update import Updater
 
     parts = load_parts(model_folder())
     given = examples(path)
-    task = ClassificationConfig(pooling="pooler")
-    objective = task.build(parts.encoder, 2)
-    encoded = encode_examples(
-        NAME, given, parts.tokenizer, max_length=128, labels=number_labels(given, ["0", "1"], path)
-    )
+    task, learned = Classification(pooling="pooler"), Learned(labels=("0", "1"))
+    objective = build_head(parts.encoder, task, learned, ReadoutConfig())
+    encoded = task.encode(given, parts.tokenizer, learned, path=path)
     training = TrainingConfig(epochs=1, batch_size=BATCH)
     updater = Updater(Learner(parts.encoder, [objective]), training, seed=0)
     source = Stream(encoded, [objective], size=StepSize(sequences=BATCH), seed=0).read()

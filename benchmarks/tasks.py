@@ -1,7 +1,7 @@
 """Fine-tuning on real data sets, beside `transformers` with the same examples and settings.
 
     python -m benchmarks.tasks MODEL DATA --out RESULTS.jsonl [--sets 'cola;rte'] [--sides gloze]
-    python -m benchmarks.tasks --table RESULTS.jsonl
+    python -m benchmarks.tasks --table RESULTS.jsonl ...
 
 Every finished training is a line of RESULTS.jsonl and is not done again, so a run can be stopped
 and go on. The figures of both sides come from the same scorer, which the tests hold against the
@@ -16,11 +16,14 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.tasks_sets import SETS, Set
 from gloze.metrics.statistics import spread
 from gloze.verbs.finetune import finetune
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SIDES = ("gloze", "transformers")
 
@@ -122,25 +125,29 @@ def read(path: Path) -> list[Line]:
     return [Line(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def table(path: Path) -> str:
+def table(paths: Sequence[Path]) -> str:
     """Return the results as a table in Markdown: mean and sample deviation over the seeds."""
-    lines = read(path)
+    lines = [line for path in paths for line in read(path)]
     rows = ["| data | figure | gloze | `transformers` | published |", "|---|---|---|---|---|"]
-    for name in dict.fromkeys(line.set for line in lines):
+    several = len({line.model for line in lines}) > 1
+    for name, model in dict.fromkeys((line.set, line.model) for line in lines):
         spec = SETS[name]
+        own = [line for line in lines if (line.set, line.model) == (name, model)]
         for split, metric in spec.shown:
-            cells = []
-            for side in SIDES:
-                own = [line.figures for line in lines if (line.set, line.side) == (name, side)]
-                values = [100 * figures[split][metric] for figures in own if split in figures]
-                found = spread(values) if values else None
-                text = "" if found is None else f"{found.mean:.1f}"
-                if found is not None and found.deviation is not None:
-                    text += f" ± {found.deviation:.1f}"
-                cells.append(text + (f" ({len(values)})" if values and len(values) != 3 else ""))
-            where = "" if split == "dev" else f" {split}"
+            cells = [_cell(own, side, split, metric) for side in SIDES]
+            where = f" {split}" * (split != "dev") + f", {model}" * several
             rows.append(f"| {name}{where} | {metric} | {' | '.join(cells)} | {spec.published} |")
     return "\n".join(rows)
+
+
+def _cell(lines: Sequence[Line], side: str, split: str, metric: str) -> str:
+    """Return mean and deviation of one side, and the number of seeds if they are not three."""
+    values = [100 * line.figures[split][metric] for line in lines if line.side == side]
+    if not values:
+        return ""
+    found = spread(values)
+    deviation = "" if found.deviation is None else f" ± {found.deviation:.1f}"
+    return f"{found.mean:.1f}{deviation}" + f" ({len(values)})" * (len(values) != 3)
 
 
 def main() -> None:
@@ -154,7 +161,7 @@ def main() -> None:
     parser.add_argument("--sides", default=",".join(SIDES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="of each training, to try the program")
-    parser.add_argument("--table", type=Path)
+    parser.add_argument("--table", type=Path, nargs="+", help="files of results to print")
     options = parser.parse_args()
     if options.table:
         print(table(options.table))

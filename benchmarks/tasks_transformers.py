@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gloze.core.batch import Batch
 
 CPU = torch.device("cpu")
+PART = 8
 # Their class, and whether it gives scores for each token.
 CLASSES: dict[str, tuple[str, bool]] = {
     "classification": ("BertForSequenceClassification", False),
@@ -105,7 +106,10 @@ def train_transformers(
     name, per_token = CLASSES[task.kind]
     torch.manual_seed(seed)
     theirs: Any = getattr(transformers, name).from_pretrained(
-        model, num_labels=task.width(learned), attn_implementation="eager"
+        model,
+        num_labels=task.width(learned),
+        attn_implementation="eager",
+        **config.encoder.rates,
     )
     begun_at = time.monotonic()
     _train(theirs, task.kind, labelled.splits["train"].encoded, config.training, per_token, seed)
@@ -168,14 +172,18 @@ def _train(model: Any, kind: str, source: Any, config: Any, per_token: bool, see
             if step == total:
                 return
             step += 1
-            samples = source.samples(epoch, order[first : first + size])
+            chosen = order[first : first + size]
+            by_length = chosen[source.all_lengths[chosen].argsort(kind="stable")]
+            samples = source.samples(epoch, by_length)
             optimizer.zero_grad()
-            # A step of long sequences in parts that fit into memory.
-            for batch in collate_parts(samples, config.micro_batch_tokens):
-                share = len(batch.indices) / len(samples.indices)
-                with computing(CPU, config.precision):
-                    scores = scores_of(model, batch, per_token)
-                (loss_of(kind, scores.float(), batch) * share).backward()
+            # Like lengths together: the same gradient, less padding.
+            for part in range(0, len(chosen), PART):
+                few = samples.part(part, min(part + PART, len(chosen)))
+                for batch in collate_parts(few, config.micro_batch_tokens):
+                    share = len(batch.labels[kind]) / len(samples.labels[kind])
+                    with computing(CPU, config.precision):
+                        scores = scores_of(model, batch, per_token)
+                    (loss_of(kind, scores.float(), batch) * share).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
             optimizer.step()
             schedule.step()

@@ -103,7 +103,7 @@ def test_one_label_only_is_nothing_to_learn(tmp_path):
     [
         ({"max_length": 4}, "at least 5"),
         ({"dropout": 1.0}, "under 1"),
-        ({"label_smoothing": -0.1}, "at least 0, under 1"),
+        ({"label_smoothing": -0.1}, "at least 0 and under 1"),
         ({"max_windows": 0}, "at least 1"),
         ({"long_text": "windows", "stride": 127}, "from 1 to 126"),
         ({"class_weights": {"a": -1.0}}, "cannot be negative"),

@@ -388,7 +388,7 @@ def test_words_in_place_of_tags_are_refused():
     ("settings", "message"),
     [
         ({"max_length": 2}, "must be at least 3"),
-        ({"dropout": 1.0}, "must be at least 0, under 1"),
+        ({"dropout": 1.0}, "must be at least 0 and under 1"),
         ({"constrained": "training"}, r"Set task\.crf=true"),
     ],
 )

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from gloze.core.errors import ConfigError
+
 
 class Settings:
     """A block of a recipe. Subclasses are frozen, keyword-only dataclasses."""
 
     # Read by pydantic when a recipe comes from outside; inside, the dataclass itself refuses.
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+
+def check_rate(name: str, rate: float) -> None:
+    """Refuse a rate of dropout, or the like, that is not at least 0 and under 1."""
+    if not 0 <= rate < 1:
+        raise ConfigError(f"{name} is {rate}; it must be at least 0 and under 1.")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
-from gloze.core.settings import Settings
+from gloze.core.settings import Settings, check_rate
 from gloze.nn.embeddings import BertEmbeddings
 from gloze.nn.init import initialize, start_local
 from gloze.nn.layout import Layout
@@ -83,10 +83,7 @@ class TransformerConfig(Settings):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"encoder.{name} is {getattr(self, name)}; it must be over 0.")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(
-                    f"encoder.{name} is {getattr(self, name)}; it must be at least 0 and under 1."
-                )
+            check_rate(f"encoder.{name}", getattr(self, name))
 
     def _check_start(self) -> None:
         """Refuse a start for which heads are too small or too few."""
@@ -111,6 +108,11 @@ class TransformerConfig(Settings):
                 f"encoder.initialization 'matching' bears at most {most} encoder.type_vocab_size "
                 f"at these sizes; it is {self.type_vocab_size}."
             )
+
+    def check_pairs(self) -> None:
+        """Refuse pairs of texts if there is one segment type."""
+        if self.type_vocab_size < 2:
+            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
 
     def build(self, vocab_size: int) -> TransformerEncoder:
         """Return the encoder with random weights, from PyTorch's current seed."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
-from gloze.core.settings import Settings
+from gloze.core.settings import Settings, check_rate
 from gloze.nn.lstm import BiLSTM
 from gloze.nn.scalar_mix import ScalarMix
 
@@ -59,10 +59,7 @@ class ReadoutConfig(Settings):
             )
         if self.lstm_size < 1:
             raise ConfigError(f"readout.lstm_size is {self.lstm_size}; it must be at least 1.")
-        if not 0 <= self.lstm_dropout < 1:
-            raise ConfigError(
-                f"readout.lstm_dropout is {self.lstm_dropout}; it must be at least 0, under 1."
-            )
+        check_rate("readout.lstm_dropout", self.lstm_dropout)
 
     @property
     def is_plain(self) -> bool:

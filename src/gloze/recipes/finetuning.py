@@ -10,7 +10,7 @@ import pydantic
 
 from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.core.errors import ConfigError
-from gloze.core.settings import Settings
+from gloze.core.settings import Settings, check_rate
 from gloze.nn.readout import ReadoutConfig
 from gloze.tasks import TASKS
 from gloze.tasks.choice import Choice
@@ -48,8 +48,7 @@ class EncoderDropout(Settings):
 
     def __post_init__(self) -> None:
         for name, rate in self.rates.items():
-            if not 0 <= rate < 1:
-                raise ConfigError(f"encoder.{name} is {rate}; it must be at least 0 and under 1.")
+            check_rate(f"encoder.{name}", rate)
 
     @property
     def rates(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.progress import say
+from gloze.core.settings import check_rate
 from gloze.metrics.classification import classification_figures, shown_metrics
 from gloze.nn.init import initialize
 from gloze.tasks.examples import Example, TableReader
@@ -73,10 +74,7 @@ class Classification(TextTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.label_smoothing < 1:
-            raise ConfigError(
-                f"task.label_smoothing is {self.label_smoothing}; it must be at least 0, under 1."
-            )
+        check_rate("task.label_smoothing", self.label_smoothing)
         if isinstance(self.class_weights, dict) and min(self.class_weights.values(), default=1) < 0:
             raise ConfigError("task.class_weights: a weight cannot be negative.")
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
+from gloze.core.settings import check_rate
 from gloze.nn.pooling import first_of_sequence, mean_of_sequence
 from gloze.tasks.learned import E, Learned
 from gloze.tasks.task import Task
@@ -42,8 +43,7 @@ class SequenceTask(Task[E]):
     def __post_init__(self) -> None:
         if self.max_length < 5:
             raise ConfigError(f"task.max_length is {self.max_length}; it must be at least 5.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"task.dropout is {self.dropout}; it must be at least 0, under 1.")
+        check_rate("task.dropout", self.dropout)
 
     def resolve(self, *, is_plain: bool, metric: str | None = None) -> Self:
         """Return the settings with every ``auto`` decided; see :meth:`Task.resolve`."""
@@ -66,8 +66,8 @@ class SequenceTask(Task[E]):
     ) -> None:
         """Check that the encoder can take such examples; see :meth:`Task.check`."""
         super().check(config, examples, learned, trained=trained)
-        if config.type_vocab_size < 2 and self.has_pairs(examples):
-            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
+        if self.has_pairs(examples):
+            config.check_pairs()
 
     def has_pairs(self, examples: Sequence[E]) -> bool:
         """Return whether any sequence is of two texts; by default all are."""

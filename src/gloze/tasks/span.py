@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from gloze.core.contracts import Objective, keep_labels
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
+from gloze.core.settings import check_rate
 from gloze.metrics.span import Scoring, best_threshold, scores_of, scoring_of, span_figures
 from gloze.nn.init import initialize
 from gloze.tasks.learned import Judged, Learned
@@ -80,8 +81,7 @@ class Span(Task[Question]):
         for name in ("max_question", "max_answer", "n_best"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"task.{name} is {getattr(self, name)}; it must be at least 1.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"task.dropout is {self.dropout}; it must be at least 0, under 1.")
+        check_rate("task.dropout", self.dropout)
         room = self.max_length - self.max_question - 3
         if room < 1:
             raise ConfigError(
@@ -140,8 +140,7 @@ class Span(Task[Question]):
                 f"task.stride={stride}, or less."
             )
         super().check(config, examples, learned, trained=trained)
-        if config.type_vocab_size < 2:
-            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
+        config.check_pairs()
 
     def encode(
         self,

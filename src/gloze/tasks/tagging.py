@@ -12,6 +12,7 @@ from gloze.core.batch import IGNORE
 from gloze.core.contracts import Objective, keep_labels
 from gloze.core.errors import ConfigError
 from gloze.core.progress import say
+from gloze.core.settings import check_rate
 from gloze.metrics.chunks import tagging_figures
 from gloze.nn.crf import LinearChain
 from gloze.nn.init import initialize
@@ -82,8 +83,7 @@ class Tagging(Task[Sentence]):
     def __post_init__(self) -> None:
         if self.max_length < 3:
             raise ConfigError(f"task.max_length is {self.max_length}; it must be at least 3.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"task.dropout is {self.dropout}; it must be at least 0, under 1.")
+        check_rate("task.dropout", self.dropout)
         if self.constrained == "training" and not self.crf:
             raise ConfigError(
                 "task.constrained is training, which only a chain can use. "

@@ -7,13 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gloze.checkpoint import find_model, load_parts, load_task, weights_of
-from gloze.config.runs import (
-    SEARCH,
-    note_data,
-    refuse_other_seeds,
-    run_folder,
-    seed_folders,
-)
+from gloze.config.runs import SEARCH, note_data, refuse_other_seeds, run_folder, seed_folders
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import read_json, write_json
 from gloze.core.lists import as_list
@@ -23,13 +17,7 @@ from gloze.recipes.search import read_space
 from gloze.report import write_finetune_report
 from gloze.tasks import TASKS
 from gloze.tasks.labelled import read_splits
-from gloze.tasks.results import (
-    FIGURES,
-    RESULTS,
-    FinetuneResult,
-    SeedResult,
-    best_seed,
-)
+from gloze.tasks.results import FIGURES, RESULTS, FinetuneResult, SeedResult, best_seed
 from gloze.tasks.trials import best_trial
 from gloze.verbs.finetune_folds import deal_out, run_folds
 from gloze.verbs.finetune_job import Given

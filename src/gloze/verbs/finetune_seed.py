@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from gloze.checkpoint import (
-    Checkpoints,
-    load_parts,
-    save_model,
-    with_dropout,
-)
-from gloze.config.runs import (
-    step_size,
-)
+from gloze.checkpoint import Checkpoints, load_parts, save_model, with_dropout
+from gloze.config.runs import step_size
 from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.files import write_json
 from gloze.core.progress import say
@@ -30,11 +23,7 @@ from gloze.nn.readout import layers_of, mix_of
 from gloze.tasks.features import with_features
 from gloze.tasks.learned import Judged
 from gloze.tasks.model import TaskModel, build_head, score_rows
-from gloze.tasks.results import (
-    FIGURES,
-    SeedResult,
-    model_card,
-)
+from gloze.tasks.results import FIGURES, SeedResult, model_card
 from gloze.training.distributed import is_sharded, whole_weights
 from gloze.training.log import MetricsLog
 from gloze.training.loop import Trainer
@@ -138,30 +127,26 @@ def _train(
     """Train to the end of the budget, from the newest checkpoint if there is one."""
     training = job.config.training
     splits = _with_features(job, learner, objective)
-    streams = {
-        name: Stream(
-            job.config.task.asked(replace(split.encoded, seed=seed)),
-            [objective],
-            size=step_size(training),
-            seed=seed,
-            workers=training.loader_workers,
-            shuffle=name == "train",
-            ranks=ranks(),
-        )
-        for name, split in splits.items()
-    }
+    stream = Stream(
+        job.config.task.asked(replace(splits["train"].encoded, seed=seed)),
+        [objective],
+        size=step_size(training),
+        seed=seed,
+        workers=training.loader_workers,
+        ranks=ranks(),
+    )
 
     def look() -> dict[str, float]:
         return _figures(job, learner, objective, splits["dev"])
 
     trainer = Trainer(
         learner,
-        streams["train"],
+        stream,
         training,
         seed=seed,
         log=MetricsLog(folder, f"seed {seed}", tensorboard=training.tensorboard),
         checkpoints=Checkpoints(folder / "checkpoints", training.keep_checkpoints),
-        evaluate=look if "dev" in streams else None,
+        evaluate=look if "dev" in splits else None,
         score=lambda figures: figures[job.config.task.shown(job.data.learned)[0]],
     )
     return trainer.run()
