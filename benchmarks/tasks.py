@@ -15,15 +15,16 @@ import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.tasks_sets import SETS, Set
+from benchmarks.tasks_sets import GROUPS, SETS, Set
 from gloze.metrics.statistics import spread
 from gloze.verbs.finetune import finetune
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SIDES = ("gloze", "transformers")
 
@@ -125,19 +126,30 @@ def read(path: Path) -> list[Line]:
     return [Line(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def table(paths: Sequence[Path]) -> str:
-    """Return the results as a table in Markdown: mean and sample deviation over the seeds."""
+def tables(paths: Sequence[Path]) -> str:
+    """Return the results as tables in Markdown: mean and sample deviation over the seeds."""
     lines = [line for path in paths for line in read(path)]
-    rows = ["| data | figure | gloze | `transformers` | published |", "|---|---|---|---|---|"]
-    several = len({line.model for line in lines}) > 1
-    for name, model in dict.fromkeys((line.set, line.model) for line in lines):
-        spec = SETS[name]
+    parts = []
+    for title, group in GROUPS.items():
+        own = [line for line in lines if line.set in group]
+        if own:
+            parts += [f"### {title}\n", *_rows(group, own), ""]
+    return "\n".join(parts)
+
+
+def _rows(group: dict[str, Set], lines: Sequence[Line]) -> Iterator[str]:
+    """Return a table's rows: a row for each figure of a set and of a model."""
+    yield "| data | figure | gloze | `transformers` | published |"
+    yield "|---|---|---|---|---|"
+    models = sorted({line.model for line in lines})
+    for (name, spec), model in product(group.items(), models):
         own = [line for line in lines if (line.set, line.model) == (name, model)]
-        for split, metric in spec.shown:
+        if not own:
+            continue
+        for (split, metric), other in zip_longest(spec.shown, spec.published, fillvalue=""):
             cells = [_cell(own, side, split, metric) for side in SIDES]
-            where = f" {split}" * (split != "dev") + f", {model}" * several
-            rows.append(f"| {name}{where} | {metric} | {' | '.join(cells)} | {spec.published} |")
-    return "\n".join(rows)
+            where = f" {split}" * (split != "dev") + f", {model}" * (len(models) > 1)
+            yield f"| {name}{where} | {metric} | {' | '.join(cells)} | {other} |"
 
 
 def _cell(lines: Sequence[Line], side: str, split: str, metric: str) -> str:
@@ -164,7 +176,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, nargs="+", help="files of results to print")
     options = parser.parse_args()
     if options.table:
-        print(table(options.table))
+        print(tables(options.table))
     else:
         run(options)
 
