@@ -136,7 +136,15 @@ def test_words_beyond_the_bound_are_forgotten_rarest_first():
     assert len(counts.words) == 5
     counts.add(["f", "g"])
     assert counts.words == Counter(a=3, b=2)
-    assert counts.forgotten == 5
+    assert counts.told() == [
+        "The corpus has over 3 different words: 5 times a rare one was dropped, and counts are "
+        "short by 1 at most."
+    ]
+
+
+def test_words_too_long_for_pieces_are_counted_and_told(capsys):
+    learn(["a b " * 3 + "x" * 101], vocab_size=9)
+    assert "1 words of over 100 characters, which have no pieces" in capsys.readouterr().err
 
 
 def test_counts_are_scaled_down_beyond_the_bound(monkeypatch):

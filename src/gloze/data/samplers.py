@@ -148,9 +148,6 @@ class TextBlockConfig(Settings):
         return rows
 
 
-SAMPLERS = {"segment_pair": SegmentPairConfig, "text_block": TextBlockConfig}
-
-
 class Sampler:
     """The sequences of a corpus by number; all depends on (seed, epoch, index) alone."""
 

@@ -17,6 +17,7 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from gloze.core.errors import ConfigError, DataError
+from gloze.core.progress import say
 from gloze.core.settings import Settings
 from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer, library_errors
 from gloze.tokenizers.words import BREAK, BertWords
@@ -94,6 +95,21 @@ class WordCounts:
             self.forgotten += len(self.words) - len(kept)
             self.words = kept
 
+    def told(self) -> list[str]:
+        """Return what was not counted, in sentences."""
+        told = []
+        if self.too_long:
+            told.append(
+                f"{self.too_long:,} words of over {MAX_WORD_CHARACTERS} characters, which have no "
+                "pieces, are not learned from."
+            )
+        if self.forgotten:
+            told.append(
+                f"The corpus has over {self.max_words:,} different words: {self.forgotten:,} times "
+                f"a rare one was dropped, and counts are short by {self.threshold} at most."
+            )
+        return told
+
 
 def learn_tokenizer(texts: Callable[[], Iterator[str]], config: TokenizerConfig) -> Tokenizer:
     """Learn a vocabulary of exactly ``config.vocab_size`` tokens from ``texts()``.
@@ -107,6 +123,8 @@ def learn_tokenizer(texts: Callable[[], Iterator[str]], config: TokenizerConfig)
     normalizer = normalizers.BertNormalizer(lowercase=not config.cased)
     words = BertWords(normalizer, pre_tokenizers.BertPreTokenizer())
     counts = count_words(texts(), words)
+    for sentence in counts.told():
+        say(sentence)
     letters = _alphabet(counts.words, config)
     fixed = [*SpecialTokens().all, *letters]
     fixed += [_PREFIX + letter for letter in letters if not words.is_isolated(letter)]
