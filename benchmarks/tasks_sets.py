@@ -140,7 +140,7 @@ SPANS: dict[str, Set] = {
         task="span",
         train="squad-v2/train-v2.0.json.gz",
         dev="squad-v2/dev-v2.0.json.gz",
-        settings=(RATE, *ONCE),
+        settings=("training.learning_rate=2e-4", "training.epochs=2", "training.batch_size=16"),
         shown=(("dev", "f1"), ("dev", "exact")),
         published=("75.6",),
     ),
