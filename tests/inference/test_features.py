@@ -193,6 +193,9 @@ def test_no_texts_have_no_features(small):
 def test_unknown_tokens_are_counted(small):
     found = small.features(["the \U0001f600 cat \u8b1d", "cat"])
     assert [each.unknown for each in found] == [2, 0]
+    with pytest.warns(UserWarning, match="cut"):
+        cut = small.features(["cat " * 100 + "\u8b1d"], long="cut")[0]
+    assert (cut.unknown, cut.tokens - cut.left_out) == (0, 30)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +209,9 @@ def test_unknown_tokens_are_counted(small):
         ({"pooling": "mean", "words": True}, "leave words out, or pooling"),
         ({"stride": 31}, "stride of 31 tokens .* from 1 to 30"),
         ({"stride": 0}, "stride of 0 tokens"),
+        ({"stride": 8, "long": "cut"}, "stride does nothing here"),
+        ({"pieces": "mean"}, "pieces does nothing here"),
+        ({"layers": (1.5,)}, "A layer is a whole number, not 1.5"),
     ],
 )
 def test_choices_that_make_no_sense_are_refused(small, choice, message):

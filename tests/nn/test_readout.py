@@ -139,6 +139,8 @@ def test_dropout_of_a_bilstm_follows_from_the_seed():
         ({"mix_norm": True}, "readout.mix_norm does nothing here: set readout.combine=mix"),
         ({"lstm_layers": -1}, "readout.lstm_layers is -1; it must not be negative"),
         ({"lstm_size": 0}, "readout.lstm_size is 0; it must be at least 1"),
+        ({"lstm_size": 10}, "readout.lstm_size does nothing here: set readout.lstm_layers"),
+        ({"lstm_dropout": 0.5}, "readout.lstm_dropout does nothing here"),
         ({"lstm_dropout": 1.0}, "readout.lstm_dropout is 1.0; it must be at least 0 and under 1"),
     ],
 )

@@ -28,6 +28,8 @@ def test_settings_are_named_with_their_values():
         "training.epochs": ("2", "3"),
     }
     assert space.method == "grid"
+    weights = read_space("task.class_weights={a = 1.0, b = 2.0},'none' training.steps=2", "mix", 8)
+    assert weights.choices["task.class_weights"] == ("{a = 1.0, b = 2.0}", "'none'")
     assert read_space("grid task.dropout=0.1", "mix", 8).grid() == [("task.dropout=0.1",)]
 
 
@@ -50,6 +52,8 @@ def test_between_whole_numbers_lie_whole_numbers():
     ("text", "message"),
     [
         ("grid", "the published grid is for --transfer full. Name what to try"),
+        (" ", "--search is empty"),
+        ("transfer=full,frozen", "the settings that suit one way do not suit another"),
         ("gird training.epochs=1", "'gird': expected path=value,value, each path once"),
         ("training.epochs", "expected path=value,value"),
         ("training.epochs=", "expected path=value,value"),

@@ -136,8 +136,12 @@ def test_questions_that_cannot_be_answered_are_refused_with_their_line(tmp_path,
 def test_where_columns_count_from_one_labels_do(tmp_path):
     table = "context,option_1,option_2,label\nc,a,b,1\nc,a,b,2\n"
     assert [q.gold for q in read(tiny.write(tmp_path / "a.csv", table))] == [0, 1]
-    with pytest.raises(DataError, match=r"a\.csv:3 .*'0' names none of the 2 options \(by from 1"):
+    with pytest.raises(
+        DataError, match=r"a\.csv:3 .*'0' names none of the 2 options \(by number from"
+    ):
         read(tiny.write(tmp_path / "a.csv", table.replace("b,2", "b,0")))
+    letters = tiny.write(tmp_path / "b.csv", table.replace("b,1", "b,A").replace("b,2", "b,b"))
+    assert [q.gold for q in read(letters)] == [0, 1]
     named = read(tmp_path / "a.csv", columns="options=option_1|option_2")
     assert [q.gold for q in named] == [1, 0]
 

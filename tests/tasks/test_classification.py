@@ -106,12 +106,22 @@ def test_one_label_only_is_nothing_to_learn(tmp_path):
         ({"label_smoothing": -0.1}, "at least 0 and under 1"),
         ({"max_windows": 0}, "at least 1"),
         ({"long_text": "windows", "stride": 127}, "from 1 to 126"),
+        ({"stride": 8}, "task.stride does nothing here: set task.long_text=windows"),
+        ({"long_text": "head_tail", "max_windows": 3}, "task.max_windows does nothing here"),
+        ({"window_pooling": "max"}, "task.window_pooling does nothing here"),
         ({"class_weights": {"a": -1.0}}, "cannot be negative"),
     ],
 )
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         Classification(**settings)
+
+
+def test_a_positive_label_may_be_written_as_a_number(tmp_path):
+    examples = [Example("a", None, "0"), Example("b", None, "1")] * 2
+    assert Classification(positive_label=0).learn(examples, tmp_path).labels == ("0", "1")
+    with pytest.raises(ConfigError, match=r"task\.positive_label names '2'"):
+        Classification(positive_label=2).learn(examples, tmp_path)
 
 
 def test_the_pooler_goes_with_the_last_layer_alone():
@@ -250,7 +260,7 @@ def test_windows_of_a_text_are_one_sample_and_cover_it():
 @pytest.mark.parametrize("way", ["mean", "max"])
 def test_a_long_text_is_judged_by_the_pooled_scores_of_its_windows(way):
     encoder = tiny().eval()
-    head = head_of(encoder, window_pooling=way)
+    head = head_of(encoder, long_text="windows", window_pooling=way)
     tokenizer = small.tokenizer(143)
     source = encode_windows("x", [LONG, "the cat"], tokenizer, max_length=8, stride=3, most=16)
     batch = batch_of(source)
@@ -345,6 +355,7 @@ OWN = {"task": "classification"}
         ({"id2label": {"0": "a"}, "gloze": OWN}, "id2label does not name"),
         ({"id2label": {"0": "a", "2": "b"}, "gloze": OWN}, "id2label does not name"),
         ({"id2label": [1, 2], "gloze": OWN}, "id2label does not name"),
+        ({"id2label": {"0": "a", "1": "a"}, "gloze": OWN}, "names the label 'a' twice"),
         ({"gloze": {**OWN, "max_length": -1}}, "at least 5"),
         ({"gloze": {**OWN, "max_length": "many"}}, "valid integer"),
         ({"gloze": {**OWN, "no_such": 1}}, "no_such"),

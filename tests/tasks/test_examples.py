@@ -59,6 +59,8 @@ def test_a_file_without_labels_is_fine_for_prediction_only(tmp_path):
         ("text\tlabel\n", "a header and no rows"),
         ("text\tlabel\n \t1\n", r"data\.tsv:2 column 'text': the text is empty"),
         ("text\tlabel\na\t1\nb\t\n", r"data\.tsv:3 column 'label': no label"),
+        ("text\tlabel\na\t1\nb\t \n", r"data\.tsv:3 column 'label': no label"),
+        ("text\tlabel\na\t1\nb\t1 \n", r"data\.tsv:3 column 'label': a label has spaces around"),
         ("text_a\tlabel\ttext_b\na\t1\t\n", r":2 column 'text_b': the text is empty"),
     ],
 )

@@ -135,7 +135,9 @@ def test_what_is_cut_is_told(model, lines, tmp_path):
     summary = encode(model, input=lines, output=tmp_path / "v.npy", long="cut")
     assert summary.counts["cut"] == 1
     assert summary.counts["left_out"] > 0
-    assert "1 texts were cut" in str(summary)
+    left = summary.counts["left_out"]
+    assert f"1 texts were cut; {left:,} tokens behind the end were not read" in str(summary)
+    assert f" {summary.counts['tokens'] - left:,} tokens, in " in str(summary)
 
 
 def test_standard_input_on_the_command_line(model, tmp_path, monkeypatch, capsys):

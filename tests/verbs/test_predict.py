@@ -130,6 +130,7 @@ def test_what_is_cut_or_unknown_is_reported(tuned, tmp_path):
     for result in (answered, judged):
         assert "examples were cut (50.00%)" in str(result)
         assert "of tokens are unknown" in str(result)
+        assert "1 examples have unknown tokens alone" in str(result)
         assert result.to_dict()["encoding"]["truncated_share"] == 0.5
         assert result.to_dict()["encoding"]["unknown_share"] == pytest.approx(3 / 37)
 

@@ -18,7 +18,7 @@ from gloze.inference.states import Combine, Pieces, Pooled, pool_texts, pool_uni
 from gloze.inference.units import Text, count_by_text, cut_units, units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gloze.inference.model import Model
 
@@ -48,7 +48,7 @@ class FeatureConfig:
             a window holds.
     """
 
-    layers: tuple[int, ...] = (-1,)
+    layers: Sequence[int] = (-1,)
     combine: Combine = "stack"
     pooling: FeaturePooling = "none"
     words: bool = False
@@ -57,7 +57,11 @@ class FeatureConfig:
     stride: int | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.layers, int):
+            raise ConfigError(f"layers is a list: [{self.layers}].")
         object.__setattr__(self, "layers", tuple(self.layers))
+        if odd := [layer for layer in self.layers if not isinstance(layer, int)]:
+            raise ConfigError(f"A layer is a whole number, not {odd[0]!r}.")
         kinds = {"combine": Combine, "pooling": FeaturePooling, "pieces": Pieces, "long": Long}
         for name, kind in kinds.items():
             if getattr(self, name) not in get_args(kind):
@@ -67,6 +71,10 @@ class FeatureConfig:
                 )
         if not self.layers:
             raise ConfigError("No layer is named; -1 is the last.")
+        if self.pieces != "first" and not self.words:
+            raise ConfigError("pieces does nothing here: it is for vectors of words.")
+        if self.stride is not None and self.long == "cut":
+            raise ConfigError("stride does nothing here: texts are cut, not read through windows.")
         if self.words and self.pooling != "none":
             raise ConfigError("A text that is pooled has one vector: leave words out, or pooling.")
         is_usual = self.layers == (-1,) and self.combine in ("stack", "concat")
@@ -109,8 +117,8 @@ class Features:
         vectors: [words, size], of layers that are stacked [layers, words, size]; pooled [size]
             and [layers, size].
         tokens: of the text, [CLS] and [SEP] not counted.
-        unknown: of these, how many are not in the vocabulary.
         left_out: of these, how many were cut off.
+        unknown: of those that are left, how many are not in the vocabulary.
         windows: how many the text took.
     """
 
@@ -119,8 +127,8 @@ class Features:
     pieces: npt.NDArray[np.int64]
     vectors: npt.NDArray[np.float32]
     tokens: int
-    unknown: int
     left_out: int
+    unknown: int
     windows: int
 
 
@@ -169,10 +177,10 @@ def _features_of_block(
     is_pooled = config.pooling != "none"
     units = units_of(model.tokenizer, texts, words=config.words, only_ids=is_pooled)
     tokens = units.lengths
-    unknown = count_by_text(units.ids == model.tokenizer.unk_id, tokens)
     room = model.max_length - 2
     if config.long == "cut":
         units = cut_units(units, room)
+    unknown = count_by_text(units.ids == model.tokenizer.unk_id, units.lengths)
     cut = windows(
         units.lengths, room, max(1, room // 2) if config.stride is None else config.stride
     )
@@ -195,7 +203,7 @@ def _features_of_block(
             units.pieces[own],
             found[..., i, :] if is_pooled else found[..., own, :],
             tokens=int(tokens[i]),
-            unknown=int(unknown[i]),
             left_out=int(tokens[i] - units.lengths[i]),
+            unknown=int(unknown[i]),
             windows=int(num_windows[i]),
         )

@@ -159,7 +159,7 @@ class Model:
         if isinstance(texts, str):
             raise ConfigError("features takes a list of texts; put the text into a list.")
         config = FeatureConfig(
-            layers=tuple(layers), combine=combine, pooling=pooling, words=words, pieces=pieces,
+            layers=layers, combine=combine, pooling=pooling, words=words, pieces=pieces,
             long=long, stride=stride,
         )  # fmt: skip
         found = list(iterate_features(self, texts, config))

@@ -60,6 +60,10 @@ class ReadoutConfig(Settings):
         if self.lstm_size < 1:
             raise ConfigError(f"readout.lstm_size is {self.lstm_size}; it must be at least 1.")
         check_rate("readout.lstm_dropout", self.lstm_dropout)
+        if not self.lstm_layers:
+            for name in ("lstm_size", "lstm_dropout"):
+                if getattr(self, name) != getattr(ReadoutConfig, name):
+                    raise ConfigError(f"readout.{name} does nothing here: set readout.lstm_layers.")
 
     @property
     def is_plain(self) -> bool:

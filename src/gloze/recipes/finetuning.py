@@ -202,10 +202,10 @@ def load_finetuning(
         where = str(recipe)
         values = {k: v for k, v in read_toml(Path(recipe)).items() if k not in _NOTES}
     values.setdefault("task", {}).setdefault("kind", task)
-    config = from_dict(FinetuneConfig, override(values, changes, FinetuneConfig), where)
-    if config.task.kind != task:
-        kind = config.task.kind
+    values = override(values, changes, FinetuneConfig)
+    if (kind := values["task"]["kind"]) != task:
         raise ConfigError(f"{where or 'The recipe'} is of the task {kind!r}, not {task!r}.")
+    config = from_dict(FinetuneConfig, values, where)
     if transfer is not None and config.transfer != transfer:
         raise ConfigError(
             f"The recipe's transfer is {config.transfer!r} and --transfer is {transfer!r}. "

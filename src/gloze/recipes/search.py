@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +16,7 @@ _METHODS = ("grid", "optuna")
 _NOT_TRIED = {
     "seed": "every trial has the first seed, and --seeds N gives the best settings more",
     "task.metric": "trials are compared by it, so it has to be one",
+    "transfer": "the settings that suit one way do not suit another: search each by itself",
 }
 _BATCH, _RATE, _EPOCHS = "training.batch_size", "training.learning_rate", "training.epochs"
 # Devlin et al. 2019, A.3; for small encoders Turc et al. 2019, who trained all for 4 epochs.
@@ -63,7 +63,9 @@ def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:
     Raises:
         ConfigError: if it is none of these.
     """
-    words = text.split()
+    words = _cut(text, " \t\n")
+    if not words:
+        raise ConfigError("--search is empty: give grid, optuna, or settings to try.")
     method: Literal["grid", "optuna"] = "grid"
     if words and words[0] in _METHODS:
         method = "optuna" if words.pop(0) == "optuna" else "grid"
@@ -87,7 +89,7 @@ def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:
         if ".." in values:
             space.ranges[path] = _range(word, values, method)
         else:
-            space.choices[path] = _split(values)
+            space.choices[path] = tuple(_cut(values, ","))
     return space
 
 
@@ -115,6 +117,18 @@ def _range(word: str, values: str, method: str) -> tuple[float, float] | tuple[i
     return (int(low), int(high)) if all(end.isdecimal() for end in ends) else (low, high)
 
 
-def _split(values: str) -> tuple[str, ...]:
-    """Return the values between commas that stand in no bracket."""
-    return tuple(re.split(r",(?![^\[]*\])", values))
+def _cut(text: str, separators: str) -> list[str]:
+    """Return what stands between separators, those in brackets, braces and quotes left alone."""
+    parts, depth, quote = [""], 0, ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        else:
+            depth += (character in "[{") - (character in "]}")
+            if not depth and character in separators:
+                parts.append("")
+                continue
+        parts[-1] += character
+    return [part for part in parts if part] if " " in separators else parts

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from gloze.tasks.choice_layouts import ChoiceLayout, Numbering
 
+# Labels of any kind: from where their numbers count.
+_COUNTED = {"any": "from 0", "any from 1": "from 1"}
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _OPTION = re.compile(r"option_?(\d+|[a-zA-Z])")
 
@@ -109,7 +111,7 @@ def _found_columns(
     check_columns(path, known, wanted | ({layout.label: "label"} if needs_labels else {}))
     # Where the columns themselves count from 1 a label of 1 is the first.
     is_from_1 = not layout.options and options[0] in ("option_1", "option1")
-    numbering = "from 1" if is_from_1 else layout.numbering
+    numbering = "any from 1" if is_from_1 else layout.numbering
     return replace(layout, question=question, options=options, numbering=numbering)
 
 
@@ -168,10 +170,10 @@ def _gold(label: Any, options: Sequence[str], numbering: Numbering) -> int | str
     if isinstance(label, bool) or not isinstance(label, int | str):
         return f"a label is a text or a whole number, found {label!r:.40}."
     readings = _readings(label, options)
-    if isinstance(label, int) and numbering == "any":
-        readings = {"from 0": readings.get("from 0")}
-    if numbering == "any":
-        found = {n for kind, n in readings.items() if n is not None and kind != "from 1"}
+    first = _COUNTED.get(numbering)
+    if first is not None:
+        ways = [first] if isinstance(label, int) else [first, "letter", "text"]
+        found = {readings[way] for way in ways} - {None}
         if len(found) > 1:
             return (
                 f"{label!r} is the number or letter of one option and the text of another. "
@@ -181,8 +183,10 @@ def _gold(label: Any, options: Sequence[str], numbering: Numbering) -> int | str
     else:
         number = readings.get(numbering)
     if number is None:
-        how = "number from 0, letter or text" if numbering == "any" else numbering
-        close = nearest(str(label), options) if numbering in ("any", "text") else ""
+        how = numbering.replace("from", "number from")
+        if first is not None:
+            how = f"number {first}, letter or text"
+        close = nearest(str(label), options) if first or numbering == "text" else ""
         return f"{label!r:.60} names none of the {len(options)} options (by {how}). {close}".strip()
     return number
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROLES = ("context", "question", "options", "label")
 # What a label says: the option's number from 0 or from 1, its letter, its text, or any of these.
-Numbering = Literal["any", "from 0", "from 1", "letter", "text"]
+Numbering = Literal["any", "any from 1", "from 0", "from 1", "letter", "text"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "classification"
 _RARE = 2
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,19 @@ class Classification(TextTask):
     label_smoothing: float = 0.0
     class_weights: Literal["none", "balanced"] | dict[str, float] = "none"
     metric: Literal["auto", "accuracy", "f1", "macro_f1", "matthews"] = "auto"
-    positive_label: str | None = None
+    positive_label: str | int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_rate("task.label_smoothing", self.label_smoothing)
         if isinstance(self.class_weights, dict) and min(self.class_weights.values(), default=1) < 0:
             raise ConfigError("task.class_weights: a weight cannot be negative.")
+
+    @property
+    def _positive(self) -> str | None:
+        # Labels are texts; unquoted, a recipe reads 0 and true as a number and a boolean.
+        given = self.positive_label
+        return str(given).lower() if isinstance(given, int) else given
 
     def reader(
         self, format: str | None = None, columns: str | dict[str, str] | None = None
@@ -98,12 +105,13 @@ class Classification(TextTask):
     def learn(self, examples: Sequence[Example], path: Path) -> Learned:
         """Return labels, class weights, and whether examples are pairs; see :meth:`Task.learn`."""
         labels = learn_labels(examples, path)
-        self._check_named("positive_label", self.positive_label, labels)
+        self._check_named("positive_label", self._positive, labels)
         pairs = examples[0].text_b is not None
         counts = Counter(example.label for example in examples)
         rare = [label for label in labels if counts[label] < _RARE]
         if rare:
-            say(f"{path}: {len(rare)} of {len(labels)} labels have one example: {rare[0]!r}, ...")
+            names = ", ".join(map(repr, rare[:_NAMED])) + ", ..." * (len(rare) > _NAMED)
+            say(f"{path}: {len(rare)} of {len(labels)} labels have one example: {names}")
         learned = Learned(labels=tuple(labels), pairs=pairs)
         if self.class_weights == "none":
             return learned
@@ -165,7 +173,7 @@ class Classification(TextTask):
             labels,
             shares.argmax(-1),
             num_labels=len(names),
-            positive=1 if self.positive_label is None else names.index(self.positive_label),
+            positive=1 if self._positive is None else names.index(self._positive),
             loss=float(-np.log(np.maximum(right, 1e-45)).mean()),
         ).to_dict()
 

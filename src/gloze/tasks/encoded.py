@@ -126,7 +126,16 @@ class EncodedExamples:
             "tokens": len(self.input_ids),
             "truncated": self.truncated,
             "unknown": int(np.count_nonzero(self.input_ids == self.unk_id)),
+            "unreadable": self._unreadable(),
         }
+
+    def _unreadable(self) -> int:
+        """Return how many samples have tokens, and none that is known."""
+        if not len(self):
+            return 0
+        texts = ~self.is_special
+        known = np.add.reduceat(texts & (self.input_ids != self.unk_id), self.starts)
+        return int(np.count_nonzero((known == 0) & (np.add.reduceat(texts, self.starts) > 0)))
 
     def summary(self) -> dict[str, float]:
         """Return counts and true shares, for reports."""
@@ -141,6 +150,7 @@ def shares(counts: Mapping[str, int]) -> dict[str, float]:
         "truncated": counts["truncated"],
         "truncated_share": counts["truncated"] / max(counts["examples"], 1),
         "unknown_share": counts["unknown"] / max(counts["tokens"], 1),
+        "unreadable": counts["unreadable"],
     }
 
 
@@ -154,4 +164,6 @@ def lines_of_loss(name: str, summary: Mapping[str, float]) -> list[str]:
         )
     if summary["unknown_share"] > _UNKNOWN_WORTH_A_WORD:
         lines.append(f"  {name}: {summary['unknown_share']:.2%} of tokens are unknown.")
+    if summary["unreadable"]:
+        lines.append(f"  {name}: {summary['unreadable']:,} examples have unknown tokens alone.")
     return lines

@@ -262,12 +262,16 @@ def check_text(value: Any, path: Path, line: int, column: str) -> str:
 
 def _label(path: Path, row: Row, column: str, *, has_scores: bool) -> str | None:
     value = row.values.get(column)
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if has_scores:
         return repr(number_of(path, row, column))
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and value != value.strip():
+        raise DataError(
+            f"a label has spaces around it: {value!r:.40}.", path=path, line=row.line, column=column
+        )
     if isinstance(value, int | str):
         return str(value)
     raise DataError(

@@ -79,7 +79,7 @@ def their_labels(values: dict[str, Any]) -> tuple[str, ...]:
     """Return the labels that ``id2label`` of a ``config.json`` names.
 
     Raises:
-        ValueError: if it does not name two or more, numbered from 0.
+        ValueError: if it does not name two or more different ones, numbered from 0.
     """
     found = values.get("id2label")
     if not isinstance(found, dict):
@@ -87,7 +87,10 @@ def their_labels(values: dict[str, Any]) -> tuple[str, ...]:
     count = len(found)
     if count < 2 or set(found) != {str(number) for number in range(count)}:
         raise ValueError("id2label does not name its labels")
-    return tuple(str(found[str(number)]) for number in range(count))
+    labels = tuple(str(found[str(number)]) for number in range(count))
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise ValueError(f"id2label names the label {twice[0]!r} twice")
+    return labels
 
 
 def id2label(labels: Sequence[str]) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def as_questions(inputs: Sequence[Any]) -> list[Question]:
         is_pair = isinstance(each, list | tuple) and len(each) == 2
         if not is_pair or not all(isinstance(part, str) and part.strip() for part in each):
             raise ConfigError(
-                "predict takes pairs of a question and the text to answer it from, not "
-                f"{each!r:.80}."
+                "predict takes pairs of a question and the text to answer it from, neither of them "
+                f"empty, not {each!r:.80}."
             )
         if wrong := check_context(each[1]):
             raise ConfigError(f"Question {each[0]!r:.60}: {wrong}")

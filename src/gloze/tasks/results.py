@@ -170,8 +170,11 @@ class FinetuneResult:
             lines.append(text_table(*trials_table(self.trials)))
         for split in self.best.figures:
             figures = self.best.figures[split]
-            lines += [f"{split} ({figures['examples']:,} examples)"]
-            lines += [f"  {figures['note']}"] if "note" in figures else []
+            judged = [result.figures[split]["examples"] for result in self.seeds]
+            is_fold = self.over == "fold"
+            lines += [f"{split} ({sum(judged) if is_fold else judged[0]:,} examples)"]
+            # A note is of one file, and every fold has its own.
+            lines += [f"  {figures['note']}"] if "note" in figures and not is_fold else []
             lines += [seeds_table(self.shown(split), self.over)]
         if len(self.seeds) > 1:
             lines.append(f"Best {self.over}: {self.best_seed}")

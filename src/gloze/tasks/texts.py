@@ -60,8 +60,10 @@ class TextTask(SequenceTask[Example]):
                 f"task.stride is {self.stride}; it must be from 1 to {self.max_length - 2}, the "
                 "tokens of a window, or some would be in none."
             )
-        if self.stride is not None and self.long_text != "windows":
-            raise ConfigError("task.stride does nothing here: set task.long_text=windows.")
+        if self.long_text != "windows":
+            for name in ("stride", "max_windows", "window_pooling"):
+                if getattr(self, name) != getattr(TextTask, name):
+                    raise ConfigError(f"task.{name} does nothing here: set task.long_text=windows.")
 
     def reader(
         self, format: str | None = None, columns: str | dict[str, str] | None = None

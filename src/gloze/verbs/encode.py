@@ -45,8 +45,8 @@ class EncodeSummary:
         texts: how many there were.
         vectors: how many were written.
         size: shape of each.
-        counts: of tokens, unknown tokens, texts that were cut, tokens left out of them, texts
-            that took several windows, texts without a token, words without a token.
+        counts: of tokens, unknown ones of those read, texts that were cut, tokens left out of
+            them, texts that took several windows, texts without a token, words without a token.
         seconds: duration.
     """
 
@@ -59,17 +59,18 @@ class EncodeSummary:
 
     def __str__(self) -> str:
         counts = self.counts
+        tokens = counts["tokens"] - counts["left_out"]
         told = {
-            "cut": "texts were cut; what is behind the end was not read",
+            "cut": f"texts were cut; {counts['left_out']:,} tokens behind the end were not read",
             "in_windows": "texts were read through several windows",
             "empty": "texts have no token",
             "lost_words": "words have no token; their vectors are 0",
         }
         size = " x ".join(map(str, self.size))
         lines = [
-            f"Encoded {self.texts:,} texts, {counts['tokens']:,} tokens, in "
-            f"{duration(self.seconds)} ({counts['tokens'] / max(self.seconds, 1e-9):,.0f} tokens "
-            f"a second), {counts['unknown'] / max(1, counts['tokens']):.2%} of them unknown.",
+            f"Encoded {self.texts:,} texts, {tokens:,} tokens, in "
+            f"{duration(self.seconds)} ({tokens / max(self.seconds, 1e-9):,.0f} tokens "
+            f"a second), {counts['unknown'] / max(1, tokens):.2%} of them unknown.",
             *(f"  {counts[name]:,} {what}." for name, what in told.items() if counts[name]),
             f"Vectors: {self.path} ({self.vectors:,} of {size} numbers)",
         ]
