@@ -40,6 +40,7 @@ class Set:
 RATE = "training.learning_rate=1e-4"
 # Where the usual three epochs take the other side hours: one, of smaller steps.
 ONCE = ("training.epochs=1", "training.batch_size=16")
+TWO = "training.epochs=2"
 
 
 def _glue(name: str, folder: str, *metrics: str, **changes: object) -> Set:
@@ -140,7 +141,7 @@ SPANS: dict[str, Set] = {
         task="span",
         train="squad-v2/train-v2.0.json.gz",
         dev="squad-v2/dev-v2.0.json.gz",
-        settings=("training.learning_rate=2e-4", "training.epochs=2", "training.batch_size=16"),
+        settings=("training.learning_rate=2e-4", TWO, "training.batch_size=16"),
         shown=(("dev", "f1"), ("dev", "exact")),
         published=("75.6",),
     ),
@@ -153,7 +154,7 @@ OTHERS: dict[str, Set] = {
         also={"test": "codah/test.tsv"},
         format="codah",
         also_format="codah",
-        settings=(RATE, "training.epochs=2", "training.batch_size=16"),
+        settings=(RATE, TWO, "training.batch_size=16"),
         shown=(("dev", "accuracy"), ("test", "accuracy")),
     ),
     "social iqa": Set(
@@ -182,7 +183,7 @@ OTHERS: dict[str, Set] = {
         also={"test": "trecqa/test.csv"},
         format="trecqa",
         also_format="trecqa",
-        settings=(RATE, "training.epochs=2", "training.batch_size=8"),
+        settings=(RATE, TWO, "training.batch_size=8"),
         shown=(("test", "map"), ("test", "mrr")),
         published=("75.3", "85.1"),
     ),
@@ -196,7 +197,7 @@ LONG: dict[str, Set] = {
     "reviews, windows, max": _movies(*_WINDOWS, "task.window_pooling=max"),
 }
 _LAST_FOUR = "readout.layers=[-1,-2,-3,-4]"
-_BILSTM = ("readout.lstm_layers=2", "training.learning_rate=1e-3", "training.epochs=2")
+_BILSTM = ("readout.lstm_layers=2", "training.learning_rate=1e-3", TWO)
 TRANSFER: dict[str, Set] = {
     "ner, frozen, last layer": _ner(*_BILSTM, transfer="frozen", has_peer=False),
     "ner, frozen, second to last": _ner(
@@ -210,9 +211,11 @@ TRANSFER: dict[str, Set] = {
     ),
     "ner, mix": _ner(*_BILSTM, transfer="mix", has_peer=False),
     "sst-2, frozen": _glue(
-        "sst2", "sst-2", "accuracy", transfer="frozen", has_peer=False, settings=()
+        "sst2", "sst-2", "accuracy", transfer="frozen", has_peer=False, settings=(TWO,)
     ),
-    "sst-2, mix": _glue("sst2", "sst-2", "accuracy", transfer="mix", has_peer=False, settings=()),
+    "sst-2, mix": _glue(
+        "sst2", "sst-2", "accuracy", transfer="mix", has_peer=False, settings=(TWO,)
+    ),
 }
 # A small encoder, pre-trained without dropout.
 _SMALL = (
