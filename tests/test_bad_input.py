@@ -157,6 +157,15 @@ def test_an_unknown_label(capsys, place, inputs):
     nothing_left(place, "dev.tsv")
 
 
+@pytest.mark.parametrize("words", [["--train", "-"], ["--train=-"], ["--dev", "-"]])
+def test_a_run_is_not_trained_on_standard_input(capsys, place, inputs, words):
+    if words[0] == "--dev":
+        words = ["--train", inputs / "train.tsv", *words]
+    words = ["finetune", "classification", "--model", inputs / "model", "-o", "run", *words]
+    refused(capsys, 2, words, " -: standard input cannot be read here", "name a file")
+    nothing_left(place)
+
+
 @pytest.mark.parametrize("verb", ["tokenizer", "prepare", "pretrain", "finetune"])
 def test_a_folder_that_cannot_be_written(capsys, place, inputs, verb):
     # Below a file there can be no folder, for anyone, root too.

@@ -64,6 +64,7 @@ def test_any_array_comes_back_whole(tmp_path_factory, values, indent):
         ("[" * 100_000, "too deeply nested"),
         (b'["\xff"]', ":1: not UTF-8: byte 0xff"),
         ('[1,\n"\0"]', ":2: a NUL character"),
+        ("[1]".encode("utf-16"), "not text but UTF-16: save it as UTF-8"),
     ],
 )
 def test_what_is_no_json_is_refused_where_it_breaks(tmp_path, content, message):

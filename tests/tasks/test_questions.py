@@ -54,6 +54,12 @@ def test_compressed_files_are_read_and_rows_kept(tmp_path):
     assert found.row == {"id": "q1", "question": "Who wrote it?"}
 
 
+def test_squad_is_read_from_standard_input(pipe):
+    pipe(json.dumps(squad(asked())).encode())
+    (found,) = find_reader("squad", None).read(Path("-"))
+    assert found.answers == (Gold("Ann Lee", 0),)
+
+
 def test_cmrc_is_read_in_its_own_layout_too(tmp_path):
     question = {"query_id": "Q0", "query_text": "Who?", "answers": ["Ann", "Ann Lee"]}
     paragraph = {"context_id": "C0", "context_text": TEXT, "qas": [question], "title": "Ann"}

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -232,6 +233,15 @@ def test_broken_tables_are_refused_with_their_place(tmp_path, row, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.conll: no such file"):
         read(tmp_path / "none.conll")
+    with pytest.raises(DataError, match="is a folder, not a file"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(("format", "text"), [(None, CONLL), ("conll", CONLL), ("conllu", CONLLU)])
+def test_columns_are_read_from_pipe(tmp_path, pipe, format, text):
+    expected = read(write(tmp_path, text), format)
+    pipe(text.encode())
+    assert read(Path("-"), format) == expected
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gloze.core.errors import DataError
+from gloze.core.errors import ConfigError, DataError
+from gloze.tasks.lines import read_lines
 from gloze.tasks.tables import kind_of, read_rows
 from gloze.tasks.writing import write_table
 
@@ -95,7 +96,9 @@ def test_parquet_keeps_types(tmp_path):
         (b"text\tlabel\na\xff\t1\n", r"data\.tsv:2: not UTF-8: byte 0xff at byte 2"),
         (b"text\tlabel\na\0\t1\n", r"data\.tsv:2: a NUL"),
         (b"text\tlabel\n" + b"a" * (1 << 20) + b"\t1\n", r"data\.tsv:2: over 1,048,576 bytes"),
-        ("text\tlabel\n".encode("utf-16"), r"data\.tsv:1: a NUL character.*UTF-8 are expected"),
+        ("text\tlabel\n".encode("utf-16"), r"data\.tsv: not text but UTF-16: save it as UTF-8"),
+        (gzip.compress(b"text\tlabel\n"), r"data\.tsv: not text but gzip: name it \.gz"),
+        ("text\tlabel\ra\t1\r", r"data\.tsv: its lines end in CR alone; LF or CRLF is expected"),
     ],
 )
 def test_broken_tsv_is_refused_where_it_breaks(tmp_path, content, message):
@@ -131,6 +134,25 @@ def test_a_missing_file_and_an_unknown_suffix_are_refused(tmp_path):
         rows(tmp_path / "none.tsv")
     with pytest.raises(DataError, match=r"cannot tell from the name.*--format"):
         kind_of(Path("data.xls"))
+    with pytest.raises(DataError, match="standard input has no name to tell what it is: say --fo"):
+        kind_of(Path("-"))
+    (tmp_path / "data.tsv").mkdir()
+    with pytest.raises(DataError, match=r"data\.tsv: is a folder, not a file"):
+        rows(tmp_path / "data.tsv")
+    with pytest.raises(DataError, match="is a folder, not a file"):
+        kind_of(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a\rb\tc\n", "a\tb\r\n", "a\tb\r"])
+def test_a_cr_among_other_line_ends_is_text(tmp_path, text):
+    assert len(list(read_lines(write(tmp_path, text)))) == 1
+
+
+def test_standard_input_is_read_as_its_kind_and_parquet_is_not(pipe):
+    pipe(b"text\tlabel\na\t1\n")
+    assert rows(Path("-")) == [{"text": "a", "label": "1"}]
+    with pytest.raises(ConfigError, match="Parquet cannot be read from standard input: name the"):
+        rows(Path("-"), "parquet")
 
 
 @settings(max_examples=300, deadline=None)

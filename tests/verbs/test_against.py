@@ -7,9 +7,10 @@ import pytest
 
 from gloze import cli
 from gloze.checkpoint import load_task
-from gloze.core.errors import ConfigError
+from gloze.core.errors import ConfigError, DataError
 from gloze.metrics.significance import mcnemar
 from gloze.verbs.evaluate import evaluate
+from gloze.verbs.finetune import finetune
 from tests.verbs import labelled
 from tests.verbs.test_transfer import run
 
@@ -68,5 +69,45 @@ def test_a_run_does_not_differ_from_itself(data):
 
 
 def test_runs_without_a_common_seed_are_refused(data):
-    with pytest.raises(ConfigError, match="has the seeds -, and this run 0, 1: runs are compared"):
+    message = "bad/seed-0 has one model, and this run the seeds 0, 1: runs are compared pair by"
+    with pytest.raises(ConfigError, match=message):
         evaluate(data / "good", data / "dev.tsv", against=data / "bad" / "seed-0")
+
+
+def test_standard_input_is_read_once_for_all_seeds_and_both_runs(data, pipe):
+    expected = evaluate(data / "good", data / "dev.tsv", against=data / "bad")
+    pipe((data / "dev.tsv").read_bytes())
+    found = evaluate(data / "good", "-", against=data / "bad", format="tsv")
+    assert found.figures == expected.figures
+    assert found.against == expected.against
+
+
+def test_a_run_of_another_task_is_refused_before_anything_is_judged(data, tmp_path):
+    rows = [f"{text}\t{len(text)}\n" for text, _ in labelled.rows(16)]
+    (tmp_path / "train.tsv").write_text("text\tlabel\n" + "".join(rows))
+    other = finetune(
+        "regression",
+        model=data / "model",
+        train=tmp_path / "train.tsv",
+        output=tmp_path / "run",
+        settings=labelled.FAST,
+    )
+    with pytest.raises(ConfigError, match=r"is of the task 'regression', and .* 'classification'"):
+        evaluate(data / "good", data / "none.tsv", against=other.path)
+    with pytest.raises(ConfigError, match=r"model is not fine-tuned, and .* of 'classification'"):
+        evaluate(data / "good", data / "none.tsv", against=data / "model")
+
+
+def test_what_the_other_run_cannot_judge_is_said_of_it(data, tmp_path):
+    rows = [(text, "cat" if label == "animal" else "ape") for text, label in labelled.rows(32)]
+    lines = [f"{text}\t{label}\n" for text, label in rows]
+    (tmp_path / "train.tsv").write_text("text\tlabel\n" + "".join(lines))
+    other = finetune(
+        "classification",
+        model=data / "model",
+        train=tmp_path / "train.tsv",
+        output=tmp_path / "run",
+        settings=labelled.FAST,
+    )
+    with pytest.raises(DataError, match=rf"^--against {other.path}: .*dev\.tsv:2.* '\w+'"):
+        evaluate(data / "good" / "seed-0", data / "dev.tsv", against=other.path)

@@ -225,3 +225,95 @@ def test_a_mix_of_layers_is_inside_the_graph(tmp_path):
     )
     result = gloze.export(run.model, output=tmp_path / "e")
     assert result.agreement["largest_difference"] < 1e-5
+
+
+def test_a_graph_of_cut_texts_gives_the_answers_of_predict(tuned, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    gloze.export(tuned.model, output=tmp_path / "e", texts=TEXTS)
+    note = json.loads((tmp_path / "e" / "export.json").read_text())
+    assert note["max_length"] == 32
+    assert "long_text" not in note
+    text = "the cat sees " + "a long river. " * 40 + "my sister"
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "e")
+    sequence = theirs(text, truncation=True)["input_ids"]
+    assert len(sequence) == 32
+    found = torch.tensor(vectors(tmp_path / "e", [sequence], "logits")).softmax(-1)
+    [answer] = tuned.predict([text])
+    assert found[0].tolist() == pytest.approx(list(answer.probabilities.values()), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["task.long_text=head_tail"], {"long_text": "head_tail"}),
+        (
+            ["task.long_text=windows", "task.stride=10", "task.window_pooling=max"],
+            {"long_text": "windows", "stride": 10, "max_windows": 16, "window_pooling": "max"},
+        ),
+    ],
+)
+def test_how_long_texts_are_cut_is_told_where_no_graph_does_it(tmp_path, settings, told):
+    run = gloze.finetune(
+        "classification",
+        model=labelled.model_folder(tmp_path / "model"),
+        train=labelled.write_tsv(tmp_path / "train.tsv", 8, seed=1),
+        output=tmp_path / "run",
+        settings=[*labelled.FAST, "training.epochs=1", *settings],
+    )
+    result = gloze.export(run.model, output=tmp_path / "e", texts=TEXTS)
+    note = json.loads((tmp_path / "e" / "export.json").read_text())
+    assert {name: note[name] for name in told} == told
+    assert (
+        f"Texts over 32 tokens are not cut in the graph; gloze does it by {told['long_text']}"
+        in (str(result))
+    )
+
+
+def write_for(kind, path):
+    """Write examples of a task; return the words that say how the file is read."""
+    texts = [text for text, _ in labelled.rows(24, seed=1)]
+    if kind == "span":
+        qas = [
+            {"id": f"{n}", "question": text, "answers": [{"text": "cat", "answer_start": 4}]}
+            for n, text in enumerate(texts)
+        ]
+        paragraph = {"context": "the cat sees a river.", "qas": qas}
+        path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+        return {"format": "squad"}
+    if kind == "choice":
+        rows = [f"x\t{t}\tbread\ta river\ta bank\tno\t{n % 4}" for n, t in enumerate(texts)]
+        path.write_text("".join(f"{row}\n" for row in rows))
+        return {"format": "codah"}
+    rows = [f"{t} {n},{c},{int(c == 'a')}" for n, t in enumerate(texts) for c in "abc"]
+    path.write_text("".join(f"{row}\n" for row in ["q,c,relevance", *rows]))
+    return {"format": "csv", "columns": "query=q,candidate=c"}
+
+
+@pytest.mark.parametrize("kind", ["span", "choice", "ranking"])
+def test_tasks_of_several_texts_are_judged_on_sentences_and_on_their_own_files(kind, tmp_path):
+    path = tmp_path / "train.txt"
+    how = write_for(kind, path)
+    sizes = ["task.max_question=8", "task.stride=12"] if kind == "span" else []
+    run = gloze.finetune(
+        kind,
+        model=labelled.model_folder(tmp_path / "model"),
+        train=path,
+        output=tmp_path / "run",
+        settings=[*labelled.FAST, "training.epochs=1", *sizes],
+        **how,
+    )
+    by_default = gloze.export(run.model, output=tmp_path / "a")
+    own = gloze.export(run.model, output=tmp_path / "b", texts=path, **how)
+    assert (by_default.task, by_default.texts, own.texts) == (kind, 200, 24)
+    assert by_default.agreement["same_answers"] == own.agreement["same_answers"] == 1
+    note = json.loads((tmp_path / "b" / "export.json").read_text())
+    assert note.get("long_text") == ("windows" if kind == "span" else None)
+
+
+def test_a_layout_without_examples_of_a_task_is_refused(model, tuned, tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("the cat\n")
+    with pytest.raises(ConfigError, match="vectors are compared on a text a line"):
+        gloze.export(model, output=tmp_path / "e", texts=path, format="tsv")
+    with pytest.raises(ConfigError, match="in --texts FILE are read: name the file"):
+        gloze.export(tuned.model, output=tmp_path / "e", columns="text=a")

@@ -127,7 +127,11 @@ def test_too_little_to_judge_is_refused(loaded, model, tmp_path):
         probe(loaded, ["the cat"] * 12, ["a"] * 12, seeds=[0])
     path = tmp_path / "pairs.tsv"
     path.write_text("text_a\ttext_b\tlabel\na\tb\tc\n")
-    with pytest.raises(ConfigError, match="A probe reads single texts"):
+    with pytest.raises(ConfigError, match=r"pairs\.tsv: a probe reads single texts"):
+        inspect(model, probe_file=path)
+    path = tmp_path / "one.tsv"
+    path.write_text("text\tlabel\n" + "the cat\ta\n" * 12)
+    with pytest.raises(DataError, match=r"one\.tsv: a probe needs two labels and ten texts"):
         inspect(model, probe_file=path)
     with pytest.raises(ConfigError, match="--seeds 0"):
         inspect(model, seeds=0)

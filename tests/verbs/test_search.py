@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import gloze
 from gloze import cli
 from gloze.core.errors import ConfigError, DivergedError, StoppedError
 from gloze.core.manifest import sha256
@@ -177,6 +178,13 @@ def test_cross_validation_judges_every_example_once(data, tmp_path):
     assert again.to_dict() == found.to_dict()
     with pytest.raises(ConfigError, match="fold-1-of-4 is of a run with other --folds"):
         run(data, tmp_path / "run", dev=None, test=test, folds=5, resume=True)
+    for use in (
+        lambda: gloze.evaluate(found.path, test),
+        lambda: gloze.predict(found.path, test, output=tmp_path / "out.tsv"),
+        lambda: gloze.convert(found.path, output=tmp_path / "out"),
+    ):
+        with pytest.raises(ConfigError, match=r"no model of all examples: name .*/fold-1-of-4\."):
+            use()
     with pytest.raises(ConfigError, match="run began with --folds: go on with it so"):
         run(data, tmp_path / "run", dev=None, test=test, resume=True)
 

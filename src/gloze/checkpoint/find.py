@@ -24,7 +24,7 @@ def find_model(path: str | Path) -> Path:
     ``uncased_L-4_H-256_A-4``; a folder of that name goes before.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is none, or one for each fold of a cross-validation.
         DataError: if it is a folder of sentence-transformers without an encoder.
     """
     folder = Path(path)
@@ -33,6 +33,7 @@ def find_model(path: str | Path) -> Path:
         inner = encoder_folder(candidate) or candidate
         if config_of(inner).is_file():
             return inner
+    _refuse_folds(folder)
     if folder.exists() or len(folder.parts) > 2 or folder.is_absolute():
         raise ConfigError(f"{path} holds no model: there is no {CONFIG} or {GOOGLE_CONFIG} in it.")
     return _fetch(str(path))
@@ -42,7 +43,7 @@ def models_of(run: Path) -> dict[str, Path]:
     """Return the model folders of a run by seed; of a run with one seed or a model, by ``-``.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is none, or one for each fold of a cross-validation.
     """
     for folder in (run, run / "model"):
         if config_of(folder).is_file():
@@ -53,9 +54,19 @@ def models_of(run: Path) -> dict[str, Path]:
         if config_of(path).is_file()
     }
     if not found:
+        _refuse_folds(run)
         missing = "" if run.exists() else " (no such folder)"
         raise ConfigError(f"{run}{missing} holds no model: give a run folder or a model folder.")
     return dict(sorted(found.items(), key=lambda item: int(item[0])))
+
+
+def _refuse_folds(run: Path) -> None:
+    """Refuse a cross-validation, each of whose models has not seen a part of the examples."""
+    if model := min(run.glob("fold-*/model"), default=None):
+        raise ConfigError(
+            f"{run} is a cross-validation, which has no model of all examples: name a fold, such "
+            f"as {model.parent}."
+        )
 
 
 def config_of(folder: Path) -> Path:

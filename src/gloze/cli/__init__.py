@@ -46,6 +46,11 @@ VERBS = {
 }
 # What torchrun may start.
 _TOGETHER = ("pretrain", "finetune")
+# Options whose argument may be a lone hyphen, or that say themselves why it may not.
+_TAKE_STDIN = (
+    *("--corpus", "--data", "--input", "--texts", "--probe"),
+    *("--train", "--dev", "--test"),
+)
 _NO_HALVES = "Nothing half-written is left."
 _JSON_HELP = (
     "Every verb also takes --json: one line of JSON on standard output, all else on standard error."
@@ -146,7 +151,7 @@ def _with_joined_hyphen(words: list[str]) -> list[str]:
     """Write ``--corpus -`` as ``--corpus=-``: the parser takes a lone hyphen for an option."""
     joined: list[str] = []
     for word in words:
-        if word == "-" and joined and joined[-1] in ("--corpus", "--data", "--input"):
+        if word == "-" and joined and joined[-1] in _TAKE_STDIN:
             joined[-1] += "=-"
         else:
             joined.append(word)

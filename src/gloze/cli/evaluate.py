@@ -29,7 +29,8 @@ def evaluate(
     Args:
         run: a run folder (every seed is judged), a model folder, or a file of answers: SQuAD's
             predictions, whoever made them.
-        data: labelled examples; for a pre-trained run a corpus or a shards folder.
+        data: labelled examples, - for standard input in the layout that --format names; for a
+            pre-trained run a corpus or a shards folder.
         against: another run of the same task: judged on the same data, with tests of whether the
             two differ by more than chance.
         format: layout of labelled examples: tsv, csv, jsonl, parquet, or one of GLUE's own.

@@ -18,6 +18,8 @@ def export(
     precision: Literal["float32", "int8"] = "float32",
     pooling: Literal["mean", "cls", "max"] | None = None,
     texts: Path | None = None,
+    format: str | None = None,
+    columns: str | None = None,
     force: bool = False,
 ) -> ExportResult:
     """Export an encoder, with its pooling or its task, as an ONNX graph.
@@ -37,8 +39,14 @@ def export(
             number; if the model has no task as it says, else mean.
         texts: to compare on, one a line, or examples as the task reads them; sentences of the
             standard library's documentation by default. 8 bits are judged by them: give your own.
+        format: layout of a file of examples, as predict has it: tsv, csv, jsonl, parquet, or a
+            data set's own.
+        columns: names of its columns, like text_a=sentence,text_b=reply, or word=0.
         force: replace an export in the folder.
     """
     from gloze.verbs.export import export as run
 
-    return run(model, output=output, precision=precision, pooling=pooling, texts=texts, force=force)
+    return run(
+        model, output=output, precision=precision, pooling=pooling, texts=texts, format=format,
+        columns=columns, force=force,
+    )  # fmt: skip

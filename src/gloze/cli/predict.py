@@ -29,7 +29,8 @@ def predict(
 
     Args:
         run: a fine-tuned run (its best seed answers) or a model folder.
-        data: texts: TSV, CSV, JSONL or Parquet, plain or compressed; labels are not needed.
+        data: texts: TSV, CSV, JSONL or Parquet, plain or compressed; labels are not needed. A
+            lone - is standard input, of the layout that --format names.
         output: the file to write: .tsv, .csv, .jsonl or .parquet; of span also .json, SQuAD's
             predictions with the n-best beside them; of tagging also .conll, .txt and the like,
             the lines of the input with one more column.

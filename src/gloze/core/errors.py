@@ -5,12 +5,13 @@ Anything that is not a :class:`GlozeError` is our own bug and ends with exit cod
 
 from __future__ import annotations
 
+import contextlib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class GlozeError(Exception):
@@ -74,6 +75,16 @@ class StoppedError(GlozeError):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+@contextlib.contextmanager
+def about(what: str) -> Iterator[None]:
+    """Let the errors of a block begin with what they are about."""
+    try:
+        yield
+    except GlozeError as error:
+        error.args = (f"{what}: {error}",)
+        raise
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gloze.core.errors import ConfigError, DataError
+from gloze.core.errors import DataError
 from gloze.text.compression import open_binary
 
 if TYPE_CHECKING:
@@ -198,15 +198,16 @@ def fill_token_table(table: nn.Embedding, tokenizer: Tokenizer, path: Path) -> C
         path: of word vectors; see :class:`VectorFile`.
 
     Raises:
-        ConfigError: if the vectors are of another size than the table's.
-        DataError: if the file cannot be used, or has no word of the vocabulary.
+        DataError: if the file cannot be used, its vectors are of another size than the table's,
+            or it has no word of the vocabulary.
     """
     file = VectorFile(path)
     if file.size != table.embedding_dim:
-        raise ConfigError(
-            f"{path} has vectors of {file.size} numbers and the encoder of {table.embedding_dim}. "
-            f"Give vectors of {table.embedding_dim}, or an encoder with "
-            f"encoder.hidden_size={file.size}."
+        raise DataError(
+            f"vectors of {file.size} numbers, and the encoder's have {table.embedding_dim}.",
+            path=path,
+            hint=f"Give vectors of {table.embedding_dim}, or pre-train an encoder with "
+            f"encoder.hidden_size={file.size}.",
         )
     rows = _rows_by_token(file, tokenizer)
     if not rows:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError
+from gloze.core.lists import turned
 from gloze.metrics.choice import choice_figures
 from gloze.nn.init import initialize
 from gloze.nn.parts import cross_entropy_of_parts, softmax_of_parts
@@ -74,6 +75,11 @@ class Choice(SequenceTask[Question]):
         if isinstance(inputs, str):
             raise ConfigError("predict takes a list of questions; put the question into a list.")
         return [_as_question(asked) for asked in inputs]
+
+    def some_inputs(self, texts: Sequence[str], learned: Learned) -> list[Any]:
+        """Return each sentence with the two after it as options; see :meth:`Task.some_inputs`."""
+        options = zip(turned(texts, 1), turned(texts, 2), strict=True)
+        return list(zip(texts, options, strict=True))
 
     def learn(self, examples: Sequence[Question], path: Path) -> Learned:
         """Return nothing: options bring their own texts."""

@@ -103,8 +103,8 @@ def compare(
         pairs = list(zip(mine.values(), theirs.values(), strict=True))
     if not pairs:
         raise ConfigError(
-            f"{other} has the seeds {', '.join(theirs)}, and this run {', '.join(mine)}: runs are "
-            "compared pair by pair of the same seed."
+            f"{other} has {_seeds(theirs)}, and this run {_seeds(mine)}: runs are compared pair "
+            "by pair of the same seed."
         )
     names = task.shown(pairs[0][0].judged.learned)
     seeds = {
@@ -119,6 +119,11 @@ def compare(
         examples=_examples_test(task, path, pairs, names[0]),
         mcnemar=_mcnemar(task, *pairs[0]) if len(pairs) == 1 else None,
     )
+
+
+def _seeds(seen: Mapping[str, Seen]) -> str:
+    """Return in words which models of a run there are; a lone one goes by no seed."""
+    return "one model" if list(seen) == ["-"] else f"the seeds {', '.join(seen)}"
 
 
 def _sides(pairs: Sequence[tuple[Seen, Seen]]) -> tuple[list[Seen], list[Seen]]:

@@ -7,8 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gloze.core.errors import DataError
-from gloze.text.compression import open_binary
+from gloze.tasks.lines import open_data
 from gloze.text.lines import BOM
+from gloze.text.magic import refuse_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,8 +122,9 @@ def _skip(text: str, at: int) -> int:
 
 
 def _read_text(path: Path) -> str:
-    with open_binary(path) as file:
+    with open_data(path) as file:
         data = file.read().removeprefix(BOM)
+    refuse_known(data, path)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gloze.core.errors import ConfigError
 from gloze.core.progress import say
+from gloze.text.sources import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +52,15 @@ def read_splits(reader: Reader[Any], paths: dict[str, Path]) -> dict[str, list[A
     """Read the files.
 
     Raises:
+        ConfigError: for standard input: a run notes its files, and may read them again.
         DataError: for a file that cannot be used.
     """
+    for name, path in paths.items():
+        if str(path) == STDIN:
+            raise ConfigError(
+                f"--{name} -: standard input cannot be read here, since a run must find its data "
+                "again: name a file."
+            )
     return {name: list(reader.read(path)) for name, path in paths.items()}
 
 

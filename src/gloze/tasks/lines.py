@@ -10,6 +10,7 @@ from gloze.core.errors import DataError
 from gloze.text.compression import open_binary
 from gloze.text.lines import Fault
 from gloze.text.lines import read_lines as read_blocks
+from gloze.text.magic import START_BYTES, refuse_known
 from gloze.text.sources import STDIN
 
 if TYPE_CHECKING:
@@ -21,7 +22,23 @@ MAX_LINE_BYTES = 1 << 20
 _HINT = "Lines of at most 1 MiB of UTF-8 are expected."
 
 
-def _open(path: Path) -> AbstractContextManager[BinaryIO]:
+def check_file(path: Path) -> None:
+    """Check that a file is there to be read; ``-`` is standard input.
+
+    Raises:
+        DataError: if there is none.
+    """
+    if str(path) != STDIN and not path.is_file():
+        reason = "is a folder, not a file." if path.is_dir() else "not a file."
+        raise DataError(reason if path.exists() else "no such file.", path=path)
+
+
+def open_data(path: Path) -> AbstractContextManager[BinaryIO]:
+    """Open a file, decompressed on the way, or standard input if the path is ``-``.
+
+    Raises:
+        DataError: if there is none.
+    """
     if str(path) != STDIN:
         return open_binary(path)
     if sys.stdin is None:
@@ -36,12 +53,21 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     Unicode are text. A byte-order mark is dropped.
 
     Raises:
-        DataError: at the first line that is not UTF-8, holds a NUL or is over 1 MiB, or if the
-            compressed data is cut, damaged or a bomb.
+        DataError: if it is no text, or all its line ends are bare CRs; at the first line that is
+            not UTF-8, holds a NUL or is over 1 MiB; if the compressed data is cut, damaged or a
+            bomb.
     """
     line = 0
-    with _open(path) as file:
-        for block in read_blocks(file, max_bytes=MAX_LINE_BYTES, keep_spaces=True):
+    with open_data(path) as file:
+        start = file.read(START_BYTES)
+        refuse_known(start, path)
+        if b"\r" in start.rstrip(b"\r\n") and b"\n" not in start:
+            raise DataError(
+                "its lines end in CR alone; LF or CRLF is expected.",
+                path=path,
+                hint="Convert it: tr '\\r' '\\n' < FILE > NEW.",
+            )
+        for block in read_blocks(file, max_bytes=MAX_LINE_BYTES, keep_spaces=True, start=start):
             for text in block:
                 line += 1
                 if isinstance(text, Fault):

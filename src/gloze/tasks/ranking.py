@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError, DataError
+from gloze.core.lists import turned
 from gloze.core.progress import say
 from gloze.metrics.ranking import ranking_figures
 from gloze.nn.init import initialize
@@ -93,6 +94,11 @@ class Ranking(SequenceTask[Query]):
         if isinstance(inputs, str):
             raise ConfigError("predict takes a list of queries; put the query into a list.")
         return [_as_query(asked) for asked in inputs]
+
+    def some_inputs(self, texts: Sequence[str], learned: Learned) -> list[Any]:
+        """Return each sentence with the three after it as candidates; see Task.some_inputs."""
+        candidates = zip(*(turned(texts, by) for by in (1, 2, 3)), strict=True)
+        return list(zip(texts, candidates, strict=True))
 
     def resolve(self, *, is_plain: bool, metric: str | None = None) -> Ranking:
         """Return the settings with every ``auto`` decided; see :meth:`Task.resolve`."""

@@ -10,7 +10,7 @@ from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.tasks.conll import CONLLU, Block, column_number, read_blocks
 from gloze.tasks.formats import parse_columns
 from gloze.tasks.json_files import words_in
-from gloze.tasks.lines import read_lines
+from gloze.tasks.lines import check_file, read_lines
 from gloze.tasks.tables import Kind, Row, read_rows
 from gloze.text.compression import COMPRESSED
 
@@ -95,7 +95,7 @@ class SentenceReader:
         """Yield the sentences of a file in their order, in memory bounded by the longest.
 
         Args:
-            path: plain or compressed.
+            path: plain or compressed; ``-`` is standard input.
             needs_labels: refuse sentences without tags; otherwise tags are not looked at.
             keep_rows: keep what is needed to write the sentence out again.
 
@@ -103,8 +103,7 @@ class SentenceReader:
             DataError: naming file, line and column of the first thing that is wrong.
         """
         path, count = Path(path), 0
-        if not path.is_file():
-            raise DataError("no such file." if not path.exists() else "not a file.", path=path)
+        check_file(path)
         layout = self.layout or layout_of(path)
         read = {"conll": self._columns, "conllu": self._columns, "cws": self._segmented}
         for sentence in read.get(layout, self._table)(path, layout, needs_labels, keep_rows):

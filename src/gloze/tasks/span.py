@@ -64,6 +64,7 @@ class Span(Task[Question]):
     """
 
     WRITES: ClassVar[tuple[str, ...]] = ("table", "squad")
+    OF_PAIRS: ClassVar[bool] = True
 
     kind: Literal["span"] = NAME
     max_length: int = 384

@@ -36,7 +36,7 @@ class SquadReader:
         """Yield the questions of a file in their order.
 
         Args:
-            path: plain or compressed.
+            path: plain or compressed; ``-`` is standard input.
             needs_labels: refuse questions without gold answers; otherwise they are not looked at.
             keep_rows: keep id and question, for writing them out again.
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gloze.core.errors import DataError
+from gloze.core.errors import ConfigError, DataError
 from gloze.tasks.json_files import parse_json
-from gloze.tasks.lines import read_lines
+from gloze.tasks.lines import check_file, read_lines
 from gloze.text.compression import COMPRESSED
 from gloze.text.sources import STDIN
 
@@ -46,6 +46,10 @@ def kind_of(path: Path) -> Kind:
     if suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _SUFFIXES:
+        if str(path) == STDIN:
+            raise DataError("standard input has no name to tell what it is: say --format.")
+        if path.is_dir():
+            raise DataError("is a folder, not a file.", path=path)
         raise DataError(
             "cannot tell from the name what kind of table this is.",
             path=path,
@@ -53,6 +57,16 @@ def kind_of(path: Path) -> Kind:
             "parquet.",
         )
     return _SUFFIXES[suffixes[-1]]
+
+
+def refuse_parquet_stdin(path: Path, kind: str | None) -> None:
+    """Refuse standard input that is to be Parquet, which is read from its end.
+
+    Raises:
+        ConfigError: if it is.
+    """
+    if kind == "parquet" and str(path) == STDIN:
+        raise ConfigError("Parquet cannot be read from standard input: name the file.")
 
 
 def read_rows(
@@ -75,11 +89,11 @@ def read_rows(
             without it such a row is an error.
 
     Raises:
+        ConfigError: for Parquet on standard input.
         DataError: with path, line and column of the first thing that is wrong.
     """
-    is_stdin = str(path) == STDIN and kind != "parquet"
-    if not (is_stdin or path.is_file()):
-        raise DataError("no such file." if not path.exists() else "not a file.", path=path)
+    refuse_parquet_stdin(path, kind)
+    check_file(path)
     if kind == "jsonl":
         yield from _jsonl(path)
     elif kind == "parquet":

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from gloze.core.errors import ConfigError, nearest
+from gloze.core.lists import turned
 from gloze.core.settings import Settings
 from gloze.tasks.learned import AnyExample, E, Judged, Learned, their_labels
 from gloze.tasks.writing import TableAnswers
@@ -73,6 +74,8 @@ class Task(Settings, ABC, Generic[E]):
     metric: str
     # The layouts that `writer` can write, the first by default.
     WRITES: ClassVar[tuple[str, ...]] = ("table",)
+    # Whether its inputs are pairs of texts, whatever was learned.
+    OF_PAIRS: ClassVar[bool] = False
     # How many examples `predict` holds at once.
     AT_ONCE: ClassVar[int] = 1 << 14
 
@@ -96,9 +99,9 @@ class Task(Settings, ABC, Generic[E]):
 
     def some_inputs(self, texts: Sequence[str], learned: Learned) -> list[Any]:
         """Return inputs of this task made of plain sentences, to try a model on."""
-        if not learned.pairs:
+        if not (learned.pairs or self.OF_PAIRS):
             return list(texts)
-        return list(zip(texts, [*texts[1:], texts[0]], strict=True))
+        return list(zip(texts, turned(texts, 1), strict=True))
 
     @abstractmethod
     def resolve(self, *, is_plain: bool, metric: str | None = None) -> Self:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.tasks.formats import parse_columns
 from gloze.tasks.lines import read_lines
-from gloze.tasks.tables import KINDS, Kind, kind_of, read_rows
-from gloze.text.sources import STDIN
+from gloze.tasks.tables import KINDS, Kind, kind_of, read_rows, refuse_parquet_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +46,7 @@ def find_kind(path: Path, name: str | None) -> TextKind:
         raise ConfigError(
             f"Unknown format {name!r}. {nearest(name, known)}Known: {', '.join(known)}."
         )
-    if name == "parquet" and str(path) == STDIN:
-        raise ConfigError("Parquet cannot be read from standard input: name the file.")
+    refuse_parquet_stdin(path, name)
     if name is not None:
         return name  # type: ignore[return-value]
     try:

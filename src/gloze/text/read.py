@@ -11,6 +11,7 @@ from gloze.core.errors import DataError
 from gloze.core.lists import as_list
 from gloze.text.compression import COMPRESSED, open_binary
 from gloze.text.formats import Document, read_hub, read_jsonl, read_text
+from gloze.text.magic import START_BYTES, refuse_known
 from gloze.text.parquet import read_parquet
 from gloze.text.report import UNKNOWN_SUFFIX, Ledger, ReadOptions, ReadReport
 from gloze.text.sentences import split_sentences
@@ -33,18 +34,6 @@ __all__ = [
 JSONL = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet", ".pq")
 TEXT = (".txt", ".text", ".md", ".rst")
-_SNIFF_BYTES = 1 << 16
-_MAGIC = {
-    b"\x1f\x8b": "gzip: name it .gz",
-    b"BZh": "bzip2: name it .bz2",
-    b"\xfd7zXZ\0": "xz: name it .xz",
-    b"\x28\xb5\x2f\xfd": "Zstandard: name it .zst",
-    b"PAR1": "Parquet: name it .parquet",
-    b"PK\x03\x04": "a ZIP archive: unpack it",
-    b"%PDF-": "a PDF: extract its text",
-    b"\xff\xfe": "UTF-16: save it as UTF-8",
-    b"\xfe\xff": "UTF-16: save it as UTF-8",
-}
 
 
 def read_documents(
@@ -149,7 +138,7 @@ def _read_file(path: Path, ledger: Ledger, *, is_named: bool) -> Iterator[Docume
 
 def _read_stream(file: BinaryIO, source: str, suffix: str, ledger: Ledger) -> Iterator[Document]:
     try:
-        start = file.read(_SNIFF_BYTES)
+        start = file.read(START_BYTES)
         _refuse_binary(start, source, suffix)
         is_jsonl = suffix in JSONL or (source == STDIN and start.lstrip().startswith(b'{"'))
         yield from (read_jsonl if is_jsonl else read_text)(file, source, ledger, start)
@@ -158,9 +147,7 @@ def _read_stream(file: BinaryIO, source: str, suffix: str, ledger: Ledger) -> It
 
 
 def _refuse_binary(start: bytes, source: str, suffix: str) -> None:
-    for magic, what in _MAGIC.items():
-        if start.startswith(magic):
-            raise DataError(f"not text but {what}.", path=source)
+    refuse_known(start, source)
     if b"\0" in start and suffix not in (*TEXT, *JSONL):
         raise DataError(
             "not text: there are NUL bytes near its beginning.",

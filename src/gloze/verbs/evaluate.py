@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gloze.checkpoint import config_of, load_parts, load_task, models_of
 from gloze.config.runs import RECIPE, step_size
 from gloze.core.devices import pick_device
-from gloze.core.errors import ConfigError, DataError
+from gloze.core.errors import ConfigError, DataError, about
 from gloze.core.files import read_json
 from gloze.core.progress import say
 from gloze.data.encoding import ChunkEncoder, encode_documents
@@ -142,25 +142,43 @@ def evaluate(
         raise ConfigError(f"--null-odds goes with a file of answers, and {run} is none.")
     models = models_of(run)
     first = next(iter(models.values()))
-    kind = kind_of_model(read_json(config_of(first)))
+    kind = _kind_of(first)
     if kind is None:
         if format is not None or columns is not None or against is not None:
             raise ConfigError(
                 f"{run} is not fine-tuned: --format, --columns and --against say nothing here."
             )
         return _evaluate_pretraining(run, first, data, device)
-    examples = _Labelled(data, format, columns)
-    task, seen = _judge(run, examples, device)
+    others = {} if against is None else _others(Path(against), run, kind)
+    labelled = _Labelled(data, format, columns)
+    task, seen = _judge(models, labelled, device)
     compared = None
     if against is not None:
-        other, theirs = _judge(Path(against), examples, device)
-        if other.kind != task.kind:
-            raise ConfigError(f"{against} is of the task {other.kind!r}, and {run} of {kind!r}.")
+        with about(f"--against {against}"):
+            _, theirs = _judge(others, labelled, device)
         compared = compare(task, data, seen, Path(against), theirs)
     last = list(seen.values())[-1].judged
     by_seed = {seed: each.figures for seed, each in seen.items()}
     shown, summary = task.shown(last.learned), last.encoded.summary()
     return EvaluateResult(run, data, kind, by_seed, shown, summary, compared)
+
+
+def _kind_of(model: Path) -> str | None:
+    """Return the task of a model folder; None if it is not fine-tuned."""
+    return kind_of_model(read_json(config_of(model)))
+
+
+def _others(against: Path, run: Path, kind: str) -> dict[str, Path]:
+    """Return the models of the run to compare with, which must be of the same task."""
+    models = models_of(against)
+    other = _kind_of(next(iter(models.values())))
+    if other != kind:
+        told = "is not fine-tuned" if other is None else f"is of the task {other!r}"
+        raise ConfigError(
+            f"--against {against} {told}, and {run} is of {kind!r}: only runs of one task are "
+            "compared."
+        )
+    return models
 
 
 @dataclass(frozen=True)
@@ -170,14 +188,26 @@ class _Labelled:
     path: Path
     format: str | None
     columns: str | dict[str, str] | None
+    _examples: list[Any] = field(default_factory=list)
+
+    def examples(self, task: Task[Any]) -> list[Any]:
+        """Return the examples, read once, as the first task that asks reads them.
+
+        Standard input can be read only once, and two runs are compared on the same examples.
+        """
+        if not self._examples:
+            self._examples.extend(task.reader(self.format, self.columns).read(self.path))
+        return self._examples
 
 
-def _judge(run: Path, data: _Labelled, device: str) -> tuple[Task[Any], dict[str, Seen]]:
+def _judge(
+    models: dict[str, Path], data: _Labelled, device: str
+) -> tuple[Task[Any], dict[str, Seen]]:
     """Return the task of a run, and what the model of each seed makes of the examples."""
     seen = {}
-    for seed, folder in models_of(run).items():
+    for seed, folder in models.items():
         model = load_task(folder).to(pick_device(device))
-        examples = list(model.task.reader(data.format, data.columns).read(data.path))
+        examples = data.examples(model.task)
         judged = model.judge(examples, model.encode(examples, data.path))
         seen[seed] = Seen(judged, model.task.figures(judged, data.path))
     return model.task, seen

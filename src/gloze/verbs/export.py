@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.tasks.model import TaskModel
+    from gloze.tasks.task import Task
     from gloze.tokenizers import Tokenizer
 
 ExportPrecision = Literal["float32", "int8"]
 GRAPH, NOTE = "model.onnx", "export.json"
 # Under this agreement the graph is not the model: cosines, or shares of same answers.
 LEAST = {"float32": 0.9999, "int8": 0.98}
+_OF_WINDOWS = ("stride", "max_windows", "window_pooling", "max_question", "context")
 _TEXTS, _AT_ONCE = 200, 32
 _FILES = (
     *(GRAPH, NOTE, "manifest.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json"),
@@ -50,6 +52,8 @@ class _Subject:
         encoder, tokenizer: of the model.
         end: the pooling or the head.
         compare: a graph's file to its agreement, which the least is compared with, and figures.
+        max_length: most tokens of a text.
+        cutting: how longer texts are cut, where it is not at their end.
         about: what is known of it besides.
     """
 
@@ -57,6 +61,8 @@ class _Subject:
     tokenizer: Tokenizer
     end: Pooling | nn.Module
     compare: Callable[[Path], tuple[float, dict[str, float]]]
+    max_length: int
+    cutting: dict[str, Any]
     about: dict[str, Any]
 
 
@@ -72,6 +78,9 @@ class ExportResult:
         kept: layers whose feed-forward output stayed in float32.
         megabytes: size of the graph.
         texts: how many texts or examples it was compared on.
+        max_length: most tokens of a text; longer ones are cut before they come to the graph.
+        cutting: how a task cuts them, where it is not at their end: ``long_text`` and, of
+            windows, ``stride`` and more.
         agreement: figures by name. Of vectors ``lowest_cosine`` and ``mean_cosine`` of the
             graph's and the model's, each text by itself, and ``lowest_in_batches`` of 32 padded
             together. Of heads ``same_answers``, a share, and ``largest_difference`` of a
@@ -85,6 +94,8 @@ class ExportResult:
     kept: int
     megabytes: float
     texts: int
+    max_length: int
+    cutting: dict[str, Any]
     agreement: dict[str, float]
 
     def __str__(self) -> str:
@@ -94,12 +105,19 @@ class ExportResult:
         lines = [f"Compared on {self.texts} texts: {told}."]
         if self.kept:
             lines.append(f"Kept in float32 for it: the feed-forward outputs of {self.kept} layers.")
+        if self.cutting:
+            lines.append(
+                f"Texts over {self.max_length} tokens are not cut in the graph; gloze does it by "
+                f"{self.cutting['long_text']}, as {NOTE} says."
+            )
         lines.append(f"{self.precision} graph, {self.megabytes:.1f} MB: {self.path / GRAPH}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON knows it."""
-        return {**asdict(self), "path": str(self.path)}
+        values = {**asdict(self), "path": str(self.path)}
+        cutting = values.pop("cutting")
+        return {**values, **cutting}
 
 
 def export(
@@ -109,6 +127,8 @@ def export(
     precision: ExportPrecision = "float32",
     pooling: Pooling | None = None,
     texts: str | Path | Sequence[str] | None = None,
+    format: str | None = None,
+    columns: str | dict[str, str] | None = None,
     force: bool = False,
 ) -> ExportResult:
     """Export an encoder with its pooling or its head as an ONNX graph, and compare the two.
@@ -127,6 +147,8 @@ def export(
         texts: to compare on: a file with one a line, or of examples that the task reads; or the
             texts; sentences of the standard library's documentation by default. 8 bits are
             judged by them: give your own.
+        format: layout of a file of examples, as ``gloze predict`` has it.
+        columns: names of its columns, like ``text_a=sentence,text_b=reply``.
         force: replace an export in ``output``.
 
     Raises:
@@ -139,8 +161,14 @@ def export(
     refuse_existing(output, force=force, ours=_FILES)
     refuse_inputs(output, [model, *([texts] if isinstance(texts, str | Path) else [])])
     has_task = kind_of_model(read_json(config_of(find_model(model)))) is not None
-    if has_task and pooling is None:
-        subject = _task(load_task(model), texts, precision)
+    is_task = has_task and pooling is None
+    if (format, columns) != (None, None) and not (is_task and isinstance(texts, str | Path)):
+        raise ConfigError(
+            "--format and --columns say how a task's examples in --texts FILE are read: "
+            + ("name the file." if is_task else "vectors are compared on a text a line.")
+        )
+    if is_task:
+        subject = _task(load_task(model), texts, precision, format, columns)
     else:
         subject = _vectors(model, pooling, texts)
     with new_folder(output, force=force, ours=_FILES) as folder:
@@ -156,13 +184,14 @@ def export(
             precision=precision,
             kept=kept,
             megabytes=(folder / GRAPH).stat().st_size / 1e6,
+            max_length=subject.max_length,
+            cutting=subject.cutting,
             agreement=figures,
             **subject.about,
         )
-        most = subject.encoder.config.max_position_embeddings
-        subject.tokenizer.save(folder, max_length=most)
+        subject.tokenizer.save(folder, max_length=subject.max_length)
         about = {"inputs": INPUTS, "output": SCORES if result.task else VECTORS, "path": GRAPH}
-        write_json(folder / NOTE, {**result.to_dict(), **about, "max_length": most})
+        write_json(folder / NOTE, {**result.to_dict(), **about})
         write_manifest(folder)
     return result
 
@@ -201,15 +230,20 @@ def _vectors(
         return min(figures["lowest_cosine"], figures["lowest_in_batches"]), figures
 
     about = {"pooling": own, "task": None, "texts": len(given)}
-    return _Subject(parts.encoder, parts.tokenizer, own, compare, about)
+    most = parts.encoder.config.max_position_embeddings
+    return _Subject(parts.encoder, parts.tokenizer, own, compare, most, {}, about)
 
 
 def _task(
-    model: TaskModel, texts: str | Path | Sequence[str] | None, precision: ExportPrecision
+    model: TaskModel,
+    texts: str | Path | Sequence[str] | None,
+    precision: ExportPrecision,
+    format: str | None,
+    columns: str | dict[str, str] | None,
 ) -> _Subject:
     """Return an encoder to be exported with the head of its task."""
     if isinstance(texts, str | Path):
-        examples = list(model.task.reader().read(Path(texts), needs_labels=False))
+        examples = list(model.task.reader(format, columns).read(Path(texts), needs_labels=False))
     else:
         examples = model.task.take(model.task.some_inputs(_read(texts), model.learned))
     judged = model.judge(examples)
@@ -219,8 +253,20 @@ def _task(
         figures = {"same_answers": same, "largest_difference": difference}
         return min(same, 1 - difference) if precision == "float32" else same, figures
 
-    about = {"pooling": None, "task": model.task.kind, "texts": len(examples)}
-    return _Subject(model.encoder, model.tokenizer, model.head, compare, about)
+    task = model.task
+    about = {"pooling": None, "task": task.kind, "texts": len(examples)}
+    return _Subject(
+        *(model.encoder, model.tokenizer, model.head, compare),
+        *(task.max_length, _cutting(task), about),
+    )
+
+
+def _cutting(task: Task[Any]) -> dict[str, Any]:
+    """Return how a task cuts what is too long, if not at its end: no graph does that."""
+    how = getattr(task, "long_text", "windows" if task.kind in ("span", "tagging") else "head")
+    names = _OF_WINDOWS if how == "windows" else ()
+    settings = {name: getattr(task, name) for name in names if hasattr(task, name)}
+    return {} if how == "head" else {"long_text": how, **settings}
 
 
 def _write(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gloze.checkpoint import find_model, load, load_parts, weights_of
-from gloze.core.errors import ConfigError
+from gloze.core.errors import ConfigError, about
 from gloze.core.lists import as_list
 from gloze.core.manifest import sha256
 from gloze.core.progress import say
@@ -160,10 +160,10 @@ def inspect(
     if loaded is not None and probe_file is not None:
         say("inspect: probing each layer")
         examples = read_examples(Path(probe_file), layout)
-        check_pairs(examples, False, "A probe reads")
-        judged = probe(
-            loaded, [x.text_a for x in examples], [str(x.label) for x in examples], seeds=numbers
-        )
+        with about(str(probe_file)):
+            check_pairs(examples, False, "a probe reads")
+            texts, labels = [x.text_a for x in examples], [str(x.label) for x in examples]
+            judged = probe(loaded, texts, labels, seeds=numbers)
     return InspectResult(
         folder, _card(folder, parts), _parameters(parts), written, spread_out, judged
     )
