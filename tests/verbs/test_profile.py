@@ -42,11 +42,11 @@ def slow(monkeypatch, place, name, seconds):
     ],
 )
 def test_time_is_counted_where_it_is_spent(shards, monkeypatch, part, place, name, calls):
-    # Two layers and two micro-batches a step.
-    slow(monkeypatch, place, name, 0.03)
+    # Two layers and two micro-batches a step; more than a busy machine may add elsewhere.
+    slow(monkeypatch, place, name, 0.24 / calls)
     found = profile(recipe(), shards=shards, steps=3)
     assert list(found.seconds) == list(PARTS)
-    assert found.seconds[part] >= 0.03 * calls * 3
+    assert found.seconds[part] >= 0.24 * 3
     assert max(found.seconds, key=found.seconds.get) == part
 
 
