@@ -65,6 +65,7 @@ class Span(Task[Question]):
 
     WRITES: ClassVar[tuple[str, ...]] = ("table", "squad")
     OF_PAIRS: ClassVar[bool] = True
+    long_text = "windows"
 
     kind: Literal["span"] = NAME
     max_length: int = 384

@@ -68,6 +68,7 @@ class Tagging(Task[Sentence]):
     """
 
     WRITES: ClassVar[tuple[str, ...]] = ("table", "text")
+    long_text = "windows"
 
     kind: Literal["tagging"] = "tagging"
     max_length: int = 128

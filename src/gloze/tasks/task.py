@@ -66,11 +66,13 @@ class Task(Settings, ABC, Generic[E]):
     Attributes:
         kind: name of the task.
         max_length: tokens of a sequence with [CLS] and [SEP].
+        long_text: what becomes of longer ones: their ``head`` is kept, or what a task has instead.
         metric: the figure by which seeds are compared; the higher the better.
     """
 
     kind: str
     max_length: int
+    long_text: str = "head"
     metric: str
     # The layouts that `writer` can write, the first by default.
     WRITES: ClassVar[tuple[str, ...]] = ("table",)

@@ -263,10 +263,11 @@ def _task(
 
 def _cutting(task: Task[Any]) -> dict[str, Any]:
     """Return how a task cuts what is too long, if not at its end: no graph does that."""
-    how = getattr(task, "long_text", "windows" if task.kind in ("span", "tagging") else "head")
-    names = _OF_WINDOWS if how == "windows" else ()
+    if task.long_text == "head":
+        return {}
+    names = _OF_WINDOWS if task.long_text == "windows" else ()
     settings = {name: getattr(task, name) for name in names if hasattr(task, name)}
-    return {} if how == "head" else {"long_text": how, **settings}
+    return {"long_text": task.long_text, **settings}
 
 
 def _write(
