@@ -39,7 +39,8 @@ class Set:
 
 RATE = "training.learning_rate=1e-4"
 # Where the usual three epochs take the other side hours: one, of smaller steps.
-ONCE = ("training.epochs=1", "training.batch_size=16")
+SMALL_STEPS = "training.batch_size=16"
+ONCE = ("training.epochs=1", SMALL_STEPS)
 TWO = "training.epochs=2"
 
 
@@ -100,7 +101,7 @@ GLUE: dict[str, Set] = {
     ),
     "rte": _glue("rte", "rte", "accuracy", published=("68.8",)),
     "wnli": _glue("wnli", "wnli", "accuracy", train="wnli/train.tsv", published=("56.3",)),
-    "qnli": _glue("qnli", "qnli", "accuracy", settings=(RATE, *ONCE), published=("90.5",)),
+    "qnli": _glue("qnli", "qnli", "accuracy", settings=(RATE, SMALL_STEPS), published=("90.5",)),
     "mnli": Set(
         task="classification",
         train="xnli/test-en.tsv.gz",
@@ -109,7 +110,7 @@ GLUE: dict[str, Set] = {
         also={"matched": "mnli-sample/matched.tsv", "mismatched": "mnli-sample/mismatched.tsv"},
         also_format="mnli",
         also_columns="",
-        settings=(RATE, *ONCE),
+        settings=(RATE, SMALL_STEPS),
         shown=(("dev", "accuracy"), ("matched", "accuracy"), ("mismatched", "accuracy")),
         published=("", "83.3"),
     ),
@@ -141,7 +142,7 @@ SPANS: dict[str, Set] = {
         task="span",
         train="squad-v2/train-v2.0.json.gz",
         dev="squad-v2/dev-v2.0.json.gz",
-        settings=("training.learning_rate=2e-4", TWO, "training.batch_size=16"),
+        settings=("training.learning_rate=2e-4", TWO, SMALL_STEPS),
         shown=(("dev", "f1"), ("dev", "exact")),
         published=("75.6",),
     ),
@@ -154,7 +155,7 @@ OTHERS: dict[str, Set] = {
         also={"test": "codah/test.tsv"},
         format="codah",
         also_format="codah",
-        settings=(RATE, TWO, "training.batch_size=16"),
+        settings=(RATE, TWO, SMALL_STEPS),
         shown=(("dev", "accuracy"), ("test", "accuracy")),
     ),
     "social iqa": Set(
