@@ -91,6 +91,21 @@ def _movies(*settings: str) -> Set:
     )
 
 
+def _trecqa(*settings: str, has_peer: bool = True) -> Set:
+    return Set(
+        task="ranking",
+        train="trecqa/train.csv.gz",
+        dev="trecqa/dev.csv",
+        also={"test": "trecqa/test.csv"},
+        format="trecqa",
+        also_format="trecqa",
+        settings=(RATE, "training.batch_size=4", *settings),
+        shown=(("test", "map"), ("test", "mrr")),
+        published=("75.3", "85.1"),
+        has_peer=has_peer,
+    )
+
+
 GLUE: dict[str, Set] = {
     "cola": _glue("cola", "cola", "matthews", published=("47.5",)),
     "sst-2": _glue("sst2", "sst-2", "accuracy", published=("91.5",), has_peer=False),
@@ -177,17 +192,8 @@ OTHERS: dict[str, Set] = {
         shown=(("test", "macro_f1"), ("test", "micro_f1")),
         published=("46",),
     ),
-    "trecqa": Set(
-        task="ranking",
-        train="trecqa/train.csv.gz",
-        dev="trecqa/dev.csv",
-        also={"test": "trecqa/test.csv"},
-        format="trecqa",
-        also_format="trecqa",
-        settings=(RATE, TWO, "training.batch_size=8"),
-        shown=(("test", "map"), ("test", "mrr")),
-        published=("75.3", "85.1"),
-    ),
+    "trecqa": _trecqa(),
+    "trecqa, pairwise": _trecqa("task.loss=pairwise", has_peer=False),
 }
 _WINDOWS = ("task.max_length=512", "task.stride=448", "task.long_text=windows")
 LONG: dict[str, Set] = {
