@@ -26,10 +26,11 @@ from gloze.tasks.learned import Judged
 from gloze.tasks.model import build_head, score_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.tasks_sets import Set
-    from gloze.core.batch import Batch
+    from gloze.core.batch import Batch, Samples
 
 CPU = torch.device("cpu")
 PART = 8
@@ -143,6 +144,13 @@ def train_transformers(
     return {"figures": numbers, "seconds": seconds}
 
 
+def _alike(samples: Samples, max_tokens: int) -> Iterator[Batch]:
+    """Yield a step's samples, sorted by length, in parts: the same gradient, less padding."""
+    count = len(samples.indices)
+    for first in range(0, count, PART):
+        yield from collate_parts(samples.part(first, min(first + PART, count)), max_tokens)
+
+
 def _train(model: Any, kind: str, source: Any, config: Any, per_token: bool, seed: int) -> None:
     """Train on the source as the settings say, a padded batch at a time."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
@@ -176,14 +184,11 @@ def _train(model: Any, kind: str, source: Any, config: Any, per_token: bool, see
             by_length = chosen[source.all_lengths[chosen].argsort(kind="stable")]
             samples = source.samples(epoch, by_length)
             optimizer.zero_grad()
-            # Like lengths together: the same gradient, less padding.
-            for part in range(0, len(chosen), PART):
-                few = samples.part(part, min(part + PART, len(chosen)))
-                for batch in collate_parts(few, config.micro_batch_tokens):
-                    share = len(batch.labels[kind]) / len(samples.labels[kind])
-                    with computing(CPU, config.precision):
-                        scores = scores_of(model, batch, per_token)
-                    (loss_of(kind, scores.float(), batch) * share).backward()
+            for batch in _alike(samples, config.micro_batch_tokens):
+                share = len(batch.labels[kind]) / len(samples.labels[kind])
+                with computing(CPU, config.precision):
+                    scores = scores_of(model, batch, per_token)
+                (loss_of(kind, scores.float(), batch) * share).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
             optimizer.step()
             schedule.step()

@@ -82,16 +82,16 @@ def test_standard_input_is_read_once_for_all_seeds_and_both_runs(data, pipe):
     assert found.against == expected.against
 
 
+def trained(task, rows, data, folder):
+    lines = [f"{text}\t{label}\n" for text, label in rows]
+    (folder / "train.tsv").write_text("text\tlabel\n" + "".join(lines))
+    files = {"train": folder / "train.tsv", "output": folder / "run"}
+    return finetune(task, model=data / "model", settings=labelled.FAST, **files)
+
+
 def test_a_run_of_another_task_is_refused_before_anything_is_judged(data, tmp_path):
-    rows = [f"{text}\t{len(text)}\n" for text, _ in labelled.rows(16)]
-    (tmp_path / "train.tsv").write_text("text\tlabel\n" + "".join(rows))
-    other = finetune(
-        "regression",
-        model=data / "model",
-        train=tmp_path / "train.tsv",
-        output=tmp_path / "run",
-        settings=labelled.FAST,
-    )
+    rows = [(text, len(text)) for text, _ in labelled.rows(16)]
+    other = trained("regression", rows, data, tmp_path)
     with pytest.raises(ConfigError, match=r"is of the task 'regression', and .* 'classification'"):
         evaluate(data / "good", data / "none.tsv", against=other.path)
     with pytest.raises(ConfigError, match=r"model is not fine-tuned, and .* of 'classification'"):
@@ -100,14 +100,6 @@ def test_a_run_of_another_task_is_refused_before_anything_is_judged(data, tmp_pa
 
 def test_what_the_other_run_cannot_judge_is_said_of_it(data, tmp_path):
     rows = [(text, "cat" if label == "animal" else "ape") for text, label in labelled.rows(32)]
-    lines = [f"{text}\t{label}\n" for text, label in rows]
-    (tmp_path / "train.tsv").write_text("text\tlabel\n" + "".join(lines))
-    other = finetune(
-        "classification",
-        model=data / "model",
-        train=tmp_path / "train.tsv",
-        output=tmp_path / "run",
-        settings=labelled.FAST,
-    )
+    other = trained("classification", rows, data, tmp_path)
     with pytest.raises(DataError, match=rf"^--against {other.path}: .*dev\.tsv:2.* '\w+'"):
         evaluate(data / "good" / "seed-0", data / "dev.tsv", against=other.path)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gloze.core.errors import ConfigError
+from gloze.core.errors import ConfigError, about
 from gloze.core.settings import Settings
 from gloze.data.samplers import SegmentPairConfig, TextBlockConfig
 from gloze.encoders.transformer import TransformerConfig
@@ -119,10 +119,8 @@ class RunConfig(Settings):
                 "training.steps, training.tokens or training.minutes, and training.epochs=none."
             )
         for number in range(1, len(self.phases) + 1):
-            try:
+            with about(f"Phase {number + 1}"):
                 self.in_phase(number)
-            except ConfigError as error:
-                raise ConfigError(f"Phase {number + 1}: {error}") from None
 
     def in_phase(self, number: int) -> RunConfig:
         """Return the recipe as it is in a phase; the first is number 0, the last also -1.

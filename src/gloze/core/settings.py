@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gloze.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Settings:
@@ -12,6 +15,13 @@ class Settings:
 
     # Read by pydantic when a recipe comes from outside; inside, the dataclass itself refuses.
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
+
+def refuse_idle(block: str, settings: Settings, names: Iterable[str], cure: str) -> None:
+    """Refuse settings that were changed where they do nothing."""
+    for name in names:
+        if getattr(settings, name) != getattr(type(settings), name):
+            raise ConfigError(f"{block}.{name} does nothing here: {cure}")
 
 
 def check_rate(name: str, rate: float) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
-from gloze.core.settings import Settings, check_rate
+from gloze.core.settings import Settings, check_rate, refuse_idle
 from gloze.nn.lstm import BiLSTM
 from gloze.nn.scalar_mix import ScalarMix
 
@@ -61,9 +61,8 @@ class ReadoutConfig(Settings):
             raise ConfigError(f"readout.lstm_size is {self.lstm_size}; it must be at least 1.")
         check_rate("readout.lstm_dropout", self.lstm_dropout)
         if not self.lstm_layers:
-            for name in ("lstm_size", "lstm_dropout"):
-                if getattr(self, name) != getattr(ReadoutConfig, name):
-                    raise ConfigError(f"readout.{name} does nothing here: set readout.lstm_layers.")
+            names = ("lstm_size", "lstm_dropout")
+            refuse_idle("readout", self, names, "set readout.lstm_layers.")
 
     @property
     def is_plain(self) -> bool:

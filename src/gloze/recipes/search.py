@@ -63,11 +63,11 @@ def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:
     Raises:
         ConfigError: if it is none of these.
     """
-    words = _cut(text, " \t\n")
+    words = [word for word in _cut(text, " \t\n") if word]
     if not words:
         raise ConfigError("--search is empty: give grid, optuna, or settings to try.")
     method: Literal["grid", "optuna"] = "grid"
-    if words and words[0] in _METHODS:
+    if words[0] in _METHODS:
         method = "optuna" if words.pop(0) == "optuna" else "grid"
     if not words:
         if transfer not in ("full", "none"):
@@ -131,4 +131,4 @@ def _cut(text: str, separators: str) -> list[str]:
                 parts.append("")
                 continue
         parts[-1] += character
-    return [part for part in parts if part] if " " in separators else parts
+    return parts

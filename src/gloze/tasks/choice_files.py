@@ -183,9 +183,9 @@ def _gold(label: Any, options: Sequence[str], numbering: Numbering) -> int | str
     else:
         number = readings.get(numbering)
     if number is None:
-        how = numbering.replace("from", "number from")
-        if first is not None:
-            how = f"number {first}, letter or text"
+        how = (
+            f"number {first}, letter or text" if first else numbering.replace("from", "number from")
+        )
         close = nearest(str(label), options) if first or numbering == "text" else ""
         return f"{label!r:.60} names none of the {len(options)} options (by {how}). {close}".strip()
     return number

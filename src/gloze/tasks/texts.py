@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
+from gloze.core.settings import refuse_idle
 from gloze.tasks.encoding import encode_examples, encode_windows
 from gloze.tasks.examples import Example, TableReader, as_examples, check_pairs
 from gloze.tasks.formats import find_format
@@ -61,9 +62,8 @@ class TextTask(SequenceTask[Example]):
                 "tokens of a window, or some would be in none."
             )
         if self.long_text != "windows":
-            for name in ("stride", "max_windows", "window_pooling"):
-                if getattr(self, name) != getattr(TextTask, name):
-                    raise ConfigError(f"task.{name} does nothing here: set task.long_text=windows.")
+            names = ("stride", "max_windows", "window_pooling")
+            refuse_idle("task", self, names, "set task.long_text=windows.")
 
     def reader(
         self, format: str | None = None, columns: str | dict[str, str] | None = None
