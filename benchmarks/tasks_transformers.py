@@ -113,7 +113,8 @@ def train_transformers(
         **config.encoder.rates,
     )
     begun_at = time.monotonic()
-    _train(theirs, task.kind, labelled.splits["train"].encoded, config.training, per_token, seed)
+    source = task.asked(labelled.splits["train"].encoded)
+    train(theirs, task.kind, source, config.training, per_token, seed)
     seconds = time.monotonic() - begun_at
     theirs.eval()
     head = build_head(parts.encoder, task, learned, ReadoutConfig()).head
@@ -151,7 +152,7 @@ def _alike(samples: Samples, max_tokens: int) -> Iterator[Batch]:
         yield from collate_parts(samples.part(first, min(first + PART, count)), max_tokens)
 
 
-def _train(model: Any, kind: str, source: Any, config: Any, per_token: bool, seed: int) -> None:
+def train(model: Any, kind: str, source: Any, config: Any, per_token: bool, seed: int) -> None:
     """Train on the source as the settings say, a padded batch at a time."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -165,7 +166,7 @@ def _train(model: Any, kind: str, source: Any, config: Any, per_token: bool, see
         eps=config.adam_epsilon,
         fused=True,
     )
-    count, size = len(source), config.batch_size
+    count, size = len(source.lengths(0)), config.batch_size
     total = -(-count // size) * int(config.epochs)
     total = min(total, config.steps or total)
     step = 0
@@ -181,7 +182,7 @@ def _train(model: Any, kind: str, source: Any, config: Any, per_token: bool, see
                 return
             step += 1
             chosen = order[first : first + size]
-            by_length = chosen[source.all_lengths[chosen].argsort(kind="stable")]
+            by_length = chosen[source.lengths(epoch)[chosen].argsort(kind="stable")]
             samples = source.samples(epoch, by_length)
             optimizer.zero_grad()
             for batch in _alike(samples, config.micro_batch_tokens):
