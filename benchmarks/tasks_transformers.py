@@ -15,15 +15,16 @@ import torch.nn.functional as F
 import transformers
 from torch import Tensor
 
-from gloze.checkpoint import load_parts
+from gloze.checkpoint import load_parts, save_model, with_dropout
 from gloze.core.devices import computing
-from gloze.core.rng import shuffled
+from gloze.core.rng import derive, shuffled
 from gloze.data.collate import collate_parts
 from gloze.nn.readout import ReadoutConfig
 from gloze.recipes.finetuning import load_finetuning
 from gloze.tasks.labelled import encode_splits, read_splits
 from gloze.tasks.learned import Judged
-from gloze.tasks.model import build_head, score_rows
+from gloze.tasks.model import TaskModel, build_head, score_rows
+from gloze.training.transfer import build_learner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from benchmarks.tasks_sets import Set
     from gloze.core.batch import Batch, Samples
+    from gloze.recipes.finetuning import FinetuneConfig
 
 CPU = torch.device("cpu")
 PART = 8
@@ -89,6 +91,42 @@ def loss_of(kind: str, scores: Tensor, batch: Batch) -> Tensor:
     return F.cross_entropy(scores, labels)
 
 
+def loss_as_ours(kind: str, scores: Tensor, batch: Batch) -> Tensor:
+    """Return the loss as gloze computes it: that of many labels is their sum, not their mean."""
+    loss = loss_of(kind, scores, batch)
+    return loss * scores.shape[1] if kind == "multilabel" else loss
+
+
+def begin(config: FinetuneConfig, reader: Any, model: Path, train: Path, folder: Path) -> Any:
+    """Write a model as the seed begins with gloze, its head included.
+
+    Returns:
+        The network of `transformers` with those weights, and what it is to learn from.
+    """
+    torch.manual_seed(derive("weights", config.seed) % 2**63)
+    parts = with_dropout(load_parts(model), config.encoder.rates)
+    task = config.task.resolve(is_plain=True, metric=reader.metric)
+    paths = {"train": train}
+    found = encode_splits(task, parts.encoder, parts.tokenizer, paths, read_splits(reader, paths))
+    spread = parts.encoder.config.initializer_range
+    objective = build_head(parts.encoder, task, found.learned, config.readout, spread)
+    whole = TaskModel(
+        parts.encoder, objective.head, parts.tokenizer, task, found.learned, config.readout
+    )
+    learner = build_learner(parts.encoder, [objective], "full", ())
+    save_model(folder, learner, parts.tokenizer, card="# begun\n", extra=whole.to_config())
+    return load_theirs(task.kind, folder), task.asked(found.splits["train"].encoded)
+
+
+def load_theirs(kind: str, folder: Path, **settings: Any) -> Any:
+    """Return the network of `transformers` for a task, from a folder."""
+    if kind == "choice":
+        # Their class for choices wants as many of each question; an option's score is one label.
+        settings["num_labels"] = 1
+    load = getattr(transformers, CLASSES[kind][0]).from_pretrained
+    return load(folder, attn_implementation="eager", **settings)
+
+
 def train_transformers(
     spec: Set, model: Path, data: Path, seed: int, folder: Path
 ) -> dict[str, Any]:
@@ -104,23 +142,19 @@ def train_transformers(
         task, parts.encoder, parts.tokenizer, paths, read_splits(reader, paths)
     )
     learned = labelled.learned
-    name, per_token = CLASSES[task.kind]
     torch.manual_seed(seed)
-    theirs: Any = getattr(transformers, name).from_pretrained(
-        model,
-        num_labels=task.width(learned),
-        attn_implementation="eager",
-        **config.encoder.rates,
+    theirs = load_theirs(
+        task.kind, model, **{"num_labels": task.width(learned), **config.encoder.rates}
     )
     begun_at = time.monotonic()
     source = task.asked(labelled.splits["train"].encoded)
-    train(theirs, task.kind, source, config.training, per_token, seed)
+    train(theirs, task.kind, source, config.training, seed)
     seconds = time.monotonic() - begun_at
     theirs.eval()
     head = build_head(parts.encoder, task, learned, ReadoutConfig()).head
 
     def rows_of(batch: Batch) -> Tensor:
-        scores = scores_of(theirs, batch, per_token)
+        scores = scores_of(theirs, batch, CLASSES[task.kind][1])
         return scores[batch.label_positions[task.kind]] if head.rows_per == "position" else scores
 
     def judge(examples: Any, encoded: Any, known: Any) -> Judged[Any]:
@@ -152,8 +186,9 @@ def _alike(samples: Samples, max_tokens: int) -> Iterator[Batch]:
         yield from collate_parts(samples.part(first, min(first + PART, count)), max_tokens)
 
 
-def train(model: Any, kind: str, source: Any, config: Any, per_token: bool, seed: int) -> None:
+def train(model: Any, kind: str, source: Any, config: Any, seed: int, loss: Any = loss_of) -> None:
     """Train on the source as the settings say, a padded batch at a time."""
+    per_token = CLASSES[kind][1]
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -189,7 +224,7 @@ def train(model: Any, kind: str, source: Any, config: Any, per_token: bool, seed
                 share = len(batch.labels[kind]) / len(samples.labels[kind])
                 with computing(CPU, config.precision):
                     scores = scores_of(model, batch, per_token)
-                (loss_of(kind, scores.float(), batch) * share).backward()
+                (loss(kind, scores.float(), batch) * share).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
             optimizer.step()
             schedule.step()

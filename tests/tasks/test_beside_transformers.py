@@ -3,19 +3,12 @@
 import json
 
 import pytest
-import torch
 
-from gloze.checkpoint import load_parts, save_model, with_dropout
-from gloze.core.rng import derive
 from gloze.recipes.finetuning import load_finetuning
-from gloze.tasks.labelled import encode_splits, read_splits
-from gloze.tasks.model import TaskModel, build_head
-from gloze.training.transfer import build_learner
 from gloze.verbs.finetune import finetune
 from tests import tiny
 from tests.verbs import labelled
 
-transformers = pytest.importorskip("transformers")
 theirs = pytest.importorskip("benchmarks.tasks_transformers")
 
 SETTINGS = (
@@ -80,24 +73,6 @@ def model(tmp_path_factory):
     return labelled.model_folder(tmp_path_factory.mktemp("model") / "model")
 
 
-def begun(kind, config, model, data, folder):
-    """Write the model as the seed begins, its head included; return what is learned from."""
-    torch.manual_seed(derive("weights", SEED) % 2**63)
-    parts = with_dropout(load_parts(model), config.encoder.rates)
-    reader = config.task.reader()
-    task = config.task.resolve(is_plain=True, metric=reader.metric)
-    paths = {"train": data}
-    split = encode_splits(task, parts.encoder, parts.tokenizer, paths, read_splits(reader, paths))
-    spread = parts.encoder.config.initializer_range
-    objective = build_head(parts.encoder, task, split.learned, config.readout, spread)
-    learner = build_learner(parts.encoder, [objective], "full", ())
-    whole = TaskModel(
-        parts.encoder, objective.head, parts.tokenizer, task, split.learned, config.readout
-    )
-    save_model(folder, learner, parts.tokenizer, card="# test\n", extra=whole.to_config())
-    return task.asked(split.splits["train"].encoded)
-
-
 def file_of(kind, path):
     """Write 40 examples, 20 of each of two kinds: the mean of -1 and 1 is 0, their deviation 1."""
     rows = sorted(labelled.rows(80, 1), key=lambda row: row[1])
@@ -106,26 +81,17 @@ def file_of(kind, path):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_the_same_start_ends_at_the_same_weights(kind, model, tmp_path, monkeypatch):
+def test_the_same_start_ends_at_the_same_weights(kind, model, tmp_path):
     data = file_of(kind, tmp_path / "train.jsonl")
     settings = (*SETTINGS, *MORE.get(kind, ()))
     config = load_finetuning(None, settings, task=kind, hidden_size=32, seed=SEED)
-    source = begun(kind, config, model, data, tmp_path / "begun")
-    if kind == "multilabel":
-        # Theirs is the mean over the labels, ours the sum.
-        mean = theirs.loss_of
-        monkeypatch.setattr(theirs, "loss_of", lambda *given: mean(*given) * 3)
-    name, per_token = theirs.CLASSES[kind]
-    # Their class for choices wants as many of each question; a score for each option is one label.
-    width = {"num_labels": 1} if kind == "choice" else {}
-    load = getattr(transformers, name).from_pretrained
-    other = load(tmp_path / "begun", attn_implementation="eager", **width)
+    other, source = theirs.begin(config, config.task.reader(), model, data, tmp_path / "begun")
     before = {key: value.clone() for key, value in other.state_dict().items()}
-    theirs.train(other, kind, source, config.training, per_token, SEED)
+    theirs.train(other, kind, source, config.training, SEED, theirs.loss_as_ours)
     done = finetune(
         kind, model=model, train=data, output=tmp_path / "run", settings=settings, seed=SEED
     )
-    ours, after = load(done.model, **width).state_dict(), other.state_dict()
+    ours, after = theirs.load_theirs(kind, done.model).state_dict(), other.state_dict()
     learned = [key for key in after if key != IDLE.get(kind)]
     assert max(float((after[key] - before[key]).abs().max()) for key in learned) > 3e-3
     assert max(float((after[key] - ours[key]).abs().max()) for key in learned) < 1e-5
