@@ -8,6 +8,7 @@ the hardware is fast at it, as gloze does by default.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,7 +28,7 @@ from gloze.tasks.model import TaskModel, build_head, score_rows
 from gloze.training.transfer import build_learner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from benchmarks.tasks_sets import Set
@@ -150,8 +151,26 @@ def train_transformers(
     source = task.asked(labelled.splits["train"].encoded)
     train(theirs, task.kind, source, config.training, seed)
     seconds = time.monotonic() - begun_at
+    judge = judge_of(theirs, task, build_head(parts.encoder, task, learned, ReadoutConfig()).head)
+    dev = labelled.splits["dev"]
+    judged = judge(dev.examples, dev.encoded, learned)
+    known = task.tune(judged, dev.path)
+    figures = {"dev": task.figures(replace(judged, learned=known), dev.path)}
+    for other, path in spec.also.items():
+        columns = spec.columns if spec.also_columns is None else spec.also_columns
+        examples = list(task.reader(spec.also_format, columns or None).read(data / path))
+        encoded = task.encode(examples, parts.tokenizer, known, path=data / path)
+        figures[other] = task.figures(judge(examples, encoded, known), data / path)
+    numbers = {
+        split: {k: v for k, v in each.items() if isinstance(v, float)}
+        for split, each in figures.items()
+    }
+    return {"figures": numbers, "seconds": seconds}
+
+
+def judge_of(theirs: Any, task: Any, head: Any) -> Callable[..., Judged[Any]]:
+    """Return what scores examples by their network, for the decoding and scoring of ours."""
     theirs.eval()
-    head = build_head(parts.encoder, task, learned, ReadoutConfig()).head
 
     def rows_of(batch: Batch) -> Tensor:
         scores = scores_of(theirs, batch, CLASSES[task.kind][1])
@@ -161,22 +180,7 @@ def train_transformers(
         rows = score_rows(rows_of, encoded, str(head.rows_per))
         return Judged(examples=examples, encoded=encoded, learned=known, head=head, rows=rows)
 
-    dev = labelled.splits["dev"]
-    judged = judge(dev.examples, dev.encoded, learned)
-    known = task.tune(judged, dev.path)
-    judged = judge(dev.examples, dev.encoded, known)
-    figures = {"dev": task.figures(judged, dev.path)}
-    for other, path in spec.also.items():
-        columns = spec.columns if spec.also_columns is None else spec.also_columns
-        examples = list(task.reader(spec.also_format, columns or None).read(data / path))
-        encoded = task.encode(examples, parts.tokenizer, known, path=data / path)
-        found = judge(examples, encoded, known)
-        figures[other] = task.figures(found, data / path)
-    numbers = {
-        split: {k: v for k, v in each.items() if isinstance(v, float)}
-        for split, each in figures.items()
-    }
-    return {"figures": numbers, "seconds": seconds}
+    return judge
 
 
 def _alike(samples: Samples, max_tokens: int) -> Iterator[Batch]:

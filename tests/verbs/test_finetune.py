@@ -15,6 +15,7 @@ from gloze.data.collate import collate
 from gloze.recipes.finetuning import finetuning
 from gloze.tasks.examples import Example, read_examples
 from gloze.training.loop import Trainer
+from gloze.verbs.convert import convert
 from gloze.verbs.finetune import finetune
 from tests.verbs import labelled
 
@@ -269,6 +270,36 @@ def test_transformers_loads_it_and_gives_the_same_logits(tuned):
         assert row == pytest.approx(list(answer.probabilities.values()), abs=1e-5)
 
 
+ONE_STEP = ["training.steps=1"]
+
+
+@pytest.mark.parametrize(("pool", "found"), [("mean", "mean"), ("cls", "cls"), ("max", "mean")])
+def test_the_head_reads_what_the_encoder_was_tuned_through(data, tmp_path, capsys, pool, found):
+    convert(data / "model", output=tmp_path / "tuned", to="sentence-transformers", pool=pool)
+    done = run(data, tmp_path / "run", model=tmp_path / "tuned", settings=ONE_STEP)
+    assert done.loaded.task.pooling == found
+    assert f"through the pooling {found!r}" in capsys.readouterr().err
+
+
+def test_the_pooler_of_an_encoder_tuned_to_vectors_is_there_for_the_asking(data, tmp_path, capsys):
+    convert(data / "model", output=tmp_path / "tuned", to="sentence-transformers")
+    asked = [*ONE_STEP, "task.pooling=pooler"]
+    done = run(data, tmp_path / "run", model=tmp_path / "tuned", settings=asked)
+    assert done.loaded.task.pooling == "pooler"
+    assert "through the pooling" not in capsys.readouterr().err
+
+
+def test_vectors_that_cannot_be_computed_say_nothing_of_the_encoder(data, tmp_path, capsys):
+    convert(data / "model", output=tmp_path / "tuned", to="sentence-transformers")
+    path = tmp_path / "tuned" / "modules.json"
+    dense = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+    path.write_text(json.dumps([*json.loads(path.read_text()), dense]))
+    (tmp_path / "tuned" / "manifest.json").unlink(missing_ok=True)
+    done = run(data, tmp_path / "run", model=tmp_path / "tuned", settings=ONE_STEP)
+    assert done.loaded.task.pooling == "pooler"
+    assert "through the pooling" not in capsys.readouterr().err
+
+
 def test_minilm_fine_tuned_agrees_with_transformers(minilm, shared_data, tmp_path):
     transformers = pytest.importorskip("transformers")
     lines = (shared_data / "sst-2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[:17]
@@ -279,7 +310,12 @@ def test_minilm_fine_tuned_agrees_with_transformers(minilm, shared_data, tmp_pat
         train=tmp_path / "train.tsv",
         output=tmp_path / "run",
         format="sst2",
-        settings=["training.epochs=1", "training.batch_size=8", "training.device=cpu"],
+        settings=[
+            "training.epochs=1",
+            "training.batch_size=8",
+            "training.device=cpu",
+            "task.pooling=pooler",
+        ],
     )
     theirs = transformers.BertForSequenceClassification.from_pretrained(result.model).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(result.model)

@@ -66,6 +66,16 @@ def read_vectors(folder: Path) -> TextVectors | None:
     return TextVectors(pooling, "Normalize" in kinds, length, str(prompt))
 
 
+def tuned_pooling(folder: Path) -> Pooling | None:
+    """Return the pooling an encoder was tuned through; None if it was not, or in another way."""
+    try:
+        vectors = read_vectors(folder)
+    except DataError:
+        # Vectors that cannot be computed say nothing against the encoder.
+        return None
+    return None if vectors is None else vectors.pooling
+
+
 def write_vectors(folder: Path, vectors: TextVectors, hidden_size: int) -> None:
     """Write beside an encoder in Hugging Face layout how its vectors are made."""
     places = {"Transformer": "", "Pooling": _POOLING, "Normalize": _NORMALIZE}

@@ -108,6 +108,11 @@ class FinetuneConfig(Settings):
         """Whether the encoder keeps its weights."""
         return is_frozen(self.transfer)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the head reads the last layer of an encoder that trains."""
+        return self.readout.is_plain and not self.is_frozen
+
     def _refuse_vain(self) -> None:
         """Refuse settings of an encoder that trains."""
         training = self.training

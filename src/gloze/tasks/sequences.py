@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.encoders.transformer import TransformerConfig
+    from gloze.nn.pooling import Pooling
     from gloze.nn.readout import Readout
 
-Pooling = Literal["auto", "pooler", "cls", "mean"]
+HeadPooling = Literal["auto", "pooler", "cls", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +33,14 @@ class SequenceTask(Task[E]):
         max_length: tokens of a sequence with [CLS] and [SEP].
         pooling: ``pooler`` is BERT's dense layer with tanh on [CLS] (Devlin et al. 2019, 4.1),
             ``cls`` the state of [CLS] itself, ``mean`` the mean over the tokens; ``auto`` is
-            ``pooler`` if the last layer of an encoder that trains is read, else ``mean``.
+            ``pooler`` if the last layer of an encoder that trains is read, else ``mean``. Of an
+            encoder tuned to vectors of texts it is what they were tuned through: its pooler was
+            not in use there.
         dropout: before the scores.
     """
 
     max_length: int = 128
-    pooling: Pooling = "auto"
+    pooling: HeadPooling = "auto"
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -55,6 +58,12 @@ class SequenceTask(Task[E]):
         if self.pooling != "auto":
             return self
         return replace(self, pooling="pooler" if is_plain else "mean")
+
+    def suited(self, pooled: Pooling | None) -> Self:
+        """Return the settings with the encoder's own pooling; see :meth:`Task.suited`."""
+        if self.pooling != "auto" or pooled is None:
+            return self
+        return replace(self, pooling="cls" if pooled == "cls" else "mean")
 
     def check(
         self,

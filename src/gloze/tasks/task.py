@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gloze.core.contracts import Objective, Source
     from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
+    from gloze.nn.pooling import Pooling
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.writing import AnswerWriter
@@ -114,6 +115,10 @@ class Task(Settings, ABC, Generic[E]):
             metric: what the layout of the files is judged by.
         """
 
+    def suited(self, pooled: Pooling | None) -> Self:
+        """Return the settings as suit an encoder whose vectors were tuned through a pooling."""
+        return self
+
     @abstractmethod
     def learn(self, examples: Sequence[E], path: Path) -> Learned:
         """Return what the examples to train on teach besides weights.
@@ -140,8 +145,7 @@ class Task(Settings, ABC, Generic[E]):
             trained: how a message about the kind of those begins.
 
         Raises:
-            ConfigError: if they are of another kind than those trained on, or sequences could be
-                longer than the table of positions.
+            ConfigError: for another kind than that trained on, or too few positions.
         """
         if self.max_length > config.max_position_embeddings:
             raise ConfigError(

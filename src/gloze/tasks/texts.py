@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from gloze.tasks.learned import Learned
     from gloze.tokenizers import Tokenizer
 
-Pooling = Literal["auto", "pooler", "cls", "mean"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class TextTask(SequenceTask[Example]):

@@ -11,6 +11,7 @@ from gloze.config.runs import SEARCH, note_data, refuse_other_seeds, run_folder,
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import read_json, write_json
 from gloze.core.lists import as_list
+from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.recipes.finetuning import FinetuneConfig, load_finetuning
 from gloze.recipes.search import read_space
@@ -105,6 +106,7 @@ def finetune(
     examples = read_splits(reader, paths)
     given = Given(model, parts, paths, examples, reader.metric, vectors.get("init_embeddings"))
     job = given.job(config)
+    _tell_pooling(config, job)
     run = _way(given, config, search=search, trials=trials, folds=folds, seeds=seeds, output=output)
     inputs = [
         *paths.values(),
@@ -115,13 +117,22 @@ def finetune(
     with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
         _refuse_other_ways(output, {"--search": search is not None, "--folds": folds is not None})
         refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
-        weights = {"model": weights_of(find_model(model))}
-        note_data(output, {**paths, **vectors, **weights})
+        note_data(output, {**paths, **vectors, "model": weights_of(find_model(model))})
         result = run()
         if ranks().is_first:
             write_finetune_report(result)
             write_json(output / RESULTS, result.to_dict())
     return result
+
+
+def _tell_pooling(asked: FinetuneConfig, job: Job) -> None:
+    """Say so where a head reads what the encoder was tuned through, and not the pooler."""
+    chosen = getattr(job.config.task, "pooling", None)
+    if job.config.is_plain and chosen not in (getattr(asked.task, "pooling", None), "pooler"):
+        say(
+            f"{job.model} was tuned to vectors of texts, through the pooling {chosen!r}, and the "
+            "head reads these. task.pooling=pooler gives a head that transformers has a class for."
+        )
 
 
 def _way(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import with_dropout
+from gloze.checkpoint import find_model, with_dropout
+from gloze.interop.sentence_transformers import tuned_pooling
 from gloze.tasks.labelled import LabelledData, encode_splits
 
 if TYPE_CHECKING:
@@ -82,8 +83,10 @@ class Given:
         return Job(self.model, config, data, self.init_embeddings)
 
     def _resolved(self, config: FinetuneConfig) -> FinetuneConfig:
-        is_plain = config.readout.is_plain and not config.is_frozen
-        return replace(config, task=config.task.resolve(is_plain=is_plain, metric=self.metric))
+        task = config.task
+        if config.is_plain:
+            task = task.suited(tuned_pooling(find_model(self.model)))
+        return replace(config, task=task.resolve(is_plain=config.is_plain, metric=self.metric))
 
     def _encode(
         self,
