@@ -279,6 +279,17 @@ def test_a_copy_of_the_bias_stands_for_one_that_is_missing(folder, tmp_path):
     assert same_tensors(folder, copy)
 
 
+def test_a_masked_lm_whose_decoder_is_not_the_token_table_is_left_out_by_name(tmp_path, capsys):
+    theirs_saved("BertForMaskedLM", {"tie_word_embeddings": False}, tmp_path / "theirs")
+    parts = load_parts(tmp_path / "theirs")
+    assert "cls.predictions.decoder.weight" in parts.unknown
+    assert not [name for name in parts.tensors if name.startswith("heads.")]
+    assert "decoder of its own" in capsys.readouterr().err
+    assert "mlm" not in load(tmp_path / "theirs").heads
+    done = gloze.convert(tmp_path / "theirs", output=tmp_path / "ours")
+    assert "cls.predictions.bias" in done.left_out
+
+
 class Gadget:
     def __init__(self, canary):
         self.canary = canary

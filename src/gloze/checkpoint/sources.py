@@ -15,7 +15,7 @@ from gloze.core.errors import DataError
 from gloze.core.files import read_json
 from gloze.core.progress import say
 from gloze.interop.google_bert import APPROXIMATE, find_checkpoint, google_config, read_google
-from gloze.interop.huggingface import to_ours
+from gloze.interop.huggingface import DECODER, to_ours
 from gloze.interop.tensor_bundle import INDEX
 from gloze.tasks.model import kind_of_model
 from gloze.tokenizers.loading import cased_by_name
@@ -89,6 +89,11 @@ def read_weights(folder: Path, *, cased: bool | None = None) -> Weights:
         config = _object(read_json(where), where)
         theirs = load_tensors(path) if path.name == WEIGHTS else load_pickled(path)
         tensors, unknown = to_ours(theirs, kind_of_model(config) or _USUAL)
+        if DECODER in unknown:
+            _tell(
+                f"{folder}: its masked-LM head has a decoder of its own (tie_word_embeddings is "
+                "false), which we cannot compute: the head is left out."
+            )
         return Weights(config, tensors, unknown, path)
     config = _object(google_config(where), where)
     theirs, unknown, skipped = read_google(path.with_suffix(""))

@@ -58,7 +58,8 @@ _OLD = [
     (re.compile(r"LayerNorm\.gamma$"), "LayerNorm.weight"),
     (re.compile(r"LayerNorm\.beta$"), "LayerNorm.bias"),
 ]
-_COPIES = {"bert.embeddings.position_ids", "cls.predictions.decoder.weight"}
+_POSITIONS, _TABLE = "bert.embeddings.position_ids", "bert.embeddings.word_embeddings.weight"
+_MLM, DECODER = "cls.predictions.", "cls.predictions.decoder.weight"
 _BIAS, _BIAS_COPY = "cls.predictions.bias", "cls.predictions.decoder.bias"
 _ACTS: dict[str, Literal["gelu", "gelu_new"]] = {
     "gelu": "gelu",
@@ -129,7 +130,8 @@ def to_ours(
     """Return a BERT's weights under our names, and the names we have no place for.
 
     Also read: weights of a bare encoder (without ``bert.``) and names of older versions. Where a
-    weight of ours is several of theirs and one of these is missing, the shape will not fit.
+    weight of ours is several of theirs and one of these is missing, the shape will not fit. We
+    have no place for a masked-LM head whose decoder is not the token table.
 
     Args:
         tensors: under their names.
@@ -141,8 +143,11 @@ def to_ours(
         full = name if name.startswith(_BESIDE) else prefix + name
         for pattern, new in _OLD:
             full = pattern.sub(new, full)
-        if full not in _COPIES:
+        if full != _POSITIONS:
             named[full] = tensor
+    untied = _untied(named)
+    named = {name: tensor for name, tensor in named.items() if name not in untied}
+    named.pop(DECODER, None)
     copy = named.pop(_BIAS_COPY, None)
     if copy is not None:
         named.setdefault(_BIAS, copy)
@@ -152,7 +157,16 @@ def to_ours(
         parts = [named[name] for name in names if name in named]
         alike = len(parts) == len(names) and len({part.shape for part in parts}) == 1
         found[own] = torch.cat(parts) if alike else parts[0]
-    return found, [name.removeprefix(prefix) for name in named if our_name(name) is None]
+    left_out = [name for name in named if our_name(name) is None]
+    return found, [*untied, *(name.removeprefix(prefix) for name in left_out)]
+
+
+def _untied(named: dict[str, Tensor]) -> list[str]:
+    """Return the weights of the masked-LM head if its decoder is not the token table."""
+    for one, other in ((DECODER, _TABLE), (_BIAS_COPY, _BIAS)):
+        if one in named and other in named and not torch.equal(named[one], named[other]):
+            return [name for name in named if name.startswith(_MLM)]
+    return []
 
 
 def to_their_config(
