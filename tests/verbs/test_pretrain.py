@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from gloze.checkpoint import load_parts
+from gloze.checkpoint import load_parts, load_tensors, write_model
 from gloze.config.toml import to_toml
 from gloze.core.errors import ConfigError, DataError
 from gloze.recipes import load_recipe
@@ -111,6 +111,36 @@ def test_init_takes_other_dropout_and_refuses_other_sizes(run, tmp_path):
                 settings=[f"encoder.{name}"],
             )
     assert not (tmp_path / "b").exists()
+
+
+def test_init_takes_the_dropout_of_a_recipe_file_and_not_of_a_named_recipe(run, tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        to_toml(recipe("encoder.hidden_dropout_prob=0.25", "training.steps=1"))
+    )
+    given = {"shards": run.parent / "shards", "init": run}
+    pretrain(tmp_path / "mine.toml", output=tmp_path / "a", **given)
+    assert load_recipe(tmp_path / "a" / "recipe.toml").encoder.hidden_dropout_prob == 0.25
+    settings = ["training.steps=1", "training.tokens=none", "sampler.max_length=32"]
+    pretrain("bert-tiny", output=tmp_path / "b", settings=settings, **given)
+    own = load_parts(run).encoder.config.hidden_dropout_prob
+    assert load_recipe(tmp_path / "b" / "recipe.toml").encoder.hidden_dropout_prob == own
+
+
+def test_what_the_model_of_init_lacks_begins_by_the_seed(run, tmp_path):
+    parts = load_parts(run)
+    bare = {k: v for k, v in parts.tensors.items() if "pooler" not in k}
+    config = json.loads((run / "model" / "config.json").read_text())
+    write_model(tmp_path, bare, config, parts.tokenizer, "")
+    given = {"shards": run.parent / "shards", "init": tmp_path, "settings": ["training.steps=1"]}
+    once, again, other = (
+        load_tensors(
+            pretrain(recipe(), output=tmp_path / name, seed=seed, **given).model
+            / "model.safetensors"
+        )["bert.pooler.dense.weight"]
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert torch.equal(once, again)
+    assert not torch.allclose(once, other, atol=1e-2)
 
 
 def test_init_begins_with_the_weights_of_the_model(run, tmp_path, monkeypatch):

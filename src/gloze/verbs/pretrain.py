@@ -17,7 +17,9 @@ from gloze.checkpoint import (
     with_tokenizer,
 )
 from gloze.config.build import build_learner, held_out_streams, training_streams
+from gloze.config.run import RunConfig
 from gloze.config.runs import note_data, run_folder
+from gloze.config.toml import read_toml, to_dict
 from gloze.core.errors import ConfigError
 from gloze.core.lists import as_list
 from gloze.core.progress import duration, say
@@ -37,7 +39,6 @@ from gloze.verbs.run_shards import RunShards
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gloze.config.run import RunConfig
     from gloze.core.contracts import Encoder, Objective
     from gloze.tokenizers import Segmenter, Tokenizer
     from gloze.tokenizers.segmenters import Cut
@@ -141,7 +142,9 @@ def pretrain(
     config = load_recipe(recipe, settings, seed=seed)
     parts = None
     if init is not None:
-        parts = start_from(init, settings, tokenizer)
+        # What the model lacks, such as a pooler, begins at random: by the seed as well.
+        torch.manual_seed(derive("lacking", config.seed) % 2**63)
+        parts = start_from(init, [*_dropout_of(recipe), *settings], tokenizer)
         config = replace(config, encoder=parts.encoder.config)
     own = tokenizer if init is None else find_model(init)
     if extend_vocabulary is not None and init is None:
@@ -151,6 +154,17 @@ def pretrain(
     with run_folder(output, config, inputs=inputs, resume=resume, force=force) as everyone:
         everyone.once(lambda: source.make(config, output))
         return _train(config, source, parts, vectors, output)
+
+
+def _dropout_of(recipe: str | Path | RunConfig) -> list[str]:
+    """Return the dropout of a recipe as changes; that of a named one is for new weights."""
+    if isinstance(recipe, RunConfig):
+        encoder = to_dict(recipe.encoder)
+    elif Path(recipe).suffix == ".toml":
+        encoder = read_toml(Path(recipe)).get("encoder", {})
+    else:
+        return []
+    return [f"encoder.{name}={encoder[name]}" for name in encoder if name.endswith("dropout_prob")]
 
 
 def _train(
