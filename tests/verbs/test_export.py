@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 from torch import nn
 
@@ -12,10 +13,13 @@ from gloze.checkpoint import load_parts, save_model
 from gloze.cli import main
 from gloze.config.build import build_learner
 from gloze.core.errors import ConfigError, DataError, MissingExtraError
+from gloze.core.files import write_json
 from gloze.interop import onnx as graphs
+from gloze.nn.pooling import TextVectors
 from gloze.nn.readout import Readout, ReadoutConfig
 from gloze.tasks.agreement import answers_agree
 from gloze.verbs import export as verb
+from gloze.verbs import export_subject
 from tests.small import recipe, tokenizer
 from tests.verbs import labelled
 
@@ -64,6 +68,48 @@ def test_an_exported_folder_has_its_tokenizer_and_tells_what_it_is(model, tmp_pa
     assert known.fingerprint == gloze.load(model).tokenizer.fingerprint
 
 
+def test_a_graph_gives_what_a_folder_of_sentence_transformers_gives(model, tmp_path, capsys):
+    tuned = tmp_path / "tuned"
+    gloze.convert(model, output=tuned, to="sentence-transformers", normalize=True)
+    write_json(tuned / "sentence_bert_config.json", {"max_seq_length": 9, "do_lower_case": False})
+    note = {"prompts": {"q": "the cat: "}, "default_prompt_name": "q"}
+    write_json(tuned / "config_sentence_transformers.json", note)
+    (tuned / "manifest.json").unlink(missing_ok=True)
+    texts = [*TEXTS, "the cat sees warm bread. my sister paints a long river."]
+    result = gloze.export(tuned, output=tmp_path / "e", texts=texts)
+    assert (result.normalize, result.max_length, result.prompt) == (True, 9, "the cat: ")
+    assert "'the cat: '" in str(result)
+    assert "of 4 texts were cut at 9 tokens" in capsys.readouterr().err
+    source = gloze.load(tuned)
+    tokenize = tokenizers.Tokenizer.from_file(str(tmp_path / "e" / "tokenizer.json"))
+    about = json.loads((tmp_path / "e" / "export.json").read_text())
+    tokenize.enable_truncation(about["max_length"])
+    ids = [tokenize.encode(about["prompt"] + text).ids for text in TEXTS]
+    with pytest.warns(UserWarning, match="were cut"):
+        expected = source.encode(TEXTS)
+    assert np.abs(vectors(tmp_path / "e", ids) - expected).max() < 1e-5
+    assert np.allclose(np.linalg.norm(expected, axis=1), 1)
+
+
+def test_numbers_of_any_size_are_exported(tmp_path):
+    labelled.model_folder(tmp_path / "model")
+    rows = [
+        f"{text}\t{400_000 if label == 'animal' else 900_000}\n"
+        for text, label in labelled.rows(32)
+    ]
+    (tmp_path / "train.tsv").write_text("text\tlabel\n" + "".join(rows))
+    done = gloze.finetune(
+        "regression",
+        model=tmp_path / "model",
+        train=tmp_path / "train.tsv",
+        output=tmp_path / "run",
+        settings=labelled.FAST,
+    )
+    result = gloze.export(done.path, output=tmp_path / "e")
+    assert result.agreement["same_answers"] == 1
+    assert result.agreement["largest_difference"] < 1e-4
+
+
 def test_a_real_model_in_8_bits_points_where_it_did_and_takes_a_third_of_the_space(
     minilm, tmp_path, capsys
 ):
@@ -99,7 +145,7 @@ def test_as_few_layers_as_it_takes_are_kept(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(verb, "write_int8", written)
     found = iter([0.9, 0.5, 0.9, 0.85])
-    monkeypatch.setattr(verb, "cosines", lambda *_: np.array([next(found)]))
+    monkeypatch.setattr(export_subject, "cosines", lambda *_: np.array([next(found)]))
     monkeypatch.setitem(verb.LEAST, "int8", 0.8)
     result = gloze.export(model, output=tmp_path / "e", precision="int8", texts=TEXTS)
     assert (tried, result.kept) == ([0, 1], 1)
@@ -110,7 +156,7 @@ def test_as_few_layers_as_it_takes_are_kept(model, tmp_path, monkeypatch):
 def test_layers_that_are_kept_are_not_in_8_bits(model, tmp_path):
     onnx = pytest.importorskip("onnx")
     encoder = load_parts(model).encoder
-    graphs.write_graph(encoder, tmp_path / "f.onnx", end="mean", level=True)
+    graphs.write_graph(encoder, tmp_path / "f.onnx", end=TextVectors("mean"), level=True)
     held = []
     for kept in (0, 1):
         graphs.write_int8(tmp_path / "f.onnx", tmp_path / "q.onnx", kept=kept)
@@ -145,7 +191,7 @@ def test_what_cannot_be_exported_is_refused(model, tmp_path, monkeypatch):
     one_way = build_learner(recipe(), tokenizer())[1].encoder
     object.__setattr__(one_way.config, "direction", "left_to_right")
     with pytest.raises(ConfigError, match="this one is left_to_right"):
-        graphs.write_graph(one_way, tmp_path / "m.onnx", end="mean")
+        graphs.write_graph(one_way, tmp_path / "m.onnx", end=TextVectors("mean"))
     monkeypatch.setattr(graphs, "_PACKAGES", ("no_such_package",))
     with pytest.raises(MissingExtraError, match=r"gloze\[export\]"):
         gloze.export(model, output=tmp_path / "e", texts=TEXTS)

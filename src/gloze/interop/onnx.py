@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.nn.attention import SelfAttention
-    from gloze.nn.pooling import Pooling
+    from gloze.nn.pooling import TextVectors
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 VECTORS, SCORES = "embeddings", "logits"
@@ -132,15 +132,16 @@ def _pooled(hidden: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:
 class _Vectors(nn.Module):
     """A padded rectangle of token ids to one vector for each text."""
 
-    def __init__(self, encoder: _Encoder, pooling: Pooling) -> None:
+    def __init__(self, encoder: _Encoder, how: TextVectors) -> None:
         super().__init__()
-        self.encoder, self.pooling = encoder, pooling
+        self.encoder, self.pooling, self.normalize = encoder, how.pooling, how.normalize
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
     ) -> Float[Tensor, "texts hidden"]:
         states = self.encoder(input_ids, attention_mask, token_type_ids)
-        return _pooled(states[-1], attention_mask, self.pooling)
+        pooled = _pooled(states[-1], attention_mask, self.pooling)
+        return F.normalize(pooled) if self.normalize else pooled
 
 
 class _Scores(nn.Module):
@@ -181,14 +182,14 @@ def check_extra(purpose: str) -> None:
 
 
 def write_graph(
-    encoder: TransformerEncoder, path: Path, *, end: Pooling | nn.Module, level: bool = False
+    encoder: TransformerEncoder, path: Path, *, end: TextVectors | nn.Module, level: bool = False
 ) -> None:
     """Write an encoder and what is on it in float32, for any number of texts of any length.
 
     Args:
         encoder: to write.
         path: the file.
-        end: the pooling of its last hidden states, or the head of a task.
+        end: how vectors are made of its last hidden states, or the head of a task.
         level: write it for :func:`write_int8`: inputs of products on one level.
 
     Raises:

@@ -35,7 +35,8 @@ def answers_agree(
     Returns:
         The share of examples whose answers have the same labels and texts (or, if answers are
         but numbers, numbers within a tenth of their deviation), and the largest difference of a
-        probability or another number in any answer.
+        probability or another number in any answer; if answers are but numbers, as a share of the
+        largest of them where that is over 1.
     """
     head: Any = model.head
     rows = score_rows(lambda batch: _rows(head, run(batch), batch), judged.encoded, head.rows_per)
@@ -53,7 +54,9 @@ def answers_agree(
     if any(others):
         same = [all(a == b for a, b in each) for each in others]
     else:
-        near = _NEAR * float(np.std([a for each in numbers for a, _ in each]))
+        expected = np.array([a for each in numbers for a, _ in each])
+        near = _NEAR * float(np.std(expected))
+        far /= max(1.0, float(np.abs(expected).max(initial=0.0)))
         same = [all(abs(a - b) <= near for a, b in each) for each in numbers]
     return sum(same) / len(same), far
 

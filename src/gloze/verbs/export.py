@@ -2,68 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from gloze.checkpoint import config_of, find_model, load, load_parts, load_task
+from gloze.checkpoint import config_of, find_model, load_task
 from gloze.core.errors import ConfigError, DataError, nearest
 from gloze.core.files import new_folder, read_json, write_json
 from gloze.core.manifest import write_manifest
 from gloze.core.output import refuse_existing, refuse_inputs
-from gloze.inference.agreement import cosines, vectors_of
 from gloze.interop.onnx import INPUTS, SCORES, VECTORS, check_extra, write_graph, write_int8
-from gloze.interop.onnx_run import Graph
 from gloze.nn.pooling import Pooling
-from gloze.tasks.agreement import answers_agree
-from gloze.tasks.lines import read_lines
 from gloze.tasks.model import kind_of_model
-from gloze.text.library_docs import read_library_docs
-from gloze.text.sentences import split_sentences
+from gloze.verbs.export_subject import of_task, of_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import nn
-
-    from gloze.encoders.transformer import TransformerEncoder
-    from gloze.tasks.model import TaskModel
-    from gloze.tasks.task import Task
-    from gloze.tokenizers import Tokenizer
+    from gloze.verbs.export_subject import Subject
 
 ExportPrecision = Literal["float32", "int8"]
 GRAPH, NOTE = "model.onnx", "export.json"
 # Under this agreement the graph is not the model: cosines, or shares of same answers.
 LEAST = {"float32": 0.9999, "int8": 0.98}
-_OF_WINDOWS = ("stride", "max_windows", "window_pooling", "max_question", "context")
-_TEXTS, _AT_ONCE = 200, 32
 _FILES = (
     *(GRAPH, NOTE, "manifest.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json"),
     "special_tokens_map.json",
 )
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What is exported, and how a graph of it is judged.
-
-    Attributes:
-        encoder, tokenizer: of the model.
-        end: the pooling or the head.
-        compare: a graph's file to its agreement, which the least is compared with, and figures.
-        max_length: most tokens of a text.
-        cutting: how longer texts are cut, where it is not at their end.
-        about: what is known of it besides.
-    """
-
-    encoder: TransformerEncoder
-    tokenizer: Tokenizer
-    end: Pooling | nn.Module
-    compare: Callable[[Path], tuple[float, dict[str, float]]]
-    max_length: int
-    cutting: dict[str, Any]
-    about: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -74,6 +39,8 @@ class ExportResult:
         path: the folder.
         precision: of the graph.
         pooling: inside the graph; None if a head is.
+        normalize: whether vectors are brought to a length of 1 inside the graph.
+        prompt: what the model sets before every text; the graph gets token ids, and does not.
         task: whose head is inside the graph; None if none is.
         kept: layers whose feed-forward output stayed in float32.
         megabytes: size of the graph.
@@ -90,6 +57,8 @@ class ExportResult:
     path: Path
     precision: ExportPrecision
     pooling: Pooling | None
+    normalize: bool
+    prompt: str
     task: str | None
     kept: int
     megabytes: float
@@ -109,6 +78,10 @@ class ExportResult:
             lines.append(
                 f"Texts over {self.max_length} tokens are not cut in the graph; gloze does it by "
                 f"{self.cutting['long_text']}, as {NOTE} says."
+            )
+        if self.prompt:
+            lines.append(
+                f"The model sets {self.prompt!r} before every text: do so before the graph."
             )
         lines.append(f"{self.precision} graph, {self.megabytes:.1f} MB: {self.path / GRAPH}")
         return "\n".join(lines)
@@ -168,9 +141,9 @@ def export(
             + ("name the file." if is_task else "vectors are compared on a text a line.")
         )
     if is_task:
-        subject = _task(load_task(model), texts, precision, format, columns)
+        subject = of_task(load_task(model), texts, precision == "float32", format, columns)
     else:
-        subject = _vectors(model, pooling, texts)
+        subject = of_vectors(model, pooling, texts)
     with new_folder(output, force=force, ours=_FILES) as folder:
         agreement, figures, kept = _write(subject, folder / GRAPH, precision)
         if not agreement >= LEAST[precision]:  # a NaN is no agreement
@@ -206,72 +179,8 @@ def _check_call(precision: str, pooling: str | None) -> None:
     check_extra("gloze export")
 
 
-def _vectors(
-    model: str | Path, pooling: Pooling | None, texts: str | Path | Sequence[str] | None
-) -> _Subject:
-    """Return an encoder to be exported with its pooling."""
-    # Shortest first, so that batches hold alike lengths.
-    given = sorted(_read(texts), key=len)
-    # Read twice: a model in use has laid its weights out for the processor.
-    parts, source = load_parts(model), load(model)
-    own: Pooling = pooling or source.vectors.pooling
-    expected, sequences = source.encode(given, pooling=own), source.sequences(given)
-
-    def compare(path: Path) -> tuple[float, dict[str, float]]:
-        graph = Graph(path)
-        alone, in_batches = (
-            cosines(vectors_of(graph, sequences, at_once), expected) for at_once in (1, _AT_ONCE)
-        )
-        figures = {
-            "lowest_cosine": float(alone.min()),
-            "mean_cosine": float(alone.mean()),
-            "lowest_in_batches": float(in_batches.min()),
-        }
-        return min(figures["lowest_cosine"], figures["lowest_in_batches"]), figures
-
-    about = {"pooling": own, "task": None, "texts": len(given)}
-    most = parts.encoder.config.max_position_embeddings
-    return _Subject(parts.encoder, parts.tokenizer, own, compare, most, {}, about)
-
-
-def _task(
-    model: TaskModel,
-    texts: str | Path | Sequence[str] | None,
-    precision: ExportPrecision,
-    format: str | None,
-    columns: str | dict[str, str] | None,
-) -> _Subject:
-    """Return an encoder to be exported with the head of its task."""
-    if isinstance(texts, str | Path):
-        examples = list(model.task.reader(format, columns).read(Path(texts), needs_labels=False))
-    else:
-        examples = model.task.take(model.task.some_inputs(_read(texts), model.learned))
-    judged = model.judge(examples)
-
-    def compare(path: Path) -> tuple[float, dict[str, float]]:
-        same, difference = answers_agree(model, judged, Graph(path))
-        figures = {"same_answers": same, "largest_difference": difference}
-        return min(same, 1 - difference) if precision == "float32" else same, figures
-
-    task = model.task
-    about = {"pooling": None, "task": task.kind, "texts": len(examples)}
-    return _Subject(
-        *(model.encoder, model.tokenizer, model.head, compare),
-        *(task.max_length, _cutting(task), about),
-    )
-
-
-def _cutting(task: Task[Any]) -> dict[str, Any]:
-    """Return how a task cuts what is too long, if not at its end: no graph does that."""
-    if task.long_text == "head":
-        return {}
-    names = _OF_WINDOWS if task.long_text == "windows" else ()
-    settings = {name: getattr(task, name) for name in names if hasattr(task, name)}
-    return {"long_text": task.long_text, **settings}
-
-
 def _write(
-    subject: _Subject, graph: Path, precision: ExportPrecision
+    subject: Subject, graph: Path, precision: ExportPrecision
 ) -> tuple[float, dict[str, float], int]:
     """Write the graph; return its agreement, figures of it, and the layers kept."""
     write_graph(subject.encoder, graph, end=subject.end, level=precision == "int8")
@@ -285,16 +194,3 @@ def _write(
             break
     exact.unlink()
     return agreement, figures, kept
-
-
-def _read(texts: str | Path | Sequence[str] | None) -> list[str]:
-    """Return the texts to compare on."""
-    if texts is None:
-        paragraphs = [p for d in read_library_docs().documents for p in d.paragraphs]
-        evenly = paragraphs[:: max(1, len(paragraphs) // _TEXTS)][:_TEXTS]
-        return [split_sentences(paragraph)[0] for paragraph in evenly]
-    if isinstance(texts, str | Path):
-        texts = [text for _, text in read_lines(Path(texts)) if text.strip()]
-    if not texts:
-        raise DataError("there is no text to compare the graph and the model on.")
-    return list(texts)
