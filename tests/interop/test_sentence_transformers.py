@@ -96,6 +96,14 @@ def test_a_released_model_converted_and_back_gives_the_same_vectors(minilm, tmp_
     assert np.array_equal(plain, expected)
 
 
+@pytest.mark.parametrize("to", ["huggingface", "google"])
+def test_a_layout_without_a_place_for_the_pooling_says_so(ours, tmp_path, to):
+    folder = exported(ours, tmp_path / "st", pool="cls")
+    notes = gloze.convert(folder, output=tmp_path / to, to=to).notes
+    assert "(pooling cls) has no place in the layout of" in notes[-1]
+    assert not any("has no place" in n for n in gloze.convert(ours, output=tmp_path / "x").notes)
+
+
 def test_an_older_folder_keeps_its_encoder_in_a_folder_of_its_own(ours, tmp_path):
     folder = exported(ours, tmp_path / "st", pool="max")
     (folder / "manifest.json").unlink()

@@ -16,7 +16,7 @@ from gloze.core.manifest import write_manifest
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.interop.google_bert import write_google
 from gloze.interop.huggingface import to_their_config, to_theirs
-from gloze.interop.sentence_transformers import read_vectors, write_vectors
+from gloze.interop.sentence_transformers import read_vectors, tuned_pooling, write_vectors
 from gloze.nn.pooling import Pooling, TextVectors
 from gloze.tokenizers import SpecialTokens
 
@@ -129,6 +129,11 @@ def convert(
             vectors = _vectors(read_vectors(source), pool, normalize, parts)
             write_vectors(folder, vectors, parts.encoder.output_size)
             notes.append(f"Pooling {vectors.pooling}{', normalized' * vectors.normalize}.")
+        elif pooling := tuned_pooling(source):
+            notes.append(
+                f"How its vectors of texts are made (pooling {pooling}) has no place in the layout "
+                f"of {to}; sentence-transformers keeps it."
+            )
         write_manifest(folder)
     left_out = (*parts.unknown, *sorted(set(parts.tensors) - set(tensors)))
     return ConvertResult(output, to, len(to_theirs(tensors)), left_out, tuple(notes))
