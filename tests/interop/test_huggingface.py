@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import gloze
-from gloze.checkpoint import load, load_parts, save_model
+from gloze.checkpoint import load, load_parts, load_tensors, save_model, save_tensors
+from gloze.checkpoint.sizes import encoder_shapes
 from gloze.config.build import build_learner
 from gloze.core.errors import DataError
 from gloze.interop.huggingface import our_name, their_names, to_theirs
@@ -339,6 +340,53 @@ def test_a_broken_old_file_of_weights_is_refused(folder, tmp_path, content, mess
     path = copy / "pytorch_model.bin"
     path.write_bytes(content(path.read_bytes()))
     with pytest.raises(DataError, match=rf"pytorch_model\.bin.*{message}"):
+        load(copy)
+
+
+TABLE = "bert.embeddings.word_embeddings.weight"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda t: torch.zeros(1, 1).expand(t.shape),
+        lambda t: t.to_sparse(),
+        lambda t: t.to("meta"),
+        lambda t: t.to(torch.complex64),
+    ],
+)
+def test_weights_that_are_not_all_there_are_refused_by_name(folder, tmp_path, make):
+    copy = as_pickled(folder, tmp_path / "c")
+    state = torch.load(copy / "pytorch_model.bin", weights_only=True)
+    torch.save({**state, TABLE: make(state[TABLE])}, copy / "pytorch_model.bin")
+    with pytest.raises(DataError, match=r"pytorch_model\.bin.*"):
+        load(copy)
+
+
+def test_an_old_file_of_weights_is_not_inflated(folder, tmp_path):
+    path = as_pickled(folder, tmp_path / "c") / "pytorch_model.bin"
+    parts = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(parts) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as to:
+        for each in source.infolist():
+            to.writestr(each.filename, source.read(each))
+    with pytest.raises(DataError, match="its parts are compressed"):
+        load(path.parent)
+
+
+def test_every_weight_of_an_encoder_has_its_shape_written_out():
+    config = recipe("encoder.num_hidden_layers=3").encoder
+    own = {name: tuple(t.shape) for name, t in config.build(90).state_dict().items()}
+    assert dict(encoder_shapes(config, 90)) == {n: s for n, s in own.items() if "pooler" not in n}
+
+
+def test_layers_without_their_weights_are_refused_before_memory_is_taken(folder, tmp_path):
+    copy = copy_with(folder, tmp_path / "c", "config.json")
+    tensors = load_tensors(folder / "model.safetensors")
+    kept = {n: t for n, t in tensors.items() if "layer.1." not in n}
+    kept["bert.encoder.layer.1.output.dense.bias"] = torch.zeros(1)
+    save_tensors(kept, copy / "model.safetensors")
+    (copy / "manifest.json").unlink(missing_ok=True)
+    with pytest.raises(DataError, match=r"layers\.1\.attention\.query_key_value\.\w+ is missing"):
         load(copy)
 
 

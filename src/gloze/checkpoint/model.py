@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gloze.checkpoint.find import CONFIG, WEIGHTS, config_of, find_model
-from gloze.checkpoint.sources import Weights, read_weights
+from gloze.checkpoint.sizes import check_sizes
+from gloze.checkpoint.sources import read_weights
 from gloze.checkpoint.store import save_tensors
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import new_folder
 from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.core.ranks import ranks
-from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
+from gloze.encoders.transformer import TransformerEncoder
 from gloze.inference.model import Model
 from gloze.interop.huggingface import from_their_config, to_their_config, to_theirs
 from gloze.interop.sentence_transformers import read_vectors
@@ -143,7 +144,7 @@ def load_parts(path: str | Path, *, cased: bool | None = None) -> Parts:
     found = read_weights(folder, cased=cased)
     sizes, vocab_size = from_their_config(found.config, config_of(folder))
     tokenizer = load_tokenizer(folder, cased=cased)
-    _check_sizes(sizes, vocab_size, tokenizer, found)
+    check_sizes(sizes, vocab_size, tokenizer, found)
     encoder = TransformerEncoder(sizes, vocab_size)
     prefix = "encoder."
     own = {k.removeprefix(prefix): v for k, v in found.tensors.items() if k.startswith(prefix)}
@@ -211,37 +212,6 @@ def load_task(
     model = TaskModel(parts.encoder, head, parts.tokenizer, task, learned, readout)
     where_to = pick_device(device)
     return model.to(where_to) if precision is None else model.laid_out(where_to, precision)
-
-
-def _check_sizes(
-    sizes: TransformerConfig,
-    vocab_size: int,
-    tokenizer: Tokenizer,
-    found: Weights,
-) -> None:
-    """Compare before memory is taken: a false size in config.json must not cost gigabytes."""
-    weights, says = found.path, f"{config_of(found.path.parent).name} says"
-    first_axes = {
-        "embeddings.token_embeddings": vocab_size,
-        "embeddings.position_embeddings": sizes.max_position_embeddings,
-        "embeddings.token_type_embeddings": sizes.type_vocab_size,
-        "layers.0.intermediate": sizes.intermediate_size,
-    }
-    for name, first in first_axes.items():
-        tensor, wanted = found.tensors.get(f"encoder.{name}.weight"), (first, sizes.hidden_size)
-        shape = None if tensor is None else tuple(tensor.shape)
-        if shape != wanted:
-            raise DataError(f"{name} of shape {shape}, and {says} {wanted}.", path=weights)
-    if tokenizer.vocab_size > vocab_size:
-        raise DataError(
-            f"the tokenizer has {tokenizer.vocab_size} entries and the model {vocab_size}.",
-            path=weights.parent,
-        )
-    layers = {name.split(".")[2] for name in found.tensors if name.startswith("encoder.layers.")}
-    if len(layers) != sizes.num_hidden_layers:
-        raise DataError(
-            f"{len(layers)} layers, and {says} {sizes.num_hidden_layers}.", path=weights
-        )
 
 
 def _load(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
 import torch
 from torch import Tensor
@@ -110,10 +111,16 @@ def load_pickled(path: Path) -> dict[str, Tensor]:
     """Read the weights of an old ``pytorch_model.bin``; nothing else in it is brought to life.
 
     Raises:
-        DataError: if it is cut, or holds anything but weights by name.
+        DataError: if it is cut, or holds anything but weights by name, each as large as it says.
     """
     try:
+        if is_zipfile(path):
+            with ZipFile(path) as archive:
+                if any(each.compress_type != ZIP_STORED for each in archive.infolist()):
+                    raise DataError("its parts are compressed; PyTorch writes none so.", path=path)
         found = torch.load(path, map_location="cpu", weights_only=True)
+    except DataError:
+        raise
     except Exception as error:
         # PyTorch's reader raises whatever its parts do.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
@@ -122,7 +129,19 @@ def load_pickled(path: Path) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
     ):
         raise DataError("it holds something else than weights by their names.", path=path)
+    for name, tensor in found.items():
+        if not _is_whole(tensor):
+            raise DataError(f"{name} is no plain array of numbers, all of them there.", path=path)
     return dict(found)
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Return whether a tensor's numbers lie in memory, one for each place of its shape."""
+    is_plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
+    if not is_plain or tensor.is_complex() or tensor.is_quantized:
+        return False
+    # A view may show one number in many places, which would be made of it in memory.
+    return tensor.untyped_storage().nbytes() >= tensor.numel() * tensor.element_size()
 
 
 def _assumed(folder: Path, config: dict[str, Any], cased: bool | None) -> Iterator[str]:
