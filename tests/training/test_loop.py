@@ -158,6 +158,37 @@ def test_a_budget_in_minutes_also_ends_the_decay_in_time(tmp_path, shards, monke
     assert rates[-1] < 0.2 * max(rates)
 
 
+@pytest.mark.parametrize("happens", ["nothing", "stops", "goes back"])
+def test_the_rate_of_a_row_counts_the_time_of_all_its_steps_whatever_happens_between(
+    tmp_path, shards, monkeypatch, happens
+):
+    # Of a clock on which an update takes a second, and nothing else any time.
+    clock, original = [0.0], Updater.gradients
+
+    def timed(self, data, step):
+        clock[0] += 1
+        if happens == "stops" and step == 9:
+            raise KeyboardInterrupt
+        broken = happens == "goes back" and data.number in (9, 10, 11, 12)
+        totals = original(self, data, step)
+        return {**totals, "mlm_loss": totals["mlm_loss"] * float("nan")} if broken else totals
+
+    monkeypatch.setattr(Updater, "gradients", timed)
+    looked_at = SimpleNamespace(monotonic=lambda: clock[0])
+    monkeypatch.setattr("gloze.training.loop.time", looked_at)
+    changes = ("training.save_every=8", "training.log_every=5")
+    if happens == "stops":
+        with pytest.raises(KeyboardInterrupt):
+            trainer(shards, tmp_path, *changes).run()
+        happens, clock[0] = "nothing", 5000.0
+    state = trainer(shards, tmp_path, *changes).run()
+    assert state.rollbacks == (happens == "goes back")
+    rows = list(read_metrics(tmp_path / "metrics.jsonl"))
+    assert [row["step"] for row in rows] == [5, 10, 15, 20]
+    seen = np.diff([0, *(row["tokens"] for row in rows)])
+    assert [row["tokens_per_second"] for row in rows] == pytest.approx((seen / 5).tolist())
+
+
 def test_fractions_of_epochs_are_counted_in_steps():
     stream = SimpleNamespace(num_steps=lambda epoch: 10)
     config = TrainingConfig(epochs=2.5, batch_size=4)

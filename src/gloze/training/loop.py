@@ -278,6 +278,8 @@ class Trainer:
         self._settle()
         now = time.monotonic()
         self.state.seconds, self._started_at = self.seconds(), now
+        if self.state.sums:
+            self.state.sums["seconds"] = now - self._logged_at
         self._saved_seconds = self._seconds
         tensors, state = self.updater.tensors(), self.state.to_dict()
         spare = self.state.best_step if self.config.keep_best else None
@@ -293,5 +295,6 @@ class Trainer:
         self.updater.load(tensors)
         self.state = TrainingState.from_dict(state)
         self._seconds = self._saved_seconds = self.state.seconds
-        self._started_at = self._logged_at = time.monotonic()
+        self._started_at = time.monotonic()
+        self._logged_at = self._started_at - self.state.sums.get("seconds", 0.0)
         return True

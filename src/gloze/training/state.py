@@ -23,7 +23,7 @@ class TrainingState:
         evaluations: how many evaluations are done.
         best_score, best_step: the best of them, and where it was; none if nobody judges them.
         worse: evaluations since then.
-        sums: losses and counts since the last log row.
+        sums: losses and counts since the last log row, and the seconds as of the last save.
         excluded: data steps [epoch, number] never to be used again.
         refused: [step, epoch, number] of updates skipped for numbers that were not finite.
         suspects: data steps [epoch, number] of the current stretch of bad losses.
