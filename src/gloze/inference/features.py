@@ -131,6 +131,11 @@ class Features:
     unknown: int
     windows: int
 
+    @property
+    def by_word(self) -> npt.NDArray[np.float32]:
+        """The vectors word by word: [words, size], of stacked layers [words, layers, size]."""
+        return self.vectors if self.vectors.ndim == 2 else self.vectors.transpose(1, 0, 2)
+
 
 def iterate_features(
     model: Model, texts: Iterable[Text], config: FeatureConfig

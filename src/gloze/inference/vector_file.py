@@ -108,9 +108,7 @@ class _Npz:
         if self.pooled:
             self.vectors.write(features)
             return
-        vectors = features.vectors
-        # A row is a word, so several layers stand inside it.
-        self.vectors.add(vectors if vectors.ndim == 2 else vectors.transpose(1, 0, 2))
+        self.vectors.add(features.by_word)
         self._add("lengths", np.array([len(features.words)]))
         self._add("offsets", features.offsets)
         self._add("pieces", features.pieces)

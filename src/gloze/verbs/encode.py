@@ -264,16 +264,16 @@ class _Rows:
             self.flush()
 
     def _added(self, features: Features) -> dict[str, Any]:
-        vectors = _as_json(features.vectors) if self.as_json else _as_arrays(features.vectors)
+        listed = _as_json if self.as_json else _as_arrays
         if self.config.pooling != "none":
-            return {"vector": vectors}
+            return {"vector": listed(features.vectors)}
         starts, ends = features.offsets.T.tolist()
         return {
             "words" if self.config.words else "tokens": features.words,
             "starts": starts,
             "ends": ends,
             "pieces": features.pieces.tolist(),
-            "vectors": vectors,
+            "vectors": listed(features.by_word),
         }
 
     def flush(self) -> None:
