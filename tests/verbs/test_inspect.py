@@ -82,6 +82,15 @@ def test_cosines_of_random_pairs_are_those_of_all_pairs_but_for_chance(loaded):
     assert again == found
 
 
+def test_the_pairs_told_are_those_compared_and_none_at_all_is_refused(loaded):
+    lopsided = ["the cat sees a small dog " * 100, "my sister"]
+    found = anisotropy(loaded, lopsided, seeds=[0, 1])
+    assert 0 < found.pairs < 1000
+    assert all(np.isfinite(layer.mean) for layer in found.layers)
+    with pytest.raises(DataError, match=r"no pair of words of different sentences.*line by line"):
+        anisotropy(loaded, lopsided, seeds=range(9), pairs=1)
+
+
 def test_sentences_are_drawn_with_equal_chances_in_bounded_memory(monkeypatch):
     from gloze.probes import layers
 

@@ -34,7 +34,7 @@ class Anisotropy:
         layers: for each, from the embeddings up, the mean cosine of pairs of tokens from
             different sentences: mean and deviation over the seeds.
         sentences: that were drawn.
-        pairs: of each seed.
+        pairs: that were compared, by the seed that found fewest of those asked for.
     """
 
     layers: list[Spread]
@@ -66,10 +66,11 @@ def anisotropy(
     """Return the mean cosine of random pairs of tokens (Ethayarajh 2019, section 3.4).
 
     From at most :data:`MAX_SENTENCES` sentences, drawn from all with equal chances, 2,000 tokens
-    are drawn; each seed pairs some of them.
+    are drawn; each seed pairs some of them. Where most are of one sentence pairs may be fewer than
+    asked for.
 
     Raises:
-        DataError: if there are no two sentences with tokens.
+        DataError: if there are no two sentences with tokens, or a seed finds no pair.
     """
     drawn = _draw(sentences, seeds[0])
     _, lengths = model.tokenizer.encode(drawn)
@@ -77,11 +78,16 @@ def anisotropy(
         raise DataError("two sentences are needed to compare words of different ones.")
     chosen = _choose(lengths, seeds[0])
     owners = np.repeat(np.arange(len(drawn)), lengths)[chosen]
-    if (owners == owners[0]).all():
-        raise DataError("nearly all tokens are in one sentence: give it line by line.")
+    paired = [_pairs(owners, seed, pairs) for seed in seeds]
+    fewest = min(left.size for left, _ in paired)
+    if not fewest:
+        raise DataError(
+            "no pair of words of different sentences was found: nearly all words are in one.",
+            hint="Give the text line by line, a sentence each.",
+        )
     vectors = _vectors_of(model, drawn, chosen - (np.cumsum(lengths) - lengths)[owners], owners)
-    means = np.stack([_mean_cosines(vectors, owners, seed, pairs) for seed in seeds])
-    return Anisotropy([spread(each.tolist()) for each in means.T], len(drawn), pairs)
+    means = np.stack([_mean_cosines(vectors, left, right) for left, right in paired])
+    return Anisotropy([spread(each.tolist()) for each in means.T], len(drawn), fewest)
 
 
 def _vectors_of(
@@ -119,14 +125,21 @@ def _choose(lengths: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
     return np.sort(draw.choice(total, min(total, _TOKENS), replace=False))
 
 
-def _mean_cosines(
-    vectors: npt.NDArray[np.float32], owners: npt.NDArray[np.int64], seed: int, pairs: int
-) -> npt.NDArray[np.float64]:
-    """Return for each layer the mean over pairs of tokens that are not of one sentence."""
+def _pairs(
+    owners: npt.NDArray[np.int64], seed: int, pairs: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return pairs of tokens that are not of one sentence, as many as are asked for or are met."""
     draw = generator("anisotropy pairs", seed)
     left, right = draw.integers(len(owners), size=(2, 20 * pairs))
     apart = np.flatnonzero(owners[left] != owners[right])[:pairs]
-    products = (vectors[:, left[apart]] * vectors[:, right[apart]]).sum(axis=-1, dtype=np.float64)
+    return left[apart], right[apart]
+
+
+def _mean_cosines(
+    vectors: npt.NDArray[np.float32], left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return for each layer the mean over pairs of tokens."""
+    products = (vectors[:, left] * vectors[:, right]).sum(axis=-1, dtype=np.float64)
     return products.mean(axis=1)
 
 
