@@ -94,6 +94,58 @@ def test_a_broken_vocabulary_file_is_refused(tmp_path, text, message):
         load_tokenizer(vocab_file(tmp_path, text))
 
 
+ADDED = {"[E1]": 8, "newword": 7, "two Words": 9}
+FLAGS = {"lstrip": False, "rstrip": False, "single_word": True, "normalized": False}
+
+
+@pytest.mark.parametrize("told", [{}, {"8": {"content": "[E1]", "special": False, **FLAGS}}])
+def test_tokens_added_beside_a_vocabulary_file_get_the_ids_of_transformers(tmp_path, told):
+    transformers = pytest.importorskip("transformers")
+    vocab_file(tmp_path, SPECIAL + "a\n##b\n")
+    (tmp_path / "added_tokens.json").write_text(json.dumps(ADDED), encoding="utf-8")
+    plain = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": True}
+    others = {str(i): {"content": t, "special": False, **plain} for t, i in ADDED.items()}
+    settings = {"do_lower_case": True, "added_tokens_decoder": {**others, **told}} if told else {}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    ours = load_tokenizer(tmp_path)
+    theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
+    assert (ours.vocab_size, ours.tokens([7, 8, 9])) == (10, ["newword", "[E1]", "two Words"])
+    for text in ("ab [E1] a", "ab[e1] NewWord", "two words anewworda", "two W\u00f6rds", "[E1]"):
+        expected = theirs.encode(text, add_special_tokens=False)
+        assert ours.encode([text])[0].tolist() == expected, text
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (
+            {"x": 8},
+            r"added_tokens.json: 'x' has the id 8, expected 7: .* after the 7 of vocab\.txt",
+        ),
+        ({"x": 7, "y": 7}, "'y' has the id 7, expected 8"),
+        ({"x": "7"}, "'x' has the id '7', expected 7"),
+        ({"x": True}, "'x' has the id True"),
+        ({"a": 7}, "'a' is in vocab.txt already"),
+        ({"": 7}, "an added token without text"),
+        ({"\ud800": 7}, "not a usable vocabulary"),
+        ([], "not a JSON object"),
+    ],
+)
+def test_added_tokens_that_do_not_fit_their_vocabulary_are_refused_by_name(
+    tmp_path, added, message
+):
+    vocab_file(tmp_path, SPECIAL + "a\n##b\n")
+    (tmp_path / "added_tokens.json").write_text(json.dumps(added), encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        load_tokenizer(tmp_path)
+
+
+def test_special_tokens_listed_again_beside_a_vocabulary_file_change_nothing(tmp_path):
+    before = load_tokenizer(vocab_file(tmp_path, SPECIAL + "a\n##b\n"))
+    (tmp_path / "added_tokens.json").write_text('{"[MASK]": 4}', encoding="utf-8")
+    assert load_tokenizer(tmp_path).fingerprint == before.fingerprint
+
+
 def test_what_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"no such tokenizer.*gloze tokenizer"):
         load_tokenizer(tmp_path / "nowhere")

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tokenizers import normalizers
+from tokenizers import AddedToken, normalizers
 
 from gloze.core.errors import ConfigError, DataError
 from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer, library_errors
@@ -122,7 +122,48 @@ def _load_vocab(path: Path, cased: bool | None) -> Tokenizer:
         handle_chinese_chars=chinese if isinstance(chinese, bool) else True,
     )
     with library_errors("not a usable vocabulary", path):
-        return bert_tokenizer(vocab, normalizer)
+        return bert_tokenizer(vocab, normalizer, _added_beside(vocab, settings, path))
+
+
+def _added_beside(
+    vocab: dict[str, int], settings: dict[str, Any], vocab_path: Path
+) -> list[AddedToken]:
+    """Return the tokens that a folder without ``tokenizer.json`` adds to its ``vocab.txt``.
+
+    They are found in a text before it is cut, in small letters if its letters become small.
+    """
+    path = vocab_path.with_name("added_tokens.json")
+    if not path.is_file():
+        return []
+    own = SpecialTokens().all
+    listed = _read_object(path)
+    given = [(token, i) for token, i in listed.items() if token not in own or i != vocab[token]]
+    given.sort(key=lambda pair: pair[1] if type(pair[1]) is int else -1)
+    for expected, (token, number) in enumerate(given, len(vocab)):
+        if not token:
+            raise DataError("an added token without text.", path=path)
+        if token in vocab:
+            raise DataError(f"{token!r} is in {vocab_path.name} already.", path=path)
+        if type(number) is not int or number != expected:
+            raise DataError(
+                f"{token!r} has the id {number!r}, expected {expected}: added tokens are numbered "
+                f"on after the {len(vocab)} of {vocab_path.name}.",
+                path=path,
+            )
+    flags = _added_flags(settings)
+    return [AddedToken(token, **flags.get(token, {"normalized": True})) for token, _ in given]
+
+
+def _added_flags(settings: dict[str, Any]) -> dict[str, dict[str, bool]]:
+    """Return how each added token is found, where ``tokenizer_config.json`` says it."""
+    told = settings.get("added_tokens_decoder")
+    entries = told.values() if isinstance(told, dict) else ()
+    names = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    return {
+        entry["content"]: {name: entry.get(name) is True for name in names}
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("content"), str)
+    }
 
 
 def cased_by_name(folder: Path) -> bool | None:

@@ -23,7 +23,7 @@ from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer, library_errors
 from gloze.tokenizers.words import BREAK, BertWords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MAX_WORD_CHARACTERS = 100  # longer words are unknown to WordPiece, as in BERT's own code
 MAX_WORDS = 500_000
@@ -232,8 +232,9 @@ def _repeated(counts: Counter[str], letters: frozenset[str]) -> Iterator[str]:
 def bert_tokenizer(
     vocab: dict[str, int],
     normalizer: normalizers.BertNormalizer,
+    added: Sequence[tokenizers.AddedToken] = (),
 ) -> Tokenizer:
-    """Return BERT's tokenizer over ``vocab`` (token to id)."""
+    """Return BERT's tokenizer over ``vocab`` (token to id), with tokens added after it."""
     special = SpecialTokens()
     model = models.WordPiece(
         vocab=vocab, unk_token=special.unk, max_input_chars_per_word=MAX_WORD_CHARACTERS
@@ -243,6 +244,7 @@ def bert_tokenizer(
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     library.decoder = decoders.WordPiece(prefix=_PREFIX)
     library.add_special_tokens(list(special.all))
+    library.add_tokens(list(added))
     ends = [(token, vocab[token]) for token in (special.sep, special.cls)]
     library.post_processor = processors.BertProcessing(*ends)
     return Tokenizer(json.loads(library.to_str()))
