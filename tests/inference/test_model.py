@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from gloze import load
 from gloze.checkpoint import save_model
 from gloze.config.build import build_learner
 from gloze.core.errors import ConfigError
+from gloze.inference.model import Model
+from gloze.objectives.mlm import MaskedLMConfig
 from gloze.text.library_docs import read_library_docs
 from tests.small import recipe, tokenizer
 
@@ -46,6 +49,15 @@ def test_blanks_are_filled_in_bf16_too(tmp_path):
     assert sum(guess.probability for guess in rounded) == pytest.approx(1, abs=1e-3)
     for guess in rounded:
         assert guess.probability == pytest.approx(probabilities[guess.token], rel=0.05)
+
+
+def test_blanks_are_filled_among_the_tokens_alone_where_the_table_has_more_rows():
+    torch.manual_seed(0)
+    encoder = recipe().encoder.build(tokenizer().vocab_size + 40)
+    head = MaskedLMConfig().build(encoder, tokenizer()).head
+    [guesses] = Model(encoder, tokenizer(), {"mlm": head}).fill("the cat [MASK]", top=200)
+    assert len(guesses) == tokenizer().vocab_size
+    assert sum(guess.probability for guess in guesses) == pytest.approx(1)
 
 
 def test_an_unknown_precision_is_refused(minilm):

@@ -228,7 +228,9 @@ class Model:
         [(_, batch)] = batches([sequence])
         hidden = self.hidden_states(batch)[-1]
         scores = head.scores(hidden[torch.from_numpy(blanks + 1).to(hidden.device)])
-        best = scores.float().softmax(-1).topk(min(top, self.tokenizer.vocab_size), dim=-1)
+        # A table may have rows that stand for no token, to make its size a round one.
+        scores = scores[:, : self.tokenizer.vocab_size].float()
+        best = scores.softmax(-1).topk(min(top, scores.shape[-1]), dim=-1)
         return [
             [
                 Filling(token, probability)
