@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from gloze.checkpoint import Checkpoints
-from gloze.core.errors import DataError, WriteError
+from gloze.checkpoint import Checkpoints, models_of
+from gloze.config.runs import refuse_other_seeds
+from gloze.core.errors import ConfigError, DataError, WriteError
 
 
 def tensors(step, size=2000):
@@ -168,6 +169,27 @@ def test_if_no_checkpoint_is_intact_that_is_said_with_the_cure(store):
         (path / "state.json").write_text("{}")
     with pytest.raises(DataError, match=r"no checkpoint is intact.*state\.json.*--force"):
         store.latest()
+
+
+def test_a_copy_beside_the_checkpoints_is_none_of_them(tmp_path):
+    store = Checkpoints(tmp_path, keep=1)
+    save(store, 1)
+    copy = shutil.copytree(tmp_path / "step-0000001", tmp_path / "step-0000001-copy")
+    save(store, 2)
+    assert store.latest() == tmp_path / "step-0000002"
+    assert store.paths() == [tmp_path / "step-0000002"]
+    assert copy.is_dir()
+
+
+def test_a_copy_beside_the_seeds_or_folds_of_a_run_is_none_of_them(tmp_path):
+    for name in ("seed-0", "seed-10", "seed-2", "seed-2-old", "seed-2.bak", "fold-1-of-2-old"):
+        (tmp_path / name / "model").mkdir(parents=True)
+        (tmp_path / name / "model/config.json").touch()
+    assert list(models_of(tmp_path)) == ["0", "2", "10"]
+    folders = {seed: tmp_path / f"seed-{seed}" for seed in (0, 2, 10)}
+    refuse_other_seeds(tmp_path, folders, "figures.json")
+    with pytest.raises(ConfigError, match="seed-10 is of a run with other --seeds"):
+        refuse_other_seeds(tmp_path, {0: folders[0], 2: folders[2]}, "figures.json")
 
 
 def test_only_the_newest_are_kept(tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gloze.config.runs import FOLDS, SEEDS
 from gloze.core.errors import ConfigError, nearest
+from gloze.core.files import folders_named
 from gloze.interop.google_bert import CONFIG as GOOGLE_CONFIG
 from gloze.interop.google_bert import HUB_NAMES
 from gloze.interop.sentence_transformers import encoder_folder
@@ -49,9 +51,9 @@ def models_of(run: Path) -> dict[str, Path]:
         if config_of(folder).is_file():
             return {"-": folder}
     found = {
-        path.parent.name.removeprefix("seed-"): path
-        for path in run.glob("seed-[0-9]*/model")
-        if config_of(path).is_file()
+        path.name.removeprefix("seed-"): path / "model"
+        for path in folders_named(run, SEEDS)
+        if config_of(path / "model").is_file()
     }
     if not found:
         _refuse_folds(run)
@@ -62,7 +64,8 @@ def models_of(run: Path) -> dict[str, Path]:
 
 def _refuse_folds(run: Path) -> None:
     """Refuse a cross-validation, each of whose models has not seen a part of the examples."""
-    if model := min(run.glob("fold-*/model"), default=None):
+    folds = folders_named(run, FOLDS)
+    if model := next((fold / "model" for fold in folds if (fold / "model").is_dir()), None):
         raise ConfigError(
             f"{run} is a cross-validation, which has no model of all examples: name a fold, such "
             f"as {model.parent}."

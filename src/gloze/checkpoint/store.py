@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from gloze.checkpoint.parts import are_parts, holds_parts, read_parts, save_parts, take_parts
 from gloze.core.errors import DataError, WriteError
-from gloze.core.files import new_folder, read_json, sweep
+from gloze.core.files import folders_named, new_folder, read_json, sweep
 from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.core.progress import say
 from gloze.core.ranks import ranks
@@ -112,7 +112,7 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Return the checkpoint folders, newest first."""
-        paths = self.folder.glob("step-[0-9]*")
+        paths = folders_named(self.folder, r"step-\d+")
         return sorted(paths, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
 
     def latest(self) -> Path | None:

@@ -17,7 +17,15 @@ import tomli_w
 from gloze.config.toml import read_toml, to_dict, to_toml
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
-from gloze.core.files import locked, read_json, sweep, write_json, write_text, writing
+from gloze.core.files import (
+    folders_named,
+    locked,
+    read_json,
+    sweep,
+    write_json,
+    write_text,
+    writing,
+)
 from gloze.core.launch import launch, launched, restarts
 from gloze.core.manifest import sha256
 from gloze.core.output import refuse_existing, refuse_inputs
@@ -33,6 +41,8 @@ if TYPE_CHECKING:
 
 RECIPE, DATA, CORPUS, LAUNCH = "recipe.toml", "data.json", "corpus.json", ".launch"
 SEARCH = "search.json"
+# Names of the folders of a run of several seeds, or of a cross-validation.
+SEEDS, FOLDS = r"seed-\d+", r"fold-\d+-of-\d+"
 # What is there before a run has done any work, and what it takes no training to make again.
 _NOTES = {RECIPE, DATA, CORPUS, SEARCH, LAUNCH, ".lock"}
 _PREPARED = {"tokenizer", "shards"}
@@ -226,7 +236,7 @@ def refuse_other_seeds(output: Path, folders: dict[int, Path], done: str) -> Non
     Raises:
         ConfigError: if there are seeds that ``folders`` does not name.
     """
-    there = {path for path in output.glob("seed-*") if path.is_dir()}
+    there = set(folders_named(output, SEEDS))
     if (output / "checkpoints").is_dir() or (output / done).exists():
         there.add(output)
     if odd := sorted(there - set(folders.values())):

@@ -182,6 +182,15 @@ def read_json(path: Path) -> Any:
         raise DataError(f"not valid JSON ({error}).", path=path) from error
 
 
+def folders_named(folder: Path, pattern: str) -> list[Path]:
+    """Return the folders in ``folder`` whose whole name a regular expression matches, by name.
+
+    Glob patterns would take in copies that somebody made beside them, like ``seed-1-old``.
+    """
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(p for p in found if re.fullmatch(pattern, p.name) and p.is_dir())
+
+
 def sweep(folder: Path) -> int:
     """Remove what killed processes of this machine left in ``folder``; return how much.
 

@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gloze.checkpoint import find_model, load_parts, load_task, weights_of
-from gloze.config.runs import SEARCH, note_data, refuse_other_seeds, run_folder, seed_folders
+from gloze.config.runs import (
+    FOLDS,
+    SEARCH,
+    SEEDS,
+    note_data,
+    refuse_other_seeds,
+    run_folder,
+    seed_folders,
+)
 from gloze.core.errors import ConfigError, nearest
-from gloze.core.files import read_json, write_json
+from gloze.core.files import folders_named, read_json, write_json
 from gloze.core.lists import as_list
 from gloze.core.progress import say
 from gloze.core.ranks import ranks
@@ -234,10 +242,9 @@ def _check_call(
 
 def _refuse_other_ways(output: Path, asked: dict[str, bool]) -> None:
     """Refuse to go on with a search, or a cross-validation, as something else, or the reverse."""
-    there = {"--search": (output / SEARCH).exists(), "--folds": any(output.glob("fold-*"))}
-    is_plain = not any(there.values()) and any(
-        any(output.glob(name)) for name in ("checkpoints", FIGURES, "seed-*")
-    )
+    there = {"--search": (output / SEARCH).exists(), "--folds": bool(folders_named(output, FOLDS))}
+    is_begun = any((output / name).exists() for name in ("checkpoints", FIGURES))
+    is_plain = not any(there.values()) and (is_begun or bool(folders_named(output, SEEDS)))
     for name, is_asked in asked.items():
         if there[name] != is_asked and (there[name] or is_plain or any(there.values())):
             began = "with" if there[name] else "without"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gloze.config.runs import FOLDS
 from gloze.core.errors import ConfigError
-from gloze.core.files import read_json
+from gloze.core.files import folders_named, read_json
 from gloze.tasks.folds import deal
 from gloze.tasks.results import FIGURES, SeedResult
 from gloze.verbs.finetune_seed import run_seed
@@ -51,7 +52,7 @@ def run_folds(given: Given, job: Job, fold: Ints, output: Path) -> list[SeedResu
     """
     folds = int(fold.max())
     folders = {each: output / f"fold-{each}-of-{folds}" for each in range(1, folds + 1)}
-    if odd := sorted(path for path in output.glob("fold-*") if path not in folders.values()):
+    if odd := sorted(set(folders_named(output, FOLDS)) - set(folders.values())):
         raise ConfigError(
             f"{odd[0]} is of a run with other --folds. Give as many as it began with, or begin a "
             "new run with another -o."
