@@ -146,6 +146,8 @@ def test_a_word_list_that_cannot_be_used_is_refused(tmp_path, content, message):
 
 def test_functions_are_found_by_module_and_name_or_given(tmp_path, monkeypatch):
     (tmp_path / "own_words.py").write_text("def cut(text):\n    return list(text)\nnumber = 5\n")
+    (tmp_path / "broken_words.py").write_text("def cut(text:\n")
+    (tmp_path / "failing_words.py").write_text("1 / 0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", ["/usr/lib"])
     assert load_segmenter("own_words:cut").cut("ab") == ["a", "b"]
@@ -154,6 +156,9 @@ def test_functions_are_found_by_module_and_name_or_given(tmp_path, monkeypatch):
         ("own_words:none", "has no attribute 'none'"),
         ("own_words:number", "number is no function"),
         ("no_module_so:cut", "No module named"),
+        (".own_words:cut", "--segmenter .own_words:cut: TypeError: .*relative import"),
+        ("broken_words:cut", r"broken_words:cut: SyntaxError: .*\(broken_words.py, line 1\)"),
+        ("failing_words:cut", "ZeroDivisionError: division by zero"),
         ("jeiba", "Unknown segmenter 'jeiba'"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -203,8 +203,8 @@ def _imported(name: str) -> Cut:
         sys.path.insert(0, here)
     try:
         found: Any = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"--segmenter {name}: {error}.") from error
+    except Exception as error:  # a module of the user's own may fail in any way
+        raise ConfigError(f"--segmenter {name}: {type(error).__name__}: {error}.") from error
     if not callable(found):
         raise ConfigError(f"--segmenter {name}: {function} is no function.")
     return found
