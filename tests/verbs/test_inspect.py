@@ -1,6 +1,7 @@
 """Inspecting: tables as the model has them, every weight counted, judgements by known answers."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -63,6 +64,18 @@ def test_the_card_names_sizes_tokenizer_heads_and_origin(model, minilm):
     assert "143 tokens, uncased" in result.card["tokenizer"]
     assert result.card["card"] == str(model / "README.md")
     assert inspect(minilm).card["made from"] == "nreimers/MiniLM-L6-H384-uncased"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(["A", "B"], "A, B"), ("A", "A"), ([None, "B"], "B"), (5, "not said"), (True, "not said"),
+     ([1], "not said"), ([], "not said"), ({"a": 1}, "not said")],
+)  # fmt: skip
+def test_the_architecture_is_what_names_there_are(model, tmp_path, given, told):
+    folder = shutil.copytree(model, tmp_path / "m", ignore=shutil.ignore_patterns("manifest.json"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": given}))
+    assert inspect(folder).card["architecture"] == told
 
 
 def test_cosines_of_random_pairs_are_those_of_all_pairs_but_for_chance(loaded):

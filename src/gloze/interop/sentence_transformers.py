@@ -105,9 +105,19 @@ def _modules(folder: Path) -> list[tuple[str, Path]]:
     except (TypeError, KeyError) as error:
         raise DataError("not a list of modules with type and path.", path=path) from error
     for _, inner in found:
-        if "\0" in inner or not (folder / inner).resolve().is_relative_to(folder.resolve()):
+        if not _is_inside(folder, inner):
             raise DataError(f"a module in {inner!r}, outside of the folder.", path=path)
     return [(kind, folder / inner if inner else folder) for kind, inner in found]
+
+
+def _is_inside(folder: Path, inner: str) -> bool:
+    """Return whether a path that a file names is one, and leads nowhere else."""
+    try:
+        place = (folder / inner).resolve()
+        place.exists()  # which fails for a name that no file system takes
+    except (ValueError, OSError, RuntimeError):
+        return False
+    return place.is_relative_to(folder.resolve())
 
 
 def _read_pooling(path: Path) -> Pooling:

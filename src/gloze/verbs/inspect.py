@@ -174,7 +174,7 @@ def _card(folder: Path, parts: Parts) -> dict[str, str]:
     heads = sorted({name.split(".")[1] for name in parts.tensors if name.startswith("heads.")})
     case = "cased" if tokenizer.is_cased else "uncased"
     card = {
-        "architecture": ", ".join(config.get("architectures") or ["not said"]),
+        "architecture": ", ".join(_architectures(config)) or "not said",
         "sizes": f"{sizes.num_hidden_layers} layers of {sizes.hidden_size}, "
         f"{sizes.num_attention_heads} heads, feed-forward {sizes.intermediate_size}, "
         f"{sizes.max_position_embeddings} positions, {sizes.type_vocab_size} token types",
@@ -190,6 +190,12 @@ def _card(folder: Path, parts: Parts) -> dict[str, str]:
     if (folder / "README.md").is_file():
         card["card"] = str(folder / "README.md")
     return card
+
+
+def _architectures(config: dict[str, Any]) -> list[str]:
+    named = config.get("architectures")
+    listed = named if isinstance(named, list) else [named]
+    return [each for each in listed if isinstance(each, str)]
 
 
 def _parameters(parts: Parts) -> dict[str, int]:
