@@ -1,6 +1,7 @@
 """Neighbours: occurrences by sense, exact search, an index that is whole and of its model."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -181,6 +182,7 @@ def test_an_index_of_another_model_is_refused(index, minilm):
 def test_a_cut_or_foreign_index_is_refused(model, corpus, tmp_path):
     folder = tmp_path / "i"
     neighbors(model, corpus=corpus, index=folder)
+    (folder / "manifest.json").unlink()
     np.save(folder / "words.npy", np.zeros(3, np.int32))
     with pytest.raises(DataError, match=r"words\.npy: does not fit index\.json"):
         neighbors(model, "the [[cat]]", index=folder)
@@ -199,6 +201,44 @@ def test_a_cut_or_foreign_index_is_refused(model, corpus, tmp_path):
         neighbors(model, "the [[cat]]", index=folder)
     with pytest.raises(DataError, match="no such file"):
         neighbors(model, "the [[cat]]", index=tmp_path / "none")
+
+
+def test_an_index_altered_since_it_was_written_is_refused_by_the_file(model, index, tmp_path):
+    folder = shutil.copytree(index, tmp_path / "i")
+    path = folder / "text.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(DataError, match=r"text\.npy: altered since it was written"):
+        neighbors(model, "the [[cat]]", index=folder)
+
+
+def narrow(array):
+    return array[:, :-1].copy()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("vectors", narrow, "vectors of 31 numbers, expected 32"),
+        ("vectors", np.ravel, "1 dimensions, expected 2"),
+        ("places", narrow, "does not fit"),
+        ("places", np.ravel, "1 dimensions, expected 2"),
+        ("words", lambda a: a[:, None].copy(), "2 dimensions, expected 1"),
+        ("words", lambda a: a + 99, "numbers 99 to .*, expected 0 to "),
+        ("sentences", lambda a: a + 99, "numbers 99 to 102, expected 0 to 3"),
+        ("sentences", lambda a: a - 1, "numbers -1 to 2, expected 0 to 3"),
+        ("text_ends", lambda a: a - a[0] - 1, r"text\.npy: does not fit"),
+        ("text_ends", lambda a: a[[1, 0, 2, 3]].copy(), "ends that do not ascend"),
+        ("text", lambda a: np.full_like(a, 255), "not UTF-8"),
+    ],
+)
+def test_a_damaged_array_of_an_index_without_checksums_is_refused(
+    model, index, tmp_path, name, change, message
+):
+    folder = shutil.copytree(index, tmp_path / "i")
+    (folder / "manifest.json").unlink()
+    np.save(folder / f"{name}.npy", change(np.load(folder / f"{name}.npy")))
+    with pytest.raises(DataError, match=rf"\.npy: .*{message}|{message}"):
+        neighbors(model, "the [[cat]] sees", index=folder)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,15 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gloze.core.errors import DataError
 from gloze.core.files import new_folder, read_json, write_json
+from gloze.core.manifest import MANIFEST, verify_manifest, write_manifest
 from gloze.data.array_file import ArrayFile
+from gloze.probes.index_arrays import KINDS, open_arrays
 from gloze.probes.search import cosines, nearest, unit_length
 from gloze.probes.words import Phrase, Word, vectors_at, without_spaces, words_of
 
@@ -27,15 +29,7 @@ if TYPE_CHECKING:
 
     from gloze.inference.model import Model
 
-_KINDS: dict[str, type[np.generic]] = {
-    "vectors": np.float16,
-    "words": np.int32,
-    "sentences": np.int64,
-    "places": np.int32,
-    "text": np.uint8,
-    "text_ends": np.int64,
-}
-FILES = ("index.json", *(f"{name}.npy" for name in _KINDS))
+FILES = ("index.json", MANIFEST, *(f"{name}.npy" for name in KINDS))
 _FORMAT = 1
 _SENTENCES_AT_ONCE = 256
 
@@ -124,6 +118,7 @@ def build_index(
         )
         content = {"format": _FORMAT, **asdict(facts), "words": list(building.numbers)}
         write_json(temporary / "index.json", content)
+        write_manifest(temporary)
     return facts
 
 
@@ -136,7 +131,7 @@ class _Building:
         rows = {"vectors": (model.encoder.output_size,), "places": (2,)}
         self.files = {
             name: ArrayFile(folder / f"{name}.npy", np.dtype(kind), rows.get(name, ()))
-            for name, kind in _KINDS.items()
+            for name, kind in KINDS.items()
         }
         self.numbers: dict[str, int] = {}
         self.sentences = self.occurrences = self.unknown = self.bytes = 0
@@ -183,14 +178,18 @@ class Index:
     Attributes:
         facts: what it was made of.
         numbers: of each word, by its name.
+        size: numbers of a vector.
     """
 
     def __init__(self, folder: Path) -> None:
         """Open the index in ``folder``.
 
         Raises:
-            DataError: if it is no index, or a file is missing, cut or broken.
+            DataError: if it is no index, or a file is missing, cut, altered or broken.
         """
+        self.folder = folder
+        if (folder / MANIFEST).exists():
+            verify_manifest(folder)
         content = read_json(folder / "index.json")
         if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
             raise DataError("not an index of this version.", path=folder)
@@ -199,12 +198,16 @@ class Index:
             self.facts = IndexFacts(**content)
         except TypeError as error:
             raise DataError(f"not an index ({error}).", path=folder / "index.json") from None
-        self.arrays = {name: _open(folder / f"{name}.npy", kind) for name, kind in _KINDS.items()}
-        ends = self.arrays["text_ends"]
-        counts = {"text_ends": self.facts.sentences, "text": int(ends[-1]) if len(ends) else 0}
-        for name, found in self.arrays.items():
-            if len(found) != counts.get(name, self.facts.occurrences):
-                raise DataError("does not fit index.json.", path=folder / f"{name}.npy")
+        facts = self.facts
+        if any(type(n) is not int for n in (facts.layer, facts.sentences, facts.occurrences)):
+            raise DataError("counts that are no whole numbers.", path=folder / "index.json")
+        self.arrays = open_arrays(
+            folder,
+            words=len(self.numbers),
+            sentences=facts.sentences,
+            occurrences=facts.occurrences,
+        )
+        self.size = self.arrays["vectors"].shape[1]
 
     def occurrences(self, phrase: Phrase) -> npt.NDArray[np.int64]:
         """Return where words stand as in the phrase: the row of the first of them, [rows]."""
@@ -254,19 +257,15 @@ class Index:
         number = int(self.arrays["sentences"][row])
         ends = self.arrays["text_ends"]
         start = int(ends[number - 1]) if number else 0
-        return str(self.arrays["text"][start : int(ends[number])].tobytes().decode())
+        try:
+            return str(self.arrays["text"][start : int(ends[number])].tobytes().decode())
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"sentence {number} is not UTF-8 at byte {start + error.start}.",
+                path=self.folder / "text.npy",
+            ) from None
 
     def _between(self, row: int) -> str:
         """Return what stands between a word and the one before it."""
         first, last = self.arrays["places"][row - 1, 1], self.arrays["places"][row, 0]
         return without_spaces(self._sentence(row)[int(first) : int(last)])
-
-
-def _open(path: Path, kind: type[np.generic]) -> npt.NDArray[Any]:
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"not a readable array ({error}).", path=path) from None
-    if found.dtype != kind:
-        raise DataError(f"holds {found.dtype}, expected {np.dtype(kind)}.", path=path)
-    return found

@@ -132,18 +132,10 @@ def neighbors(
         refuse_existing(folder, force=force, ours=FILES)
     weights = sha256(weights_of(find_model(model)))
     loaded = load(model, device=device)
-    facts = None
     if folder is not None and sources:
-        facts = _build(folder, loaded, sources, weights, layer=layer, only=only, force=force)
-    opened = None if folder is None else Index(folder)
-    if opened is not None:
-        facts = opened.facts
-        if (facts.model, facts.tokenizer) != (weights, loaded.tokenizer.fingerprint):
-            raise DataError(
-                "this index was made with another model.",
-                path=folder,
-                hint="Make one for this model with --corpus.",
-            )
+        _build(folder, loaded, sources, weights, layer=layer, only=only, force=force)
+    opened = None if folder is None else _open(folder, loaded, weights)
+    facts = None if opened is None else opened.facts
     found = tuple(_answer(loaded, opened, query, top, any_word=any_word) for query in queries)
     return NeighborsResult(found, folder, facts)
 
@@ -182,7 +174,7 @@ def _build(
     layer: int,
     only: Sequence[str],
     force: bool,
-) -> IndexFacts:
+) -> None:
     [number] = (
         FeatureConfig(layers=(layer,)).resolved(model.encoder.config.num_hidden_layers).layers
     )
@@ -191,7 +183,7 @@ def _build(
     wanted = [name for word in only for name in _names(model, word)]
     report = ReadReport()
     with Progress("index") as progress:
-        made = build_index(
+        build_index(
             folder,
             model,
             read_sentences(sources, report=report),
@@ -201,7 +193,23 @@ def _build(
             told=lambda s, n: progress.show(f"{s:,} sentences, {n:,} words"),
         )
     say(str(report))
-    return made
+
+
+def _open(folder: Path, model: Model, weights: str) -> Index:
+    """Open an index that was made with this model."""
+    index = Index(folder)
+    if (index.facts.model, index.facts.tokenizer) != (weights, model.tokenizer.fingerprint):
+        raise DataError(
+            "this index was made with another model.",
+            path=folder,
+            hint="Make one for this model with --corpus.",
+        )
+    if index.size != model.encoder.output_size:
+        raise DataError(
+            f"holds vectors of {index.size} numbers, expected {model.encoder.output_size}.",
+            path=folder / "vectors.npy",
+        )
+    return index
 
 
 def _pieces(model: Model, word: str) -> list[str]:
