@@ -112,3 +112,7 @@ def test_impossible_sizes_are_refused():
         TransformerConfig(hidden_size=100, num_attention_heads=3)
     with pytest.raises(ConfigError, match=r"num_hidden_layers is 0"):
         TransformerConfig(num_hidden_layers=0)
+    for positions in (1, 2):
+        with pytest.raises(ConfigError, match=rf"max_position_embeddings is {positions}.*from 3"):
+            TransformerConfig(max_position_embeddings=positions)
+    TransformerConfig(max_position_embeddings=3)

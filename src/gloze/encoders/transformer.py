@@ -19,6 +19,16 @@ from gloze.nn.remade import call_remade
 from gloze.nn.rows import round_up_rows
 from gloze.nn.transformer_layer import Gelu, TransformerLayer
 
+_LEAST = {
+    "hidden_size": 1,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+    "intermediate_size": 1,
+    # [CLS], a token, [SEP].
+    "max_position_embeddings": 3,
+    "type_vocab_size": 1,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig(Settings):
@@ -29,7 +39,7 @@ class TransformerConfig(Settings):
         num_hidden_layers: layers above the embeddings.
         num_attention_heads: must divide ``hidden_size``.
         intermediate_size: width of the feed-forward net; four times the hidden size in BERT.
-        max_position_embeddings: longest sequence in tokens.
+        max_position_embeddings: longest sequence in tokens, [CLS] and [SEP] included.
         type_vocab_size: kinds of segments.
         hidden_dropout_prob: dropout after embeddings and in each layer.
         attention_probs_dropout_prob: dropout on attention weights.
@@ -60,17 +70,11 @@ class TransformerConfig(Settings):
     direction: Literal["bidirectional", "left_to_right", "right_to_left"] = "bidirectional"
 
     def __post_init__(self) -> None:
-        for name in (
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "type_vocab_size",
-        ):
-            if not 1 <= getattr(self, name) <= 1 << 20:
+        for name, least in _LEAST.items():
+            if not least <= getattr(self, name) <= 1 << 20:
                 raise ConfigError(
-                    f"encoder.{name} is {getattr(self, name)}; it must be from 1 to {1 << 20}."
+                    f"encoder.{name} is {getattr(self, name)}; it must be from {least} to "
+                    f"{1 << 20}."
                 )
         if left := self.hidden_size % self.num_attention_heads:
             raise ConfigError(
