@@ -159,6 +159,11 @@ def test_too_little_to_judge_is_refused(loaded, model, tmp_path):
         inspect(model, seeds=0)
     with pytest.raises(ConfigError, match="--tables: name it"):
         inspect(model, word2vec=True)
+    for name, value in (("format", "tsv"), ("columns", "text=a")):
+        with pytest.raises(ConfigError, match=rf"--{name} is for the file of --probe: name it"):
+            inspect(model, corpus=path, **{name: value})
+    with pytest.raises(ConfigError, match="--seeds is for --corpus and --probe: name one"):
+        inspect(model, seeds=3)
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "mine.txt").touch()
     with pytest.raises(ConfigError, match=r"holds mine\.txt"):

@@ -174,6 +174,13 @@ def test_the_same_corpus_gives_the_same_bytes(model, corpus, index, tmp_path):
         assert file.read_bytes() == (tmp_path / "i" / file.name).read_bytes(), file.name
 
 
+def test_an_index_of_another_layer_than_the_one_asked_for_is_refused(model, index):
+    for layer in (-1, 2, None):
+        neighbors(model, "the [[cat]]", index=index, layer=layer)
+    with pytest.raises(ConfigError, match=r"holds layer 2 and --layer is 0.*with --corpus"):
+        neighbors(model, "the [[cat]]", index=index, layer=0)
+
+
 def test_an_index_of_another_model_is_refused(index, minilm):
     with pytest.raises(DataError, match="made with another model"):
         neighbors(minilm, "the [[cat]]", index=index)
@@ -252,6 +259,9 @@ def test_a_damaged_array_of_an_index_without_checksums_is_refused(
         (("cat",), {"top": 0}, "--top 0"),
         (("\u200b",), {}, "nothing of it is left"),
         ((), {"corpus": "x.txt"}, "say where with --index"),
+        (("the [[cat]]",), {"index": "i", "only": ["cat"]}, "--only says what a new index holds"),
+        (("cat",), {"layer": 1}, "--layer says what a new index holds"),
+        (("cat",), {"index": "i", "any_word": True}, "--any-word .* mark one"),
     ],
 )
 def test_what_cannot_be_answered_is_refused(model, queries, options, message):

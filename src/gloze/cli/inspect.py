@@ -22,7 +22,7 @@ def inspect(
     probe: Path | None = None,
     format: str | None = None,
     columns: str | None = None,
-    seeds: int = 3,
+    seeds: int | None = None,
     device: str = "auto",
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> InspectResult:
@@ -40,7 +40,7 @@ def inspect(
         probe: labelled texts on which a logistic regression over each layer is judged.
         format: layout of the labelled texts: tsv, csv, jsonl, parquet, or one of GLUE's own.
         columns: names of your columns, like text=sentence,label=gold.
-        seeds: how many times pairs, and texts to hold out, are drawn.
+        seeds: how many times pairs, and texts to hold out, are drawn; 3 if left out.
         device: auto, cpu, cuda or cuda:N.
         force: replace the tables if they exist.
     """

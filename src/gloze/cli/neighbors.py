@@ -18,7 +18,7 @@ def neighbors(
     *queries: str,
     corpus: Annotated[tuple[CorpusWord, ...], Parameter(negative="")] = (),
     index: Path | None = None,
-    layer: Annotated[int, Parameter(allow_leading_hyphen=True)] = -1,
+    layer: Annotated[int | None, Parameter(allow_leading_hyphen=True)] = None,
     only: str | None = None,
     any_word: Annotated[bool, Parameter(negative="")] = False,
     top: int = 10,
@@ -39,7 +39,7 @@ def neighbors(
             the token table only.
         corpus: files, folders or globs to make the index of; may be repeated.
         index: folder of the index.
-        layer: whose vectors a new index holds: 0 is the embeddings, -1 the last.
+        layer: whose vectors a new index holds: 0 is the embeddings, -1 the last (default).
         only: words with commas that a new index is limited to.
         any_word: also occurrences of other words than the one marked.
         top: how many neighbours of each kind.

@@ -111,7 +111,7 @@ def inspect(
     probe_file: str | Path | None = None,
     format: str | None = None,
     columns: str | dict[str, str] | None = None,
-    seeds: int = 3,
+    seeds: int | None = None,
     device: str = "auto",
     force: bool = False,
 ) -> InspectResult:
@@ -128,28 +128,33 @@ def inspect(
             each layer's mean vectors is judged.
         format: layout of ``probe_file``.
         columns: names of your columns, like ``text=sentence,label=gold``.
-        seeds: how many times pairs, and texts to hold out, are drawn.
+        seeds: how many times pairs, and texts to hold out, are drawn; 3 if left out.
         device: auto, cpu, cuda or cuda:N.
         force: replace ``tables`` if it exists.
 
     Raises:
-        ConfigError: if there is no such model, or ``tables`` exists.
+        ConfigError: if there is no such model, ``tables`` exists, or something would do nothing.
         DataError: if a file is broken, or there is too little text.
         WriteError: if the tables cannot be written.
     """
-    if seeds < 1:
+    sources: list[str | Path] = as_list(corpus)
+    if seeds is not None and seeds < 1:
         raise ConfigError(f"--seeds {seeds}: at least one is needed.")
+    if seeds is not None and not sources and probe_file is None:
+        raise ConfigError("--seeds is for --corpus and --probe: name one.")
     if word2vec and tables is None:
         raise ConfigError("--word2vec writes into the folder of --tables: name it.")
+    for name, given in (("format", format), ("columns", columns)):
+        if given and probe_file is None:
+            raise ConfigError(f"--{name} is for the file of --probe: name it.")
     folder, parts = find_model(model), load_parts(model)
-    sources: list[str | Path] = as_list(corpus)
     layout = find_format(format, columns)
     written = None
     if tables is not None:
         written = write_tables(
             Path(tables), parts.encoder, parts.tokenizer, word2vec=word2vec, force=force
         )
-    numbers = list(range(seeds))
+    numbers = list(range(3 if seeds is None else seeds))
     loaded = load(model, device=device) if sources or probe_file else None
     spread_out = judged = None
     if loaded is not None and sources:

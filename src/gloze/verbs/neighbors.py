@@ -96,7 +96,7 @@ def neighbors(
     *queries: str,
     corpus: str | Path | Sequence[str | Path] = (),
     index: str | Path | None = None,
-    layer: int = -1,
+    layer: int | None = None,
     only: Sequence[str] = (),
     any_word: bool = False,
     top: int = 10,
@@ -113,7 +113,8 @@ def neighbors(
             corpus; or a word alone, for the nearest rows of the token table.
         corpus: to make ``index`` of, as ``gloze.prepare`` reads it.
         index: folder of the index; made if there is a corpus, else searched as it is.
-        layer: whose vectors a new index holds; 0 is the embeddings, -1 the last.
+        layer: whose vectors a new index holds; 0 is the embeddings, -1 the last, which it is if
+            left out. One that exists has to be of it.
         only: words that a new index is limited to; by default all are in it.
         any_word: also occurrences of other words than the one marked.
         top: how many neighbours of each kind.
@@ -121,20 +122,23 @@ def neighbors(
         force: replace ``index`` if it exists.
 
     Raises:
-        ConfigError: if there is nothing to do, or a marked query has no index.
+        ConfigError: if there is nothing to do, a marked query has no index, or the index is of
+            another layer; or for what does nothing here.
         DataError: if the index is broken or of another model, or the corpus cannot be used.
         WriteError: if the index cannot be written.
     """
     sources: list[str | Path] = as_list(corpus)
     _check(queries, sources, index, top)
+    _refuse_idle(queries, sources, index, layer=layer, only=only, any_word=any_word)
     folder = None if index is None else Path(index)
     if folder is not None and sources:
         refuse_existing(folder, force=force, ours=FILES)
     weights = sha256(weights_of(find_model(model)))
     loaded = load(model, device=device)
     if folder is not None and sources:
-        _build(folder, loaded, sources, weights, layer=layer, only=only, force=force)
-    opened = None if folder is None else _open(folder, loaded, weights)
+        own = -1 if layer is None else layer
+        _build(folder, loaded, sources, weights, layer=own, only=only, force=force)
+    opened = None if folder is None else _open(folder, loaded, weights, layer)
     facts = None if opened is None else opened.facts
     found = tuple(_answer(loaded, opened, query, top, any_word=any_word) for query in queries)
     return NeighborsResult(found, folder, facts)
@@ -165,6 +169,34 @@ def _check(
             )
 
 
+def _refuse_idle(
+    queries: Sequence[str],
+    sources: Sequence[str | Path],
+    index: str | Path | None,
+    *,
+    layer: int | None,
+    only: Sequence[str],
+    any_word: bool,
+) -> None:
+    """Refuse what is asked for and would do nothing."""
+    name = "--only" if only else "--layer" if layer is not None and index is None else None
+    if name and not sources:
+        raise ConfigError(
+            f"{name} says what a new index holds: make one with --corpus, or leave it out."
+        )
+    if any_word and not any(map(_MARK.search, queries)):
+        raise ConfigError(
+            "--any-word looks among all words for those near a marked one: mark one, like "
+            "'the [[bank]] of the river', or leave it out."
+        )
+
+
+def _layer(model: Model, layer: int) -> int:
+    """Return a layer counted from the embeddings, 0."""
+    resolved = FeatureConfig(layers=(layer,)).resolved(model.encoder.config.num_hidden_layers)
+    return resolved.layers[0]
+
+
 def _build(
     folder: Path,
     model: Model,
@@ -175,10 +207,7 @@ def _build(
     only: Sequence[str],
     force: bool,
 ) -> None:
-    [number] = (
-        FeatureConfig(layers=(layer,)).resolved(model.encoder.config.num_hidden_layers).layers
-    )
-    named = list(map(str, sources))
+    named, number = list(map(str, sources)), _layer(model, layer)
     facts = IndexFacts(weights, model.tokenizer.fingerprint, number, named, 0, 0, 0)
     wanted = [name for word in only for name in _names(model, word)]
     report = ReadReport()
@@ -195,8 +224,8 @@ def _build(
     say(str(report))
 
 
-def _open(folder: Path, model: Model, weights: str) -> Index:
-    """Open an index that was made with this model."""
+def _open(folder: Path, model: Model, weights: str, layer: int | None) -> Index:
+    """Open an index that was made with this model, of that layer if one is named."""
     index = Index(folder)
     if (index.facts.model, index.facts.tokenizer) != (weights, model.tokenizer.fingerprint):
         raise DataError(
@@ -208,6 +237,11 @@ def _open(folder: Path, model: Model, weights: str) -> Index:
         raise DataError(
             f"holds vectors of {index.size} numbers, expected {model.encoder.output_size}.",
             path=folder / "vectors.npy",
+        )
+    if layer is not None and _layer(model, layer) != index.facts.layer:
+        raise ConfigError(
+            f"{folder} holds layer {index.facts.layer} and --layer is {layer}: leave it out, or "
+            "make another index with --corpus."
         )
     return index
 
