@@ -56,6 +56,15 @@ def test_a_word_that_would_make_another_unknown_is_passed_over(tmp_path):
     assert "[UNK]" not in extended.tokens(extended.encode(["abcde", "abcd"])[0])
 
 
+def test_a_word_that_would_make_one_unknown_that_is_met_once_is_passed_over_too(tmp_path):
+    vocab = tuple(token for token in VOCAB if token != "##e")
+    base = tokenizer(tmp_path, vocab)
+    text = "abcd abcd abcde fg fg"
+    assert learn_words([text], base, 1) == ["fg"]
+    with pytest.raises(DataError, match="has 1 words"):
+        learn_words([text], base, 2)
+
+
 def test_other_kinds_and_senseless_numbers_are_refused(tmp_path):
     base = tokenizer(tmp_path)
     with pytest.raises(ConfigError, match="--extend-vocabulary 0"):

@@ -43,9 +43,10 @@ def learn_words(texts: Iterable[str], tokenizer: Tokenizer, number: int) -> list
             f"Only vocabularies of WordPiece can be extended; this one is {tokenizer.kind}."
         )
     counts = count_words(texts, tokenizer.words).words
-    words = sorted(word for word, count in counts.items() if count >= MIN_COUNT)
+    words = sorted(counts)
     pieces, known = _pieces(words, tokenizer)
-    saved = np.array([counts[word] for word in words]) * np.where(known, pieces - 1, 1)
+    often = np.array([counts[word] for word in words])
+    saved = np.where(often >= MIN_COUNT, often, 0) * np.where(known, pieces - 1, 1)
     best = [words[i] for i in np.argsort(-saved, kind="stable") if saved[i] > 0]
     longest = tokenizer.definition["model"]["max_input_chars_per_word"]
     best = [word for word in best if len(word) <= longest]
@@ -114,11 +115,17 @@ def _pieces(
 
 def _harmful(spellable: Sequence[str], chosen: Sequence[str], tokenizer: Tokenizer) -> list[str]:
     """Return the chosen words that hinder others that could be spelt without them."""
-    _, known = _pieces(spellable, with_words(tokenizer, chosen))
-    hindered = [word for word, is_known in zip(spellable, known, strict=True) if not is_known]
     new = frozenset(chosen)
-    starts = (word[:end] for word in hindered for end in range(1, len(word) + 1))
-    return [start for start in starts if start in new]
+    # Others are written as before.
+    longer = [word for word in spellable if _starts(word, new)]
+    _, known = _pieces(longer, with_words(tokenizer, chosen))
+    hindered = [word for word, is_known in zip(longer, known, strict=True) if not is_known]
+    return [start for word in hindered for start in _starts(word, new)]
+
+
+def _starts(word: str, new: frozenset[str]) -> list[str]:
+    """Return the new words that a word begins with, shorter than itself."""
+    return [word[:end] for end in range(1, len(word)) if word[:end] in new]
 
 
 def _blocks(words: Sequence[str]) -> Iterator[list[str]]:
