@@ -101,7 +101,8 @@ class Model:
     ) -> npt.NDArray[np.float32]:
         """Return a vector for each text, [texts, hidden_size], in their order.
 
-        A folder of sentence-transformers says how, and gets the vectors it gives there.
+        A folder of sentence-transformers says how, and gets the vectors it gives there; only that
+        a special token written out in a text, such as ``[MASK]``, is plain text here.
         Texts over :attr:`max_length` tokens, or over its bound, are cut there.
 
         Args:
