@@ -114,6 +114,34 @@ def test_words_given_as_such_are_those_of_the_text_they_make(real):
         assert np.allclose(one.vectors, other.vectors, atol=1e-6)
 
 
+def test_pieces_of_words_given_as_such_are_averaged_if_asked_for(real):
+    words = [["unbelievably", "Naive"], ["owners"]]
+    given = real.features(words, pieces="mean")
+    joined = real.features([" ".join(text) for text in words], words=True, pieces="mean")
+    for one, other in zip(given, joined, strict=True):
+        assert np.allclose(one.vectors, other.vectors, atol=1e-6)
+    assert not np.allclose(given[0].vectors, real.features(words)[0].vectors)
+    with pytest.raises(ConfigError, match="pieces does nothing here"):
+        real.features(words, pieces="mean", pooling="mean")
+
+
+def test_a_pooled_text_has_no_words_of_its_own_however_it_was_given(small):
+    given, text = (
+        small.features([text], pooling="mean")[0]
+        for text in (["the", "cat", "\u200b"], "the cat \u200b")
+    )
+    assert np.allclose(given.vectors, text.vectors, atol=1e-6)
+    assert given.words == text.words == []
+    assert (given.offsets.shape, given.pieces.shape) == ((0, 2), (0,))
+    assert (given.tokens, given.unknown) == (text.tokens, text.unknown)
+
+
+def test_layers_may_be_numbers_of_numpy(small):
+    for layers in (np.array([0, -1]), [np.int64(0), np.int32(-1)]):
+        [found] = small.features(["the cat"], layers)
+        assert np.array_equal(found.vectors, small.features(["the cat"], (0, -1))[0].vectors)
+
+
 def test_a_long_text_takes_each_token_from_the_window_with_the_most_context(small):
     ids, _ = small.tokenizer.encode([LONG])
     room, stride = small.max_length - 2, 11
@@ -212,6 +240,9 @@ def test_unknown_tokens_are_counted(small):
         ({"stride": 8, "long": "cut"}, "stride does nothing here"),
         ({"pieces": "mean"}, "pieces does nothing here"),
         ({"layers": (1.5,)}, "A layer is a whole number, not 1.5"),
+        ({"layers": (True,)}, "A layer is a whole number, not True"),
+        ({"layers": np.int64(1)}, r"layers is a list: \[1\]"),
+        ({"layers": True}, "layers is a list"),
     ],
 )
 def test_choices_that_make_no_sense_are_refused(small, choice, message):

@@ -57,11 +57,13 @@ class FeatureConfig:
     stride: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.layers, int):
+        if isinstance(self.layers, int | np.integer):
             raise ConfigError(f"layers is a list: [{self.layers}].")
-        object.__setattr__(self, "layers", tuple(self.layers))
-        if odd := [layer for layer in self.layers if not isinstance(layer, int)]:
+        if odd := [
+            n for n in self.layers if isinstance(n, bool) or not isinstance(n, int | np.integer)
+        ]:
             raise ConfigError(f"A layer is a whole number, not {odd[0]!r}.")
+        object.__setattr__(self, "layers", tuple(map(int, self.layers)))
         kinds = {"combine": Combine, "pooling": FeaturePooling, "pieces": Pieces, "long": Long}
         for name, kind in kinds.items():
             if getattr(self, name) not in get_args(kind):

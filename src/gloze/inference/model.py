@@ -148,7 +148,7 @@ class Model:
             layers: and what follows as in :class:`gloze.inference.features.FeatureConfig`.
             combine: several layers.
             pooling: one vector for each text.
-            words: vectors of words, not of tokens.
+            words: vectors of words, not of tokens; of texts as lists of words they always are.
             pieces: how a word's vector is made of its tokens'.
             long: what becomes of texts over :attr:`max_length` tokens.
             stride: of windows.
@@ -159,11 +159,14 @@ class Model:
         """
         if isinstance(texts, str):
             raise ConfigError("features takes a list of texts; put the text into a list.")
+        given = list(texts)
+        # Of texts that are cut into words there are vectors of words alone.
+        is_cut = pooling == "none" and bool(given) and not isinstance(given[0], str)
         config = FeatureConfig(
-            layers=layers, combine=combine, pooling=pooling, words=words, pieces=pieces,
+            layers=layers, combine=combine, pooling=pooling, words=words or is_cut, pieces=pieces,
             long=long, stride=stride,
         )  # fmt: skip
-        found = list(iterate_features(self, texts, config))
+        found = list(iterate_features(self, given, config))
         cut = sum(each.left_out > 0 for each in found)
         self._warn_of_cut(cut, len(found), self.max_length, stacklevel=3)
         return found

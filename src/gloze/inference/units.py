@@ -50,7 +50,7 @@ def units_of(
         tokenizer: of the model.
         texts: all of one kind.
         words: cut texts into words at spaces; else each token is a unit.
-        only_ids: find no units at all.
+        only_ids: find no units at all, not even words that were given.
 
     Raises:
         ConfigError: if there are both texts and lists of words.
@@ -60,6 +60,10 @@ def units_of(
     given = [text for text in texts if not isinstance(text, str)]
     if plain and given:
         raise ConfigError("Give texts or lists of words, not some of each.")
+    if only_ids:
+        ids, lengths = tokenizer.encode_words(given)[:2] if given else tokenizer.encode(plain)
+        none = np.zeros(0, dtype=np.int64)
+        return Units(ids, lengths, [], none.reshape(0, 2), none, np.zeros_like(lengths))
     if given:
         ends = (accumulate((len(word) + 1 for word in text), initial=0) for text in given)
         spans = [
@@ -71,10 +75,6 @@ def units_of(
         spans = [[match.span() for match in _WORD.finditer(text)] for text in plain]
         cut = [[text[a:b] for a, b in of] for text, of in zip(plain, spans, strict=True)]
         return _of_words(tokenizer, cut, spans)
-    if only_ids:
-        ids, lengths = tokenizer.encode(plain)
-        none = np.zeros(0, dtype=np.int64)
-        return Units(ids, lengths, [], none.reshape(0, 2), none, np.zeros_like(lengths))
     ids, lengths, offsets = tokenizer.encode_with_offsets(plain)
     names = tokenizer.tokens(ids.tolist())
     return Units(ids, lengths, names, offsets, np.ones(len(ids), dtype=np.int64), lengths)
