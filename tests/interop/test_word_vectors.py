@@ -30,6 +30,9 @@ FORMS = {
     "word2vec.bin": binary(),
     "bare.bin": binary(b""),
     "glove.txt.gz": gzip.compress(text(header=False)),
+    "word2vec-bom.txt": "\ufeff".encode() + text(),
+    "glove-bom.txt": "\ufeff".encode() + text(header=False),
+    "bom.bin": "\ufeff".encode() + binary(),
 }
 
 

@@ -12,6 +12,7 @@ import torch
 
 from gloze.core.errors import DataError
 from gloze.text.compression import open_binary
+from gloze.text.lines import BOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +62,7 @@ class VectorFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with open_binary(path) as file:
-            head = file.readline(_MAX_LINE_BYTES)
+            head = file.readline(_MAX_LINE_BYTES).removeprefix(BOM)
             after = file.read(1 << 12)
         parts = head.split()
         self.count: int | None = None
@@ -102,9 +103,10 @@ class VectorFile:
             )
 
     def _text_rows(self, file: BinaryIO) -> Iterator[Row]:
-        for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE_BYTES), b""), start=1):
+        for number, read in enumerate(iter(lambda: file.readline(_MAX_LINE_BYTES), b""), start=1):
             if number == 1 and self.count is not None:
                 continue
+            line = read.removeprefix(BOM) if number == 1 else read
             # A word may hold spaces, as some of GloVe's do; numbers do not.
             word, *numbers = line.rstrip().rsplit(b" ", self.size)
             if len(numbers) < self.size or not word:
