@@ -39,6 +39,15 @@ def test_inputs_in_the_output_are_found_through_links(tmp_path):
             refuse_inputs(tmp_path / "run", [inside])
 
 
+def test_a_file_that_is_read_is_not_written_over(tmp_path):
+    (tmp_path / "a.jsonl").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "a.jsonl")
+    refuse_inputs(tmp_path / "b.jsonl", [tmp_path / "a.jsonl", "-"])
+    for given in (tmp_path / "a.jsonl", tmp_path / "link"):
+        with pytest.raises(ConfigError, match=r"reads .*, and would write over it"):
+            refuse_inputs(tmp_path / "a.jsonl", [given])
+
+
 def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "old").touch()

@@ -229,6 +229,14 @@ def test_a_table_without_a_row_is_refused_and_nothing_is_written(model, tmp_path
     assert list(tmp_path.iterdir()) == [table]
 
 
+def test_the_input_is_never_replaced(model, tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "a"}\n')
+    with pytest.raises(ConfigError, match=r"reads .*in\.jsonl, and would write over it"):
+        encode(model, input=path, output=path, force=True)
+    assert path.read_text() == '{"text": "a"}\n'
+
+
 def test_an_existing_file_is_kept_unless_forced(model, lines, tmp_path):
     (tmp_path / "v.npy").touch()
     with pytest.raises(ConfigError, match="--force"):

@@ -113,6 +113,13 @@ def test_what_cannot_be_written_is_refused_before_work(tuned, texts, tmp_path):
         predict(tuned.path, tmp_path / "out.tsv", output=tmp_path / "again.tsv")
 
 
+def test_the_file_that_is_answered_is_never_replaced(tuned, texts):
+    before = texts[0].read_bytes()
+    with pytest.raises(ConfigError, match=r"reads .*new\.tsv, and would write over it"):
+        predict(tuned.path, texts[0], output=texts[0], force=True)
+    assert texts[0].read_bytes() == before
+
+
 def test_a_folder_without_a_classifier_is_refused(tuned, texts, tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         predict(tmp_path / "none", texts[0], output=tmp_path / "out.tsv")

@@ -41,11 +41,9 @@ def refuse_existing(path: Path, *, force: bool, ours: Sequence[str] = ()) -> Non
 
 
 def refuse_inputs(output: Path, inputs: Iterable[str | Path]) -> None:
-    """Raise ConfigError if clearing the folder ``output`` would remove an input."""
-    folder = Path(os.path.realpath(output))
+    """Raise ConfigError if writing over ``output`` would remove an input."""
+    written = Path(os.path.realpath(output))
+    does = f"remove it with all of {output}" if written.is_dir() else "write over it"
     for each in inputs:
-        if os.path.exists(each) and Path(os.path.realpath(each)).is_relative_to(folder):
-            raise ConfigError(
-                f"This command reads {each}, and would remove it with all of {output}. "
-                "Choose another -o."
-            )
+        if os.path.exists(each) and Path(os.path.realpath(each)).is_relative_to(written):
+            raise ConfigError(f"This command reads {each}, and would {does}. Choose another -o.")

@@ -13,7 +13,7 @@ import numpy as np
 
 from gloze.checkpoint import load
 from gloze.core.errors import ConfigError, DataError
-from gloze.core.output import refuse_existing
+from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.core.progress import Progress, duration, say
 from gloze.inference.features import FeatureConfig, iterate_features
 from gloze.inference.vector_file import write_npy, write_npz
@@ -137,6 +137,7 @@ def encode(
         layers=tuple(layers), combine=combine, pooling=wanted, pieces=pieces, long=long,
         words=words or (by_words and wanted == "none"), stride=stride,
     )  # fmt: skip
+    refuse_inputs(output, [source])
     _check_output(output, config, force=force)
     loaded = load(model, precision=precision, device=device)
     if pooling is None and not by_words:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gloze.checkpoint import load_task, models_of
-from gloze.core.output import refuse_existing
+from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.core.progress import Progress, duration
 from gloze.tasks.encoded import lines_of_loss, shares
 from gloze.tasks.results import saved_best_seed
@@ -97,6 +97,7 @@ def predict(
         WriteError: if ``output`` cannot be written.
     """
     output, data = Path(output), Path(data)
+    refuse_inputs(output, [data])
     refuse_existing(output, force=force)
     folder = _best_model(Path(run))
     model = load_task(folder, precision=precision, device=device)
