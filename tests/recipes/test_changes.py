@@ -43,6 +43,18 @@ def test_masking_ablations_are_the_rows_of_the_papers_table(name, rates):
     assert np.allclose((mlm.masked_rate, same, mlm.random_rate), rates)
 
 
+@pytest.mark.parametrize("noise", ["unigram-noise", "kneser-ney-noise"])
+def test_a_split_after_a_noise_keeps_it_for_random_tokens_alone(noise):
+    before = load_recipe(noise).objectives.mlm
+    kept = load_recipe(f"{noise}+mask-80-0-20").objectives.mlm
+    assert (kept.masked_rate, kept.random_rate) == (0.8, 0.2)
+    assert (kept.noise, kept.choice) == (before.noise, before.choice)
+    for split, masked in (("mask-100-0-0", 1.0), ("mask-80-20-0", 0.8)):
+        without = load_recipe(f"{noise}+{split}").objectives.mlm
+        assert (without.masked_rate, without.random_rate) == (masked, 0.0)
+        assert (without.noise, without.choice) == ("uniform", before.choice)
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_trains_and_is_judged(tmp_path, shards, change):
     done = pretrain(f"bert-tiny+{change}", shards=shards, output=tmp_path / "run", settings=TINY)
