@@ -13,6 +13,7 @@ from gloze.core.errors import ConfigError
 from gloze.metrics.chinese_span import cmrc_score, longest_common_run, segments, words
 from gloze.metrics.span import (
     best_threshold,
+    between_scores,
     normalize,
     scoring_of,
     span_figures,
@@ -184,6 +185,16 @@ def test_no_other_threshold_is_better(rows):
     assert best == pytest.approx(max(reached))
     limit = -np.inf if threshold is None else threshold
     assert np.where(values > limit, ~has, scores).mean() == pytest.approx(best)
+
+
+def test_a_threshold_between_null_scores_takes_back_the_same_answers():
+    odds = [-1.0, 3.0, 3.0, 0.5, np.nextafter(3.0, 4.0)]
+    assert between_scores(odds, -1.0) == -0.25
+    assert between_scores(odds, 0.5) == 1.75
+    assert between_scores(odds, max(odds)) == max(odds) + 1
+    assert between_scores(odds, None) == -2.0
+    # No number lies between these two.
+    assert 3.0 <= between_scores(odds, 3.0) < max(odds)
 
 
 def test_nothing_to_judge_and_missing_null_scores_are_refused():

@@ -353,7 +353,8 @@ def test_the_threshold_is_the_best_on_dev():
     found = judged(encoded, asks, rows_of(encoded, marks))
     assert config.figures(found, PATH)["exact"] == pytest.approx(2 / 3)
     tuned = config.tune(found, PATH)
-    assert tuned.values == {"null_threshold": 4.0}
+    # On a null score itself rounding would decide.
+    assert tuned.values == {"null_threshold": 6.0}
     assert config.figures(replace(found, learned=tuned), PATH)["exact"] == 1.0
 
 

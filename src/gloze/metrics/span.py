@@ -19,7 +19,7 @@ from gloze.core.errors import ConfigError
 from gloze.metrics.chinese_span import cmrc_score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Scoring = Literal["squad", "squad_v2", "cmrc"]
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -187,3 +187,21 @@ def best_threshold(
         if current > best:
             best, threshold = current, null_scores[question]
     return best / len(gold), threshold
+
+
+def between_scores(null_scores: Iterable[float], threshold: float | None) -> float:
+    """Return a threshold that takes back the same answers and is no question's own null score.
+
+    It lies midway to the next higher null score: that of a question varies a little with what
+    is computed beside it, and a threshold on it would take its answer back now and then.
+
+    Args:
+        null_scores: of the questions.
+        threshold: one of them, or None to take all answers back.
+    """
+    scores = sorted(null_scores)
+    if threshold is None:
+        return scores[0] - 1.0
+    higher = next((score for score in scores if score > threshold), threshold + 2.0)
+    middle = (threshold + higher) / 2
+    return middle if middle < higher else threshold

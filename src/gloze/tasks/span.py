@@ -9,7 +9,14 @@ from gloze.core.contracts import Objective, keep_labels
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
 from gloze.core.settings import check_rate
-from gloze.metrics.span import Scoring, best_threshold, scores_of, scoring_of, span_figures
+from gloze.metrics.span import (
+    Scoring,
+    best_threshold,
+    between_scores,
+    scores_of,
+    scoring_of,
+    span_figures,
+)
 from gloze.nn.init import initialize
 from gloze.tasks.learned import Judged, Learned
 from gloze.tasks.question_tables import QuestionReader, find_reader
@@ -17,7 +24,13 @@ from gloze.tasks.questions import Question, as_questions
 from gloze.tasks.span_answers import Decoding, SpanAnswer, decode
 from gloze.tasks.span_head import NAME, SpanHead, span_loss
 from gloze.tasks.span_places import AnswerPlaces, Misplaced, find_places, refuse_misplaced
-from gloze.tasks.span_windows import Contexts, EncodedQuestions, KnownWindows, encode_questions
+from gloze.tasks.span_windows import (
+    Contexts,
+    EncodedQuestions,
+    KnownWindows,
+    check_room,
+    encode_questions,
+)
 from gloze.tasks.squad_answers import SquadAnswers
 from gloze.tasks.task import Task
 
@@ -65,6 +78,7 @@ class Span(Task[Question]):
 
     WRITES: ClassVar[tuple[str, ...]] = ("table", "squad")
     OF_PAIRS: ClassVar[bool] = True
+    MEASURE: ClassVar[tuple[str, ...]] = ("metric", "scoring")
     long_text = "windows"
 
     kind: Literal["span"] = NAME
@@ -84,19 +98,7 @@ class Span(Task[Question]):
             if getattr(self, name) < 1:
                 raise ConfigError(f"task.{name} is {getattr(self, name)}; it must be at least 1.")
         check_rate("task.dropout", self.dropout)
-        room = self.max_length - self.max_question - 3
-        if room < 1:
-            raise ConfigError(
-                f"task.max_length is {self.max_length}: beside a question of up to "
-                f"{self.max_question} tokens (task.max_question), [CLS] and two [SEP] it has no "
-                f"room for the text. Set task.max_length to {self.max_question + 4} or more, or "
-                "task.max_question lower."
-            )
-        if not 1 <= self.stride <= room:
-            raise ConfigError(
-                f"task.stride is {self.stride}; it must be from 1 to {room}, the tokens of the "
-                "text that a window holds beside the longest question, or some would be in none."
-            )
+        check_room(self.max_length, self.max_question, self.stride)
 
     def reader(
         self, format: str | None = None, columns: str | dict[str, str] | None = None
@@ -232,8 +234,8 @@ class Span(Task[Question]):
     def each(self, judged: Judged[Question]) -> npt.NDArray[np.float64]:
         """Return exact match or F1 of each question; see :meth:`Task.each`."""
         gold, scoring = self._gold(judged)
-        texts = {i: each.text for i, each in zip(gold, self.answers(judged), strict=True)}
-        return self._own(scores_of(gold, texts, scoring))
+        texts = [answer.text for answer in self.answers(judged)]
+        return self._own(scores_of(gold, dict(zip(gold, texts, strict=True)), scoring))
 
     def _own(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return scores[:, 0 if self.metric == "exact" else 1]
@@ -248,9 +250,7 @@ class Span(Task[Question]):
         texts = {i: answer.best_text for i, answer in answers.items()}
         scores = self._own(scores_of(gold, texts, scoring))
         _, threshold = best_threshold(odds, gold, texts, scores)
-        # Where it is best to answer nothing every score must be over the threshold.
-        least = min(odds.values()) - 1.0
-        return judged.learned.with_values(**{_THRESHOLD: least if threshold is None else threshold})
+        return judged.learned.with_values(**{_THRESHOLD: between_scores(odds.values(), threshold)})
 
     def shown(self, learned: Learned) -> list[str]:
         """Return the task's own metric, and the other."""

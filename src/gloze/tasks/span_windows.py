@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.core.batch import Bools, Ints, Samples
+from gloze.core.errors import ConfigError
 from gloze.core.ranges import places as places_in
 from gloze.core.ranges import ranges
 from gloze.data.windows import Windows, has_most_context, windows
@@ -218,3 +219,24 @@ def _labels(cut: Windows, kept: Ints, places: Sequence[tuple[int, int] | None]) 
     is_in = (first >= cut.starts) & (last < cut.starts + cut.lengths)
     moved = (kept[cut.owner] + 2 - cut.starts) * is_in
     return np.stack([first * is_in + moved, last * is_in + moved], axis=1)
+
+
+def check_room(max_length: int, max_question: int, stride: int) -> None:
+    """Check that windows have room for the text, and leave none of it out.
+
+    Raises:
+        ConfigError: if they do not.
+    """
+    room = max_length - max_question - 3
+    if room < 1:
+        raise ConfigError(
+            f"task.max_length is {max_length}: beside a question of up to "
+            f"{max_question} tokens (task.max_question), [CLS] and two [SEP] it has no "
+            f"room for the text. Set task.max_length to {max_question + 4} or more, or "
+            "task.max_question lower."
+        )
+    if not 1 <= stride <= room:
+        raise ConfigError(
+            f"task.stride is {stride}; it must be from 1 to {room}, the tokens of the "
+            "text that a window holds beside the longest question, or some would be in none."
+        )
