@@ -1,6 +1,7 @@
 """Two runs on the same examples: what the tests say, and what cannot be compared."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from gloze import cli
 from gloze.checkpoint import load_task
 from gloze.core.errors import ConfigError, DataError
+from gloze.core.manifest import write_manifest
 from gloze.metrics.significance import mcnemar
 from gloze.verbs.evaluate import evaluate
 from gloze.verbs.finetune import finetune
 from tests.verbs import labelled
+from tests.verbs.test_span import squad
 from tests.verbs.test_transfer import run
 
 
@@ -96,6 +99,61 @@ def test_a_run_of_another_task_is_refused_before_anything_is_judged(data, tmp_pa
         evaluate(data / "good", data / "none.tsv", against=other.path)
     with pytest.raises(ConfigError, match=r"model is not fine-tuned, and .* of 'classification'"):
         evaluate(data / "good", data / "none.tsv", against=data / "model")
+
+
+def with_settings(model, folder, **changes):
+    """Copy a model folder, with other settings of its task."""
+    shutil.copytree(model, folder)
+    path = folder / "config.json"
+    values = json.loads(path.read_text())
+    values["gloze"] |= changes
+    path.write_text(json.dumps(values))
+    write_manifest(folder)
+    return folder
+
+
+def test_each_run_answers_with_its_own_settings(data, tmp_path):
+    squad(tmp_path / "train.json", 60, 1)
+    squad(tmp_path / "dev.json", 20, 2)
+    task = ["training.epochs=6", "task.max_question=8", "task.stride=12", "task.max_answer=4"]
+    files = {"train": tmp_path / "train.json", "output": tmp_path / "run"}
+    settings = [*labelled.FAST, *task]
+    own = finetune("span", model=data / "model", settings=settings, **files).model
+    short = with_settings(own, tmp_path / "short", max_answer=1)
+    found = evaluate(own, tmp_path / "dev.json", against=short)
+    both = [found.figures["-"]["f1"], evaluate(short, tmp_path / "dev.json").figures["-"]["f1"]]
+    assert found.against.seeds["f1"].mean == both[0] - both[1] > 0.2
+    assert found.against.examples < 0.05
+    other = with_settings(own, tmp_path / "other", metric="exact")
+    judged = evaluate(own, tmp_path / "dev.json", against=other).against
+    assert (judged.metric, judged.examples) == ("f1", 1)
+
+
+def test_answers_that_the_other_task_would_change_are_not_exchanged(data, tmp_path):
+    rows = [(text, float(len(text))) for text, _ in labelled.rows(16)]
+    own = trained("regression", rows, data, tmp_path).model
+    learned = {"labels": [], "pairs": False, "values": {"range": [3.0, 3.0]}}
+    free = with_settings(own, tmp_path / "free", learned=learned)
+    clipped = with_settings(own, tmp_path / "clipped", learned=learned, clip=True)
+    found = evaluate(free, tmp_path / "train.tsv", against=clipped).against
+    assert found.examples is None
+    assert found.seeds["pearson"].mean != 0
+
+
+def test_taggers_of_which_one_knows_no_chunks_are_compared_by_their_words(data, tmp_path):
+    lines = [
+        "".join(f"{word} {'B-X' if at == 1 else 'O'}\n" for at, word in enumerate(text.split()))
+        for text, _ in labelled.rows(24)
+    ]
+    (tmp_path / "train.conll").write_text("\n".join(lines))
+    runs = []
+    for scheme in ("auto", "none"):
+        settings = [*labelled.FAST, f"task.scheme={scheme}"]
+        files = {"train": tmp_path / "train.conll", "output": tmp_path / scheme}
+        runs.append(finetune("tagging", model=data / "model", settings=settings, **files).path)
+    for one, other in (runs, runs[::-1]):
+        found = evaluate(one, tmp_path / "train.conll", against=other).against
+        assert (found.metric, list(found.seeds)) == ("accuracy", ["accuracy"])
 
 
 def test_what_the_other_run_cannot_judge_is_said_of_it(data, tmp_path):

@@ -66,6 +66,7 @@ class Classification(TextTask):
     """
 
     WRITES: ClassVar[tuple[str, ...]] = ("table", "glue")
+    MEASURE: ClassVar[tuple[str, ...]] = ("metric", "positive_label")
 
     kind: Literal["classification"] = NAME
     label_smoothing: float = 0.0
@@ -166,6 +167,7 @@ class Classification(TextTask):
     def figures(self, judged: Judged[Example], path: Path) -> dict[str, Any]:
         """Return accuracy, F1, Matthews and the confusions; see :meth:`Task.figures`."""
         names = judged.learned.labels
+        self._check_named("positive_label", self._positive, names)
         labels = number_labels(judged.examples, names, path)
         shares = probabilities(judged.rows)
         right = shares[np.arange(len(labels)), labels]

@@ -26,10 +26,12 @@ class Seen:
     """What a model made of some labelled examples.
 
     Attributes:
+        task: of the model.
         judged: the examples with its scores.
         figures: by name.
     """
 
+    task: Task[Any]
     judged: Judged[Any]
     figures: dict[str, Any]
 
@@ -80,20 +82,18 @@ def _shown(p: float | None) -> str:
 
 
 def compare(
-    task: Task[Any],
     path: Path,
     mine: Mapping[str, Seen],
     other: Path,
     theirs: Mapping[str, Seen],
 ) -> Comparison:
-    """Compare what two runs made of the same examples.
+    """Compare what two runs made of the same examples, each with its own settings.
 
     Args:
-        task: of both.
         path: of the examples.
         mine: by seed.
         other: the other run.
-        theirs: by seed.
+        theirs: by seed; judged by the same figures.
 
     Raises:
         ConfigError: if the runs have no seed in common.
@@ -106,7 +106,9 @@ def compare(
             f"{other} has {_seeds(theirs)}, and this run {_seeds(mine)}: runs are compared pair "
             "by pair of the same seed."
         )
-    names = task.shown(pairs[0][0].judged.learned)
+    first, second = pairs[0]
+    # A tagger that knows no chunks has fewer figures than one that does.
+    names = [n for n in first.task.shown(first.judged.learned) if n in second.figures]
     seeds = {
         name: paired_test(*([seen.figures[name] for seen in side] for side in _sides(pairs)))
         for name in names
@@ -116,8 +118,8 @@ def compare(
         pairs=len(pairs),
         seeds=seeds,
         metric=names[0],
-        examples=_examples_test(task, path, pairs, names[0]),
-        mcnemar=_mcnemar(task, *pairs[0]) if len(pairs) == 1 else None,
+        examples=_examples_test(path, pairs, names[0]),
+        mcnemar=_mcnemar(first, second) if len(pairs) == 1 else None,
     )
 
 
@@ -131,54 +133,59 @@ def _sides(pairs: Sequence[tuple[Seen, Seen]]) -> tuple[list[Seen], list[Seen]]:
     return [their for _, their in pairs], [my for my, _ in pairs]
 
 
-def _examples_test(
-    task: Task[Any], path: Path, pairs: Sequence[tuple[Seen, Seen]], metric: str
-) -> float | None:
+def _examples_test(path: Path, pairs: Sequence[tuple[Seen, Seen]], metric: str) -> float | None:
     """Return p by exchanging answers, those of all seeds together; None if it cannot be done."""
-    judged = [(my.judged, their.judged) for my, their in pairs]
-    each = [(task.each(a), task.each(b)) for a, b in judged]
+    each = [tuple(seen.task.each(seen.judged) for seen in pair) for pair in pairs]
     apart = [a - b for a, b in each if a is not None and b is not None]
     if len(apart) == len(each):
         total = np.sum(apart, axis=0)
         return randomization_test(
             lambda exchanged: float(np.where(exchanged, -total, total).mean()), len(total)
         )
-    if not all(_can_exchange(*pair) for pair in judged):
+    if not all(_can_exchange(*pair, path, metric) for pair in pairs):
         return None
 
-    def figure(one: Judged[Any], other: Judged[Any], exchanged: Bools) -> float:
-        counts = row_counts(one.encoded, cast("Any", one.head).rows_per)
-        rows = np.where(np.repeat(exchanged, counts)[:, None], other.rows, one.rows)
-        return float(task.figures(replace(one, rows=rows), path)[metric])
+    def figure(one: Seen, other: Seen, exchanged: Bools) -> float:
+        counts = row_counts(one.judged.encoded, _rows_per(one))
+        rows = np.where(np.repeat(exchanged, counts)[:, None], other.judged.rows, one.judged.rows)
+        return float(one.task.figures(replace(one.judged, rows=rows), path)[metric])
 
     def difference(exchanged: Bools) -> float:
-        return sum(figure(a, b, exchanged) - figure(b, a, exchanged) for a, b in judged)
+        return sum(figure(a, b, exchanged) - figure(b, a, exchanged) for a, b in pairs)
 
-    return randomization_test(difference, len(judged[0][0].examples))
+    return randomization_test(difference, len(pairs[0][0].judged.examples))
 
 
-def _can_exchange(one: Judged[Any], other: Judged[Any]) -> bool:
+def _can_exchange(one: Seen, other: Seen, path: Path, metric: str) -> bool:
     """Return whether a sample is an example, and scores of both mean the same.
 
     Tags are left out: a chain of tags belongs to the scores it was trained with, and to decode
     all texts a thousand times over takes too long.
     """
-    if cast("Any", one.head).rows_per not in ("sample", "sequence"):
+    if _rows_per(one) not in ("sample", "sequence"):
         return False
-    mine, theirs = (row_counts(x.encoded, cast("Any", x.head).rows_per) for x in (one, other))
+    mine, theirs = one.judged, other.judged
+    rows, others = (row_counts(seen.judged.encoded, _rows_per(seen)) for seen in (one, other))
     return (
-        one.learned == other.learned
-        and one.rows.shape == other.rows.shape
-        and len(one.encoded) == len(one.examples)
-        and np.array_equal(mine, theirs)
+        mine.learned == theirs.learned
+        and mine.rows.shape == theirs.rows.shape
+        and len(mine.encoded) == len(mine.examples)
+        and np.array_equal(rows, others)
+        # The settings of one may make other answers of the same scores.
+        and one.task.figures(theirs, path)[metric] == other.figures[metric]
+        and other.task.figures(mine, path)[metric] == one.figures[metric]
     )
 
 
-def _mcnemar(task: Task[Any], my: Seen, their: Seen) -> float | None:
+def _rows_per(seen: Seen) -> str:
+    return cast("Any", seen.judged.head).rows_per
+
+
+def _mcnemar(my: Seen, their: Seen) -> float | None:
     sides = []
-    for judged in (my.judged, their.judged):
-        answers = [getattr(answer, "label", None) for answer in task.answers(judged)]
-        labels = [getattr(example, "label", None) for example in judged.examples]
+    for seen in (my, their):
+        answers = [getattr(answer, "label", None) for answer in seen.task.answers(seen.judged)]
+        labels = [getattr(example, "label", None) for example in seen.judged.examples]
         if not all(isinstance(found, str) for found in (*answers, *labels)):
             return None
         sides.append(np.array([a == b for a, b in zip(answers, labels, strict=True)]))

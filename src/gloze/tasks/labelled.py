@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.learned import Learned
-    from gloze.tasks.task import Reader, Task
+    from gloze.tasks.reader import Reader
+    from gloze.tasks.task import Task
     from gloze.tokenizers import Tokenizer
 
 

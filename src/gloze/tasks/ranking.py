@@ -63,6 +63,7 @@ class Ranking(SequenceTask[Query]):
 
     # A query may have a thousand candidates.
     AT_ONCE: ClassVar[int] = 1 << 8
+    MEASURE: ClassVar[tuple[str, ...]] = ("metric", "judged", "cutoffs")
 
     kind: Literal["ranking"] = NAME
     loss: Loss = "pointwise"

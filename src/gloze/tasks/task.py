@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.lists import turned
 from gloze.core.settings import Settings
-from gloze.tasks.learned import AnyExample, E, Judged, Learned, their_labels
+from gloze.tasks.learned import E, Judged, Learned, their_labels
 from gloze.tasks.writing import TableAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -26,36 +26,9 @@ if TYPE_CHECKING:
     from gloze.nn.pooling import Pooling
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
+    from gloze.tasks.reader import Reader
     from gloze.tasks.writing import AnswerWriter
     from gloze.tokenizers import Tokenizer
-
-E_co = TypeVar("E_co", bound=AnyExample, covariant=True)
-
-
-class Reader(Protocol[E_co]):
-    """A layout of labelled files: what ``--format`` and ``--columns`` stand for.
-
-    Attributes:
-        metric: what such files are judged by; None if the layout does not say.
-    """
-
-    @property
-    def metric(self) -> str | None: ...
-
-    def read(
-        self, path: Path, *, needs_labels: bool = True, keep_rows: bool = False
-    ) -> Iterator[E_co]:
-        """Yield the examples of a file in their order, in bounded memory.
-
-        Args:
-            path: plain or compressed.
-            needs_labels: refuse examples without a label.
-            keep_rows: keep all columns of each row, for writing them out again.
-
-        Raises:
-            DataError: naming file, line and column of the first thing that is wrong.
-        """
-        ...
 
 
 class Task(Settings, ABC, Generic[E]):
@@ -77,6 +50,8 @@ class Task(Settings, ABC, Generic[E]):
     metric: str
     # The layouts that `writer` can write, the first by default.
     WRITES: ClassVar[tuple[str, ...]] = ("table",)
+    # What decides how answers are judged, and not which are given.
+    MEASURE: ClassVar[tuple[str, ...]] = ("metric",)
     # Whether its inputs are pairs of texts, whatever was learned.
     OF_PAIRS: ClassVar[bool] = False
     # How many examples `predict` holds at once.
@@ -214,6 +189,10 @@ class Task(Settings, ABC, Generic[E]):
         Raises:
             DataError: if a label of the file was not there in training.
         """
+
+    def judging_as(self, other: Self) -> Self:
+        """Return the settings with those of another's that decide how answers are judged."""
+        return replace(self, **{name: getattr(other, name) for name in self.MEASURE})  # type: ignore[type-var]
 
     def settle(self, head: nn.Module, learned: Learned) -> Learned:
         """Put a head in order once its training is over; return what is then known."""

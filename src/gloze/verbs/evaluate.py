@@ -151,12 +151,13 @@ def evaluate(
         return _evaluate_pretraining(run, first, data, device)
     others = {} if against is None else _others(Path(against), run, kind)
     labelled = _Labelled(data, format, columns)
-    task, seen = _judge(models, labelled, device)
+    seen = _judge(models, labelled, device)
+    task = next(iter(seen.values())).task
     compared = None
     if against is not None:
         with about(f"--against {against}"):
-            _, theirs = _judge(others, labelled, device)
-        compared = compare(task, data, seen, Path(against), theirs)
+            theirs = _judge(others, labelled, device, like=task)
+        compared = compare(data, seen, Path(against), theirs)
     last = list(seen.values())[-1].judged
     by_seed = {seed: each.figures for seed, each in seen.items()}
     shown, summary = task.shown(last.learned), last.encoded.summary()
@@ -201,16 +202,24 @@ class _Labelled:
 
 
 def _judge(
-    models: dict[str, Path], data: _Labelled, device: str
-) -> tuple[Task[Any], dict[str, Seen]]:
-    """Return the task of a run, and what the model of each seed makes of the examples."""
+    models: dict[str, Path], data: _Labelled, device: str, *, like: Task[Any] | None = None
+) -> dict[str, Seen]:
+    """Return what the model of each seed makes of the examples.
+
+    Args:
+        models: of a run, by seed.
+        data: the examples.
+        device: to compute on.
+        like: judge by the figures of this task, so that those of two runs mean the same.
+    """
     seen = {}
     for seed, folder in models.items():
         model = load_task(folder).to(pick_device(device))
-        examples = data.examples(model.task)
+        task = model.task if like is None else model.task.judging_as(like)
+        examples = data.examples(task)
         judged = model.judge(examples, model.encode(examples, data.path))
-        seen[seed] = Seen(judged, model.task.figures(judged, data.path))
-    return model.task, seen
+        seen[seed] = Seen(task, judged, task.figures(judged, data.path))
+    return seen
 
 
 def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> EvaluateResult:
