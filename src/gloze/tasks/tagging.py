@@ -251,7 +251,7 @@ class Tagging(Task[Sentence]):
 
     def tally(self, answer: TaggedWords) -> Iterable[str]:
         """Return the tags that the sentence has."""
-        return set(answer.tags)
+        return dict.fromkeys(answer.tags)
 
     def writer(
         self, path: Path, layout: str | None = None, *, source: Path, force: bool = False
