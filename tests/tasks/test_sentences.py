@@ -56,6 +56,20 @@ def test_columns_are_read_with_documents_and_lines(tmp_path):
     assert found[0].line_of(1) == 4
 
 
+def test_a_mark_of_a_document_ends_the_sentence_before_it(tmp_path):
+    found = read(write(tmp_path, "a X\nb Y\n-DOCSTART- O\nc X\n-DOCSTART- O\n\nd Y\n"))
+    assert [(s.words, s.document) for s in found] == [(("a", "b"), None), (("c",), 0), (("d",), 1)]
+
+
+def test_blocks_hold_every_line_of_the_file(tmp_path):
+    text = "\n-DOCSTART- O\n\na X\n\n\nb Y\n\n-DOCSTART- O\n \n"
+    found = read(write(tmp_path, text), keep_rows=True)
+    assert [line for s in found for line in s.block.lines] == text.split("\n")[:-1]
+    segmented = "\n\u3000\na bc\n\n\nd\n\n"
+    found = read(write(tmp_path, segmented), "cws", keep_rows=True)
+    assert [line for s in found for line in s.block.lines] == segmented.split("\n")[:-1]
+
+
 @pytest.mark.parametrize("separator", ["\t", " ", "  ", " \t "])
 @pytest.mark.parametrize("end", ["", "\n", "\n\n\n", "\n \t\n"])
 def test_columns_are_parted_by_tabs_or_spaces(tmp_path, separator, end):
@@ -102,6 +116,13 @@ def test_conllu_plus_names_its_columns(tmp_path):
     text = "# global.columns = ID FORM PARSEME:NE\n1\ta\tO\n2\tb\tB-X\n"
     (found,) = read(write(tmp_path, text, "a.conllup"), columns="tag=parseme:ne")
     assert found.tags == ("O", "B-X")
+
+
+@pytest.mark.parametrize("word", ["#", "1-2", "1.1"])
+def test_any_text_is_a_word_where_lines_begin_with_words(tmp_path, word):
+    text = f"# global.columns = FORM UPOS\n# text = a # b\na\tX\n{word}\tSYM\nb\tY\n"
+    (found,) = read(write(tmp_path, text, "a.conllup"))
+    assert (found.words, found.tags) == (("a", word, "b"), ("X", "SYM", "Y"))
 
 
 def test_segmented_text_is_characters_with_tags(tmp_path):

@@ -14,6 +14,7 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.data.collate import collate
 from gloze.encoders.transformer import TransformerConfig
 from gloze.nn.readout import ReadoutConfig
+from gloze.tasks import tag_answers
 from gloze.tasks.learned import Learned
 from gloze.tasks.model import TaskModel, build_head
 from gloze.tasks.schemes import breaches
@@ -473,3 +474,34 @@ def test_what_is_learned_fits_json():
     chain = model(Tagging(max_length=32, crf=True)).to_config()
     assert chain["architectures"] == ["BertModel"]
     assert Learned(**values["gloze"]["learned"]).values["scheme"] == "iob2"
+
+
+def test_characters_of_no_word_stand_as_words_of_their_own():
+    said = tag_answers.answer(
+        sentence("a b c d e"), ["O", "B", "E", "O", "O"], np.ones(5, np.float32), "bioes"
+    )
+    assert [entity.text for entity in said.entities] == ["b c"]
+    characters = Sentence(tuple("abcde"), is_segmented=True)
+    said = tag_answers.answer(
+        characters, ["O", "B", "E", "O", "O"], np.ones(5, np.float32), "bioes"
+    )
+    assert said.segmented == "a bc d e"
+
+
+def test_what_is_written_of_segmented_text_has_its_blank_lines(tmp_path):
+    (tmp_path / "in.txt").write_text("\nthecat\n\n \nsees\n\n")
+    example = Sentence(tuple("thecatsees"), tuple("BIEBIEBIIE"), is_segmented=True)
+    tagger = model(examples=[example])
+    sentences = list(tagger.task.reader("cws").read(tmp_path / "in.txt", keep_rows=True))
+    with tagger.task.writer(tmp_path / "out.txt", source=tmp_path / "in.txt") as file:
+        file.write(sentences, tagger.task.answers(tagger.judge(sentences)))
+    lines = (tmp_path / "out.txt").read_text().split("\n")
+    assert [line.replace(" ", "") for line in lines] == ["", "thecat", "", "", "sees", "", ""]
+    assert lines[3] == ""
+
+
+def test_the_tags_of_a_sentence_are_counted_in_their_order():
+    said = tag_answers.answer(
+        sentence("a b c d"), ["O", "B-Y", "B-X", "O"], np.ones(4, np.float32), "iob2"
+    )
+    assert list(Tagging().tally(said)) == ["O", "B-Y", "B-X"]

@@ -80,6 +80,14 @@ def test_a_written_file_has_one_more_column_and_the_figures_of_evaluate(trained,
     assert expected == pytest.approx(result.best.figures["dev"]["f1"])
 
 
+def test_what_stands_after_the_last_sentence_is_written_too(trained, tmp_path):
+    text = "the X\ncat X\n\n\nmy X\n\n-DOCSTART- -X-\n\n"
+    (tmp_path / "in.conll").write_text(text)
+    gloze.predict(trained[0].path, tmp_path / "in.conll", output=tmp_path / "out.conll")
+    lines = (tmp_path / "out.conll").read_text().split("\n")
+    assert [line.rsplit(" ", 1)[0] if line else line for line in lines] == text.split("\n")
+
+
 def test_a_cross_validation_does_not_tear_documents_apart(trained, tmp_path):
     result, dev = trained
     with pytest.raises(ConfigError, match=r"--folds deals sentences out one by one.*context=sent"):
@@ -255,7 +263,7 @@ def test_conllu_is_written_back_with_all_its_lines(trained, tmp_path):
     (tmp_path / "a.conllu").write_text("\n".join([*lines, f"2.1\tx{rest}", "", ""]))
     gloze.predict(result.path, tmp_path / "a.conllu", output=tmp_path / "out.conllu")
     said = (tmp_path / "out.conllu").read_text().splitlines()
-    assert said == [*lines[:2], f"{lines[2]}\tB-PER", f"{lines[3]}\tI-PER", f"2.1\tx{rest}"]
+    assert said == [*lines[:2], f"{lines[2]}\tB-PER", f"{lines[3]}\tI-PER", f"2.1\tx{rest}", ""]
 
 
 def test_transformers_gives_the_same_scores(trained):

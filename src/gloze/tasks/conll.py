@@ -38,7 +38,8 @@ class Block:
     """A sentence as its file has it.
 
     Attributes:
-        lines: all since the sentence before, blank ones and comments too.
+        lines: all since the sentence before, blank ones and comments too; of the last sentence
+            also those after it.
         words: of these, which are words.
         cells: the columns of each word.
         number: of the first line in the file, from 1.
@@ -76,16 +77,52 @@ def read_blocks(path: Path, *, is_conllu: bool) -> Iterator[Block]:
         DataError: at the first line that has other columns than those before it.
     """
     columns = _ConlluColumns(path) if is_conllu else _Columns(path)
+    return _with_rest(_blocks(path, columns))
+
+
+def read_segmented(path: Path) -> Iterator[Block]:
+    """Yield each line of a text that has words, with the blank lines before it as its block."""
+    return _with_rest(_line_blocks(path))
+
+
+def _blocks(path: Path, columns: _Columns) -> Iterator[Block]:
+    """Yield the sentences, and what stands after them as a block without words."""
     block = Block(1, None)
     for number, text in read_lines(path):
-        if text.strip(" \t"):
-            columns.take(block, number, text)
-        elif block.words:
+        is_blank = not text.strip(" \t")
+        if block.words and (is_blank or columns.ends_sentence(text)):
             yield block
             block = Block(number, block.document)
+        if not is_blank:
+            columns.take(block, number, text)
         block.lines.append(text)
-    if block.words:
-        yield block
+    yield block
+
+
+def _line_blocks(path: Path) -> Iterator[Block]:
+    block = Block(1, None)
+    for number, text in read_lines(path):
+        block.lines.append(text)
+        if words := text.split():
+            block.words.append(len(block.lines) - 1)
+            block.cells.append(words)
+            yield block
+            block = Block(number + 1, None)
+    yield block
+
+
+def _with_rest(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Yield the blocks that have words, lines after the last of them put to it."""
+    last = None
+    for block in blocks:
+        if block.words:
+            if last is not None:
+                yield last
+            last = block
+        elif last is not None:
+            last.lines += block.lines
+    if last is not None:
+        yield last
 
 
 class _Columns:
@@ -97,6 +134,10 @@ class _Columns:
         self.path = path
         self.width = len(self.names)
         self.has_tabs: bool | None = None
+
+    def ends_sentence(self, text: str) -> bool:
+        """Return whether a line that is not blank ends the sentence before it."""
+        return Block.is_mark(text)
 
     def take(self, block: Block, number: int, text: str) -> None:
         """Put the next line, not yet among the lines of the block, to its words if it is one."""
@@ -137,6 +178,10 @@ class _ConlluColumns(_Columns):
 
     names: tuple[str, ...] = CONLLU
 
+    def ends_sentence(self, text: str) -> bool:
+        """Return False: here a blank line is needed, and words are numbered anew."""
+        return False
+
     def take(self, block: Block, number: int, text: str) -> None:
         """Put the next line, not yet among the lines of the block, to its words if it is one."""
         if text.startswith(_NAMES):
@@ -146,12 +191,21 @@ class _ConlluColumns(_Columns):
                 raise DataError("no column is named.", path=self.path, line=number, hint=_HINT)
         elif text.startswith("# newdoc"):
             _begin_document(block)
-        elif not text.startswith("#"):
+        elif not self._is_comment(block, text):
             cells = self.cut(number, text)
-            if not _OTHER_ID.fullmatch(cells[0]):
-                if self.names[0] == "id":
-                    self._check_id(block, number, cells[0])
-                self.add(block, cells)
+            if self._has_ids:
+                if _OTHER_ID.fullmatch(cells[0]):
+                    return
+                self._check_id(block, number, cells[0])
+            self.add(block, cells)
+
+    @property
+    def _has_ids(self) -> bool:
+        return self.names[0] == "id"
+
+    def _is_comment(self, block: Block, text: str) -> bool:
+        # Where words have no numbers a line within a sentence may begin with the word "#".
+        return text.startswith("#") and (self._has_ids or not block.words)
 
     def _check_id(self, block: Block, number: int, cell: str) -> None:
         reason, hint = "", ""

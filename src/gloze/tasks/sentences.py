@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 from gloze.core.errors import ConfigError, DataError, nearest
-from gloze.tasks.conll import CONLLU, Block, column_number, read_blocks
+from gloze.tasks.conll import CONLLU, Block, column_number, read_blocks, read_segmented
 from gloze.tasks.formats import parse_columns
 from gloze.tasks.json_files import words_in
-from gloze.tasks.lines import check_file, read_lines
+from gloze.tasks.lines import check_file
 from gloze.tasks.tables import Kind, Row, read_rows
 from gloze.text.compression import COMPRESSED
 
@@ -51,7 +51,7 @@ class Sentence:
         text: as given, if it was given as one text.
         is_segmented: whether the words are characters, and the tags say where words begin.
         row: what a table of answers begins with; None if it was not asked for.
-        block: the lines in the file, of a sentence in columns; None if it was not asked for.
+        block: the lines in the file, of text and of columns; None if it was not asked for.
     """
 
     words: tuple[str, ...]
@@ -156,16 +156,16 @@ class SentenceReader:
     def _segmented(
         self, path: Path, layout: Layout, needs_labels: bool, keep_rows: bool
     ) -> Iterator[Sentence]:
-        for line, text in read_lines(path):
-            if words := text.split():
-                tags = tuple(tag for word in words for tag in word_tags(word))
-                yield Sentence(
-                    tuple("".join(words)),
-                    tags if needs_labels else None,
-                    line=line,
-                    is_segmented=True,
-                    row={"text": text} if keep_rows else None,
-                )
+        for block in read_segmented(path):
+            (words,) = block.cells
+            yield Sentence(
+                tuple("".join(words)),
+                tuple("".join(map(word_tags, words))) if needs_labels else None,
+                line=block.line_of(0),
+                is_segmented=True,
+                row={"text": block.lines[block.words[0]]} if keep_rows else None,
+                block=block if keep_rows else None,
+            )
 
     def _table(
         self, path: Path, layout: Layout, needs_labels: bool, keep_rows: bool

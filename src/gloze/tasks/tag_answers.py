@@ -71,8 +71,13 @@ class TaggedWords:
 
     @property
     def segmented(self) -> str:
-        """The texts of the entities with spaces between: words made of characters."""
-        return " ".join(entity.text for entity in self.entities)
+        """Words made of characters, with spaces between; one that is of no entity is a word."""
+        found: list[str] = []
+        end = 0
+        for entity in self.entities:
+            found += (*self.words[end : entity.start], entity.text)
+            end = entity.end
+        return " ".join((*found, *self.words[end:]))
 
 
 def answer(sentence: Sentence, tags: Sequence[str], shares: Floats, scheme: str) -> TaggedWords:
@@ -187,10 +192,16 @@ class TextAnswers:
     def write(self, examples: Sequence[Sentence], answers: Sequence[TaggedWords]) -> None:
         """Append sentences."""
         for example, said in zip(examples, answers, strict=True):
-            if example.is_segmented:
-                self.file.write(f"{said.segmented}\n")
-            else:
-                self.file.writelines(f"{line}\n" for line in self._lines(example, said))
+            lines = self._words if example.is_segmented else self._lines
+            self.file.writelines(f"{line}\n" for line in lines(example, said))
+
+    def _words(self, example: Sentence, said: TaggedWords) -> Iterator[str]:
+        block = example.block
+        if block is None:
+            yield said.segmented
+        else:
+            for number in range(len(block.lines)):
+                yield said.segmented if number in block.words else ""
 
     def _lines(self, example: Sentence, said: TaggedWords) -> Iterator[str]:
         block = example.block
