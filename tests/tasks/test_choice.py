@@ -84,6 +84,14 @@ def test_race_is_read_as_one_document_as_many_and_without_answers(tmp_path):
         read(bare, "race")
 
 
+def test_of_two_equal_options_the_first_is_right(tmp_path):
+    document = {"article": "t", "questions": ["q"], "options": [["a", "b", " b", "c"]]}
+    for answer, gold in (("B", 1), ("C", 1), ("D", 3)):
+        path = tiny.write(tmp_path / "race.txt", json.dumps({**document, "answers": [answer]}))
+        (question,) = read(path, "race")
+        assert question.gold == gold
+
+
 def test_tables_hold_options_in_a_list_or_in_columns_the_last_of_which_may_be_empty(tmp_path):
     lines = '{"context":"c","question":"q","options":["a","b","d"],"label":1}\n'
     assert parts(*read(tiny.write(tmp_path / "a.jsonl", lines))) == ("c", "q", ("a", "b", "d"), 1)

@@ -87,7 +87,7 @@ class ChoiceReader:
         if doubles:
             say(
                 f"{path}: {len(doubles)} of {count:,} questions give an option twice, the first in "
-                f"line {doubles[0]}. They are kept; the first of two right ones counts as right."
+                f"line {doubles[0]}. They are kept; the first of two equal ones counts as right."
             )
 
 
@@ -130,7 +130,8 @@ def _question(path: Path, row: Row, layout: ChoiceLayout, *, needs_labels: bool)
         found = _gold(row.values.get(layout.label), options, layout.numbering)
         if isinstance(found, str):
             raise DataError(found, path=path, line=row.line, column=layout.label)
-        gold = found
+        # Who answers with the other of two equal ones says the same.
+        gold = [option.strip() for option in options].index(options[found].strip())
     return Question(context, options, asked, gold, None, row.line)
 
 
