@@ -86,6 +86,21 @@ def test_no_thresholds_label_by_label_are_better_than_the_best(data, average):
     assert best == pytest.approx(max(every))
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_labels_that_no_example_has_are_counted_where_micro_f1_is_made_best(data):
+    named, p = table(data, 5, 4), probabilities(data, 5, 4)
+    named[:, 2:], named[0, :2] = False, True
+    found = best_thresholds(named, p, "micro_f1")
+    assert found[2:] == [0.5, 0.5]
+    best = multilabel_figures(named, p >= np.array(found)).micro_f1
+    every = (
+        multilabel_figures(named, p >= np.array([*each, 0.5, 0.5])).micro_f1
+        for each in itertools.product(EVERY, repeat=2)
+    )
+    assert best == pytest.approx(max(every))
+
+
 def test_thresholds_lie_midway_and_of_equals_nearest_to_a_half():
     named = np.array([[1], [1], [0], [0]], dtype=bool)
     p = np.array([[0.9], [0.8], [0.4], [0.1]])

@@ -123,24 +123,32 @@ def best_thresholds(named: Table, probabilities: Floats, average: Average) -> li
     if average == "macro_f1":
         curves = [_f1_of_cuts(r, int(n)) for r, n in zip(right, support, strict=True)]
     else:
-        curves = _micro_values(scores, right, int(support.sum()))
+        curves = _micro_values(scores, right, support)
     return [
         _best_cut(s, curve) if count else 0.5
         for s, curve, count in zip(scores, curves, support, strict=True)
     ]
 
 
-def _micro_values(scores: list[Floats], right: list[Table], support: int) -> list[Floats]:
+def _micro_values(
+    scores: list[Floats], right: list[Table], support: npt.NDArray[np.int64]
+) -> list[Floats]:
     """Return for each label what each of its cuts is worth where micro F1 is best."""
     best = 0.0
+    # What is said of labels that keep 0.5, all of it wrong.
+    idle = sum(int((s >= 0.5).sum()) for s, count in zip(scores, support, strict=True) if not count)
     while True:
         # 2 TP / (said + named) is over ``best`` where the sum of 2 TP - best * said is over
         # best * named, and that sum is best label by label.
         hits = [np.r_[0, np.cumsum(r)] for r in right]
         values = [2.0 * h - best * np.arange(len(h)) for h in hits]
-        cuts = [_allowed(s, v) for s, v in zip(scores, values, strict=True)]
-        said = sum(cuts)
-        value = 2 * sum(int(h[cut]) for h, cut in zip(hits, cuts, strict=True)) / (said + support)
+        cuts = [
+            _allowed(s, v) if count else 0
+            for s, v, count in zip(scores, values, support, strict=True)
+        ]
+        said = idle + sum(cuts)
+        found = sum(int(h[cut]) for h, cut in zip(hits, cuts, strict=True))
+        value = 2 * found / (said + int(support.sum()))
         if value <= best:
             return values
         best = value
