@@ -2,6 +2,7 @@
 
 import bz2
 import contextlib
+import csv
 import gzip
 import lzma
 import sys
@@ -55,6 +56,38 @@ def test_csv_quoting_holds_commas_quotes_and_line_breaks(tmp_path):
         (2, 'a, "b"\nc'),
         (4, "d"),
     ]
+
+
+def test_csv_cells_keep_their_line_ends(tmp_path):
+    path = write(tmp_path, b'text,label\r\n"a\r\nb\nc\rd",1\r\ne,0', "data.csv")
+    assert [row["text"] for row in rows(path, "csv")] == ["a\r\nb\nc\rd", "e"]
+    with write_table(tmp_path / "out.csv", force=False) as writer:
+        writer.write(rows(path, "csv"))
+    assert rows(tmp_path / "out.csv", "csv") == rows(path, "csv")
+
+
+def test_csv_cells_may_be_long_and_have_a_limit(tmp_path, monkeypatch):
+    path = write(tmp_path, f"text,label\n{'a' * 200_000},1\n", "data.csv")
+    assert len(rows(path, "csv")[0]["text"]) == 200_000
+    monkeypatch.setattr("gloze.tasks.tables.MAX_CELL", 199_999)
+    monkeypatch.setattr(
+        "csv.field_size_limit", lambda limit=0, real=csv.field_size_limit: real(199_999)
+    )
+    with pytest.raises(DataError, match=r"data\.csv:2: a cell of over 199,999 characters\. Is a "):
+        rows(path, "csv")
+
+
+def test_parquet_values_that_cannot_be_are_refused(tmp_path):
+    path = tmp_path / "data.parquet"
+    for kind, values in (
+        (pa.string(), pa.array([b"a\xff"]).view(pa.string())),
+        (pa.date32(), pa.array([2**31 - 1], pa.int32()).view(pa.date32())),
+        (pa.duration("s"), pa.array([2**62], pa.int64()).view(pa.duration("s"))),
+        (pa.timestamp("us"), pa.array([2**62], pa.int64()).view(pa.timestamp("us"))),
+    ):
+        pq.write_table(pa.table({"text": ["a"], "when": values.cast(kind)}), path)
+        with pytest.raises(DataError, match=r"data\.parquet: not a readable Parquet file"):
+            rows(path, "parquet")
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def open_data(path: Path) -> AbstractContextManager[BinaryIO]:
     return nullcontext(sys.stdin.buffer)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line number and text, without the line end, of every line.
+def read_lines(path: Path, *, keep_ends: bool = False) -> Iterator[tuple[int, str]]:
+    """Yield line number and text, without the line end unless it is asked for, of every line.
 
     The path ``-`` is standard input. Only LF and CRLF end a line; the rarer separators of
     Unicode are text. A byte-order mark is dropped.
@@ -67,7 +67,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 path=path,
                 hint="Convert it: tr '\\r' '\\n' < FILE > NEW.",
             )
-        for block in read_blocks(file, max_bytes=MAX_LINE_BYTES, keep_spaces=True, start=start):
+        for block in read_blocks(
+            file, max_bytes=MAX_LINE_BYTES, keep_spaces=True, keep_ends=keep_ends, start=start
+        ):
             for text in block:
                 line += 1
                 if isinstance(text, Fault):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["tsv", "csv", "jsonl", "parquet"]
 KINDS: tuple[Kind, ...] = ("tsv", "csv", "jsonl", "parquet")
-
+# Of a cell of CSV, which may go over many lines.
+MAX_CELL = 1 << 24
 _SUFFIXES: dict[str, Kind] = {
     ".tsv": "tsv",
     ".csv": "csv",
@@ -176,7 +177,8 @@ def _tsv_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _csv_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((text + "\n" for _, text in read_lines(path)), strict=True)
+    csv.field_size_limit(max(MAX_CELL, csv.field_size_limit()))
+    reader = csv.reader((text for _, text in read_lines(path, keep_ends=True)), strict=True)
     line, blank = 1, 0
     while True:
         try:
@@ -184,11 +186,16 @@ def _csv_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
+            is_long = "field limit" in str(error)
+            reason = (
+                f"a cell of over {MAX_CELL:,} characters" if is_long else f"broken CSV ({error})"
+            )
+            hint = 'Is a " never closed? ' if is_long else ""
             raise DataError(
-                f"broken CSV ({error}).",
+                f"{reason}.",
                 path=path,
                 line=line,
-                hint='A " inside a quoted cell is written twice.',
+                hint=f'{hint}A " inside a quoted cell is written twice.',
             ) from None
         if not cells:
             blank = blank or line
@@ -235,7 +242,8 @@ def _parquet(path: Path) -> Iterator[Row]:
                 for values in batch.to_pylist():
                     line += 1
                     yield Row(line, values)
-    except (pa.ArrowException, OSError) as error:
+    # Python has no such text, date or duration: ValueError and OverflowError.
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"not a readable Parquet file ({reason}).", path=path) from error
     if line == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, AnyStr, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,13 +59,19 @@ def check_text(text: str, max_bytes: int) -> Fault | None:
 
 
 def read_lines(
-    file: BinaryIO, *, max_bytes: int, keep_spaces: bool = False, start: bytes = b""
+    file: BinaryIO,
+    *,
+    max_bytes: int,
+    keep_spaces: bool = False,
+    keep_ends: bool = False,
+    start: bytes = b"",
 ) -> Iterator[list[str | Fault]]:
     """Yield the lines of ``file`` in order, in lists; a line that cannot be used is a Fault.
 
     LF and CRLF end a line, nothing else does. A byte-order mark at the start is dropped. A line
     over ``max_bytes`` is never held whole. Odd spaces become plain ones unless ``keep_spaces``.
-    ``start`` is what was read of the file already.
+    Lines are without their ends unless ``keep_ends``. ``start`` is what was read of the file
+    already.
     """
     is_first = True
     blocks = chain([start] if start else [], iter(partial(file.read, BLOCK_BYTES), b""))
@@ -74,7 +80,7 @@ def read_lines(
             yield [too_long(max_bytes)]
         else:
             data = block.removeprefix(BOM) if is_first else block
-            yield _decode(data, max_bytes, keep_spaces=keep_spaces)
+            yield _decode(data, max_bytes, keep_spaces=keep_spaces, keep_ends=keep_ends)
         is_first = False
 
 
@@ -104,13 +110,18 @@ def _whole_lines(blocks: Iterable[bytes], max_bytes: int) -> Iterator[bytes | No
         yield b"".join(held)
 
 
-def _decode(data: bytes, max_bytes: int, *, keep_spaces: bool) -> list[str | Fault]:
+def _decode(
+    data: bytes, max_bytes: int, *, keep_spaces: bool, keep_ends: bool
+) -> list[str | Fault]:
+    each = partial(_decode_line, max_bytes=max_bytes, keep_spaces=keep_spaces, keep_ends=keep_ends)
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        return _decode_each(data, max_bytes, keep_spaces=keep_spaces)
+        return [each(line) for line in _cut(data, b"\n")]
     if len(data) > max_bytes or "\0" in text:
-        return _decode_each(data, max_bytes, keep_spaces=keep_spaces)
+        return [each(line) for line in _cut(data, b"\n")]
+    if keep_ends:
+        return [*_cut(text, "\n")]
     if b"\r\n" in data:
         text = text.replace("\r\n", "\n")
     if not keep_spaces and any(odd in data for odd in _ODD_BYTES):
@@ -121,21 +132,21 @@ def _decode(data: bytes, max_bytes: int, *, keep_spaces: bool) -> list[str | Fau
     return lines
 
 
-def _decode_each(data: bytes, max_bytes: int, *, keep_spaces: bool) -> list[str | Fault]:
-    lines = data.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return [_decode_line(line, max_bytes, keep_spaces=keep_spaces) for line in lines]
+def _cut(data: AnyStr, end: AnyStr) -> list[AnyStr]:
+    """Return the lines of some data, each with its end."""
+    lines = data.split(end)
+    last = lines.pop()
+    return [line + end for line in lines] + [last] * bool(last)
 
 
-def _decode_line(data: bytes, max_bytes: int, *, keep_spaces: bool) -> str | Fault:
-    data = data.removesuffix(b"\r")
-    if len(data) > max_bytes:
+def _decode_line(data: bytes, max_bytes: int, *, keep_spaces: bool, keep_ends: bool) -> str | Fault:
+    bare = data.removesuffix(b"\n").removesuffix(b"\r")
+    if len(bare) > max_bytes:
         return too_long(max_bytes)
-    if b"\0" in data:
+    if b"\0" in bare:
         return NUL
     try:
-        text = data.decode()
+        text = (data if keep_ends else bare).decode()
     except UnicodeDecodeError as error:
         byte = data[error.start]
         return Fault("not UTF-8", f"not UTF-8: byte 0x{byte:02x} at byte {error.start + 1}")
