@@ -51,6 +51,18 @@ def test_numbers_whose_squares_leave_the_range_of_floats_correlate(scale):
     assert pearson(x, -x) == pytest.approx(-1)
 
 
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e30])
+def test_the_variance_explained_depends_on_no_scale(scale):
+    x, y = np.array([1.0, 2.0, 6.0]), np.array([1.0, 3.0, 5.0])
+    expected = regression_figures(x, y).r2
+    assert regression_figures(x * scale, y * scale).r2 == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_variance_explained_is_a_number_however_far_answers_are_off():
+    figures = regression_figures(np.array([1e-200, 2e-200]), np.array([0.5, 0.25]))
+    assert -np.inf < figures.r2 < -1e300
+
+
 @pytest.mark.parametrize("sides", [([], []), ([1.0], [1.0, 2.0])])
 def test_nothing_to_judge_is_refused(sides):
     with pytest.raises(ConfigError, match="cannot be judged"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -57,18 +58,29 @@ def regression_figures(targets: Numbers, predicted: Numbers) -> RegressionFigure
     x, y = targets.astype(np.float64), predicted.astype(np.float64)
     error = y - x
     linear, ranked = pearson(x, y), spearman(x, y)
-    variance = float(np.mean((x - x.mean()) ** 2))
     squared = float(np.mean(error**2))
     return RegressionFigures(
         examples=len(x),
         pearson=linear,
         spearman=ranked,
         pearson_spearman=(linear + ranked) / 2,
-        r2=1 - squared / variance if np.ptp(x) else 0.0,
+        r2=_explained(x - x.mean(), error) if np.ptp(x) else 0.0,
         mean_squared_error=squared,
         mean_absolute_error=float(np.mean(np.abs(error))),
         is_constant=not (np.ptp(x) and np.ptp(y)),
     )
+
+
+def _explained(deviations: Numbers, error: Numbers) -> float:
+    """Return 1 less the squared error in units of the variance, or the least number there is."""
+    off = _length(error) / _length(deviations)
+    return max(1 - off * off, -sys.float_info.max)
+
+
+def _length(x: Numbers) -> float:
+    """Return the length of a vector; the squares of its own numbers may leave those of floats."""
+    peak = float(np.abs(x).max())
+    return peak * float(np.linalg.norm(x / peak)) if peak else 0.0
 
 
 def pearson(x: Numbers, y: Numbers) -> float:
