@@ -59,8 +59,15 @@ def test_between_whole_numbers_lie_whole_numbers():
         ("training.epochs=", "expected path=value,value"),
         ("training.epochs=1 training.epochs=2", "'training.epochs=2': expected .*each path once"),
         ("training.learning_rate=1e-5..1e-4", "a grid has no ranges. Write --search 'optuna train"),
-        ("optuna training.learning_rate=0..1", "expected lowest..highest, both over 0"),
-        ("optuna training.learning_rate=a..b", "expected lowest..highest, both over 0"),
+        ("optuna training.learning_rate=0..1", "expected lowest..highest, both finite and over 0"),
+        ("optuna training.learning_rate=1e-5..inf", "expected lowest..highest, both finite and"),
+        ("optuna training.batch_size=8..1" + "0" * 400, "expected lowest..highest, both finite"),
+        ("optuna training.learning_rate=nan..1", "expected lowest..highest, both finite and"),
+        ("task.positive_label=a,b", "trials are compared by it"),
+        ("task.judged=raw,clean", "trials are compared by it"),
+        ("task.scoring=squad,cmrc", "trials are compared by it"),
+        ("task.cutoffs=[1],[5]", "trials are compared by it"),
+        ("optuna training.learning_rate=a..b", "expected lowest..highest, both finite and over 0"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(text, message):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 from gloze.core.errors import ConfigError
+from gloze.tasks import TASKS
 
 if TYPE_CHECKING:
     from gloze.training.transfer import Transfer
@@ -15,7 +17,11 @@ Changes = tuple[str, ...]
 _METHODS = ("grid", "optuna")
 _NOT_TRIED = {
     "seed": "every trial has the first seed, and --seeds N gives the best settings more",
-    "task.metric": "trials are compared by it, so it has to be one",
+    **{
+        f"task.{name}": "trials are compared by it, so it has to be one"
+        for task in TASKS.values()
+        for name in task.MEASURE
+    },
     "transfer": "the settings that suit one way do not suit another: search each by itself",
 }
 _BATCH, _RATE, _EPOCHS = "training.batch_size", "training.learning_rate", "training.epochs"
@@ -110,9 +116,9 @@ def _range(word: str, values: str, method: str) -> tuple[float, float] | tuple[i
         low, high = (float(value) for value in ends)
     except ValueError:
         low = high = 0.0
-    if not 0 < low < high:
+    if not 0 < low < high < math.inf:
         raise ConfigError(
-            f"--search {word}: expected lowest..highest, both over 0, as in 1e-5..1e-4."
+            f"--search {word}: expected lowest..highest, both finite and over 0, as in 1e-5..1e-4."
         )
     return (int(low), int(high)) if all(end.isdecimal() for end in ends) else (low, high)
 
