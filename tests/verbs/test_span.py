@@ -168,6 +168,15 @@ def test_predictions_that_are_none_are_refused(data, tmp_path):
     odds.write_text('{"q0": true}')
     with pytest.raises(DataError, match="question 'q0': a number is expected, found bool True"):
         evaluate(path, data / "dev-v2.json", null_odds=odds)
+    for number in ("1" + "0" * 400, "1e999", "-1e999"):
+        odds.write_text(f'{{"q0": {number}}}')
+        with pytest.raises(
+            DataError, match=r"odds\.json: question 'q0': a finite number is expect"
+        ):
+            evaluate(path, data / "dev-v2.json", null_odds=odds)
+    odds.write_text('{"q0": 1}')
+    with pytest.raises(DataError, match=r"odds\.json: there is no number for question 'q1'"):
+        evaluate(path, data / "dev-v2.json", null_odds=odds)
     with pytest.raises(ConfigError, match="--null-threshold is about the numbers in --null-odds"):
         evaluate(path, data / "dev-v2.json", null_threshold=0.5)
     with pytest.raises(ConfigError, match="--null-odds goes with a file of answers"):

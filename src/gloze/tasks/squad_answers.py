@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +90,19 @@ def read_null_scores(path: Path) -> dict[str, float]:
     """Return for each question how much speaks for there being no answer, by its id.
 
     Raises:
-        DataError: if it is not an object of numbers.
+        DataError: if it is not an object of finite numbers.
     """
-    return {i: float(score) for i, score in _read(path, (int, float), "a number").items()}
+    return {
+        i: _finite(path, i, score) for i, score in _read(path, (int, float), "a number").items()
+    }
+
+
+def _finite(path: Path, question: str, score: float) -> float:
+    # A whole number in JSON may be larger than any float.
+    with contextlib.suppress(OverflowError):
+        if math.isfinite(score):
+            return float(score)
+    raise DataError(f"question {question!r}: a finite number is expected.", path=path)
 
 
 def _read(path: Path, kind: type | tuple[type, ...], expected: str) -> dict[str, Any]:
@@ -128,12 +139,17 @@ def judge_predictions(
         The figures of :func:`gloze.metrics.span.span_figures`, and ``scoring``.
 
     Raises:
-        ConfigError: if a question has no null odds.
-        DataError: if a file cannot be used.
+        DataError: if a file cannot be used, or a question has no null odds.
     """
     gold = {each.id: [answer.text for answer in each.answers or ()] for each in questions}
     scoring = scoring_of(gold)
     odds = None if null_odds is None else read_null_scores(null_odds)
+    if odds is not None and (missing := next((each for each in gold if each not in odds), None)):
+        raise DataError(
+            f"there is no number for question {missing!r}.",
+            path=null_odds,
+            hint="One is expected for each question of --data.",
+        )
     figures = span_figures(
         gold,
         read_predictions(path),
