@@ -54,16 +54,22 @@ def test_chunks_read_as_conlleval_reads_them(tags, expected):
 
 
 @pytest.mark.parametrize(
-    ("tags", "bioes", "expected"),
+    ("tags", "scheme", "expected"),
     [
-        ("I-PER B-LOC I-LOC I-PER", False, [("LOC", 1, 3)]),
-        ("B-PER I-LOC", False, [("PER", 0, 1)]),
-        ("B-PER I-PER O S-LOC", True, [("LOC", 3, 4)]),
-        ("B-PER I-PER E-PER E-PER", True, [("PER", 0, 3)]),
+        ("I-PER B-LOC I-LOC I-PER", "iob2", [("LOC", 1, 3)]),
+        ("B-PER I-LOC", "iob2", [("PER", 0, 1)]),
+        ("B-PER I-PER O S-LOC", "bioes", [("LOC", 3, 4)]),
+        ("B-PER I-PER E-PER E-PER", "bioes", [("PER", 0, 3)]),
+        (
+            "I-PER B-PER O I-LOC I-PER",
+            "iob1",
+            [("PER", 0, 1), ("PER", 1, 2), ("LOC", 3, 4), ("PER", 4, 5)],
+        ),
+        ("B-PER O I-LOC B-PER I-PER", "iob1", [("LOC", 2, 3)]),
     ],
 )
-def test_strict_chunks_are_those_written_by_the_rules(tags, bioes, expected):
-    assert strict_chunks(tags.split(), bioes=bioes) == expected
+def test_strict_chunks_are_those_written_by_the_rules(tags, scheme, expected):
+    assert strict_chunks(tags.split(), scheme=scheme) == expected
 
 
 @settings(max_examples=500, deadline=None)
@@ -84,7 +90,7 @@ def test_the_strict_reading_of_iob2_is_seqevals(tags):
 @given(sentences)
 def test_the_strict_reading_of_bioes_is_seqevals(tags):
     pytest.importorskip("seqeval")
-    assert strict_chunks(tags, bioes=True) == seqeval_strict(tags, "IOBES")
+    assert strict_chunks(tags, scheme="bioes") == seqeval_strict(tags, "IOBES")
 
 
 @settings(max_examples=200, deadline=None)

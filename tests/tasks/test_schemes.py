@@ -88,7 +88,7 @@ def test_conversion_keeps_chunks_and_obeys_the_scheme(tags):
         assert breaches([converted], scheme) == []
         assert convert(converted, scheme) == converted
     for scheme in ("iob2", "bioes"):
-        strict = strict_chunks(convert(tags, scheme), bioes=scheme == "bioes")
+        strict = strict_chunks(convert(tags, scheme), scheme=scheme)
         assert strict == chunks(tags)
 
 

@@ -15,7 +15,7 @@ from gloze.data.collate import collate
 from gloze.encoders.transformer import TransformerConfig
 from gloze.nn.readout import ReadoutConfig
 from gloze.tasks import tag_answers
-from gloze.tasks.learned import Learned
+from gloze.tasks.learned import Judged, Learned
 from gloze.tasks.model import TaskModel, build_head
 from gloze.tasks.schemes import breaches
 from gloze.tasks.sentences import Sentence
@@ -457,6 +457,26 @@ def test_the_labels_of_other_peoples_models_tell_the_scheme():
     task, learned = Tagging.from_theirs({"id2label": {"0": "NN", "1": "VB"}}, 64)
     assert (task.max_length, learned.values["scheme"]) == (64, "none")
     assert learned.labels == ("NN", "VB")
+
+
+def test_taggers_of_other_people_are_judged_in_their_own_labels():
+    ids = {str(i): label for i, label in enumerate(["O", "B-PER", "I-PER", "I-LOC", "I-ORG"])}
+    task, learned = Tagging.from_theirs({"id2label": ids}, 64)
+    assert learned.values["scheme"] == "iob1"
+    example = sentence("a b c d e f", "I-PER B-PER O I-LOC I-LOC I-ORG")
+    found = model()
+    scores = np.eye(5, dtype=np.float32)[[2, 1, 0, 3, 3, 4]]
+    given = Judged(
+        examples=[example],
+        encoded=task.encode([example], small.tokenizer(143), learned),
+        learned=learned,
+        head=found.head,
+        rows=scores,
+    )
+    figures = task.figures(given, PATH)
+    assert (figures["accuracy"], figures["f1"], figures["f1_strict"]) == (1, 1, 1)
+    assert figures["unseen"] == 0
+    assert task.answers(given)[0].tags == example.tags
 
 
 def test_a_sentence_of_a_million_characters_is_answered_whole():

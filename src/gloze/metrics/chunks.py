@@ -51,13 +51,19 @@ def chunks(tags: Sequence[str]) -> list[Chunk]:
     return found
 
 
-def strict_chunks(tags: Sequence[str], *, bioes: bool = False) -> list[Chunk]:
-    """Return the chunks that are written as IOB2, or as BIOES, demands, and no other.
+def strict_chunks(
+    tags: Sequence[str], scheme: Literal["iob1", "iob2", "bioes"] = "iob2"
+) -> list[Chunk]:
+    """Return the chunks that are written as a scheme demands, and no other.
 
     In IOB2 a chunk is a B and every I of the same type after it; an I without a B is nothing.
-    In BIOES it is an S, or a B, any I and an E of one type.
+    In IOB1 one that begins with B where it touches none of its type is nothing. In BIOES a chunk
+    is an S, or a B, any I and an E of one type.
     """
+    if scheme == "iob1":
+        return [chunk for chunk in chunks(tags) if _is_iob1(tags, chunk)]
     found: list[Chunk] = []
+    bioes = scheme == "bioes"
     start, before, kind = -1, "O", ""
     for place, tag in enumerate((*tags, "O")):
         prefix, new = split_tag(tag)
@@ -70,6 +76,12 @@ def strict_chunks(tags: Sequence[str], *, bioes: bool = False) -> list[Chunk]:
             start = place
         before, kind = prefix, new
     return found
+
+
+def _is_iob1(tags: Sequence[str], chunk: Chunk) -> bool:
+    before = split_tag(tags[chunk.start - 1]) if chunk.start else ("O", "")
+    touches = before[0] != "O" and before[1] == chunk.type
+    return touches or not tags[chunk.start].startswith("B")
 
 
 @dataclass(frozen=True)
@@ -153,7 +165,7 @@ def total(counts: dict[str, ChunkCounts]) -> ChunkCounts:
 def tagging_figures(
     gold: Sequence[Sequence[str]],
     said: Sequence[Sequence[str]],
-    scheme: Literal["iob2", "bioes", "none"],
+    scheme: Literal["iob1", "iob2", "bioes", "none"],
 ) -> dict[str, Any]:
     """Return the figures of tags by name, as JSON can hold them.
 
@@ -174,7 +186,7 @@ def tagging_figures(
     }
     counts = count_chunks(gold, said, words_as_chunks if scheme == "none" else chunks)
     if scheme != "none":
-        strict = count_chunks(gold, said, partial(strict_chunks, bioes=scheme == "bioes"))
+        strict = count_chunks(gold, said, partial(strict_chunks, scheme=scheme))
         for suffix, found in (("", total(counts)), ("_strict", total(strict))):
             figures[f"precision{suffix}"] = found.precision
             figures[f"recall{suffix}"] = found.recall

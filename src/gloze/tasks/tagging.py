@@ -281,8 +281,9 @@ class Tagging(Task[Sentence]):
         """Return the task of a ``BertForTokenClassification``; its labels tell the scheme."""
         labels = their_labels(values)
         scheme = detect([label] for label in labels)
+        # Of IOB1, which has a B where chunks touch alone, not every label of IOB2 may be there.
         learned = Learned(labels=labels).with_values(
-            scheme=scheme, train_scheme=usual(scheme), characters=False
+            scheme=scheme, train_scheme=scheme, characters=False
         )
         return cls(max_length=max_length), learned
 
