@@ -53,7 +53,7 @@ def write_table(
     Args:
         path: of the file, whose name tells its kind.
         force: replace it if it exists.
-        types: of columns in Parquet; by default the first rows tell.
+        types: of columns in Parquet; by default the rows tell.
 
     Raises:
         ConfigError: if the name tells no kind, or the file exists and ``force`` is not set.
@@ -195,20 +195,16 @@ class _ParquetWriter:
         import pyarrow.parquet as pq
 
         # pyarrow leaves out what the first row has not.
+        names = self.writer.schema.names if self.writer else list(rows[0])
         for row in rows:
-            _check_columns(
-                self.path, row, self.writer.schema.names if self.writer else list(rows[0])
-            )
+            _check_columns(self.path, row, names)
         try:
+            schema = self._schema(rows, names)
             if self.writer is None:
-                told = [{k: v for k, v in row.items() if k not in self.types} for row in rows]
-                schema = pa.Table.from_pylist(told).schema
-                for name, kind in self.types.items():
-                    schema = schema.append(pa.field(name, kind))
-                table = pa.Table.from_pylist(list(rows), schema=schema)
-                self.writer = pq.ParquetWriter(self.temporary, table.schema)
-            else:
-                table = pa.Table.from_pylist(list(rows), schema=self.writer.schema)
+                self.writer = pq.ParquetWriter(self.temporary, schema)
+            elif schema != self.writer.schema:
+                self._widen(schema)
+            table = pa.Table.from_pylist(list(rows), schema=schema)
         except (pa.ArrowException, TypeError, OverflowError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(
@@ -217,6 +213,37 @@ class _ParquetWriter:
                 hint="Write .jsonl instead.",
             ) from error
         self.writer.write_table(table)
+
+    def _schema(self, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> pa.Schema:
+        """Return the types of the columns, as these rows and those before have them."""
+        import pyarrow as pa
+
+        told = [name for name in names if name not in self.types]
+        schema = pa.Table.from_pylist(
+            [{name: row.get(name) for name in told} for row in rows]
+        ).schema
+        for name, kind in self.types.items():
+            schema = schema.append(pa.field(name, kind))
+        if self.writer is None:
+            return schema
+        return pa.unify_schemas([self.writer.schema, schema], promote_options="permissive")
+
+    def _widen(self, schema: pa.Schema) -> None:
+        """Write what there is again, in types that hold what follows too."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        assert self.writer is not None
+        self.writer.close()
+        wider = self.temporary.with_name(f"{self.temporary.name}-wider")
+        try:
+            self.writer = pq.ParquetWriter(wider, schema)
+            with pq.ParquetFile(self.temporary) as file:
+                for batch in file.iter_batches():
+                    self.writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+            wider.replace(self.temporary)
+        finally:
+            wider.unlink(missing_ok=True)
 
     def close(self) -> None:
         if self.writer is not None:
