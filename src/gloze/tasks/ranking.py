@@ -61,8 +61,6 @@ class Ranking(SequenceTask[Query]):
         metric: by which seeds are compared; ``auto`` is ``map``.
     """
 
-    # A query may have a thousand candidates.
-    AT_ONCE: ClassVar[int] = 1 << 8
     MEASURE: ClassVar[tuple[str, ...]] = ("metric", "judged", "cutoffs")
 
     kind: Literal["ranking"] = NAME

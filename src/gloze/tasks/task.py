@@ -54,7 +54,7 @@ class Task(Settings, ABC, Generic[E]):
     MEASURE: ClassVar[tuple[str, ...]] = ("metric",)
     # Whether its inputs are pairs of texts, whatever was learned.
     OF_PAIRS: ClassVar[bool] = False
-    # How many examples `predict` holds at once.
+    # How many examples `predict` holds at once, if their texts are short.
     AT_ONCE: ClassVar[int] = 1 << 14
 
     @abstractmethod

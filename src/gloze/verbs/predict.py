@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gloze.checkpoint import load_task, models_of
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.core.progress import Progress, duration
+from gloze.tasks.blocks import in_blocks
 from gloze.tasks.encoded import lines_of_loss, shares
 from gloze.tasks.results import saved_best_seed
 
@@ -108,7 +108,7 @@ def predict(
     writer = task.writer(output, to, source=data, force=force)
     done = 0
     with Progress("predict") as progress, writer as file:
-        while block := list(islice(examples, task.AT_ONCE)):
+        for block in in_blocks(examples, task.AT_ONCE):
             judged = model.judge(block)
             answers = task.answers(judged)
             file.write(block, answers)
