@@ -13,6 +13,7 @@ import torch
 from gloze import cli
 from gloze.checkpoint import load_task
 from gloze.core.errors import ConfigError, DataError
+from gloze.core.manifest import sha256
 from gloze.verbs.evaluate import evaluate
 from gloze.verbs.finetune import finetune
 from gloze.verbs.predict import predict
@@ -256,6 +257,30 @@ def test_a_softmax_a_label_learns_as_well(model, tmp_path):
     tuned = run("multilabel", model, tmp_path, settings=["task.head=softmax"])
     assert tuned.best.figures["dev"]["micro_f1"] > 0.9
     assert len(load_task(tuned.model).head.output.weight) == 6
+
+
+def test_a_run_does_not_go_on_with_other_names_of_labels(model, tmp_path):
+    names = tmp_path / "labels.txt"
+    names.write_text("no\nyes\n")
+    (tmp_path / "train.tsv").write_text("text\tlabels\nthe cat\t0\nmy sister\t1\n")
+
+    def tuned(**options):
+        return finetune(
+            "multilabel",
+            model=model,
+            train=tmp_path / "train.tsv",
+            output=tmp_path / "run",
+            settings=[*labelled.FAST, f"task.label_names={names}"],
+            **options,
+        )
+
+    assert tuned().labels == ["no", "yes"]
+    noted = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert noted["label_names"]["sha256"] == sha256(names)
+    tuned(resume=True)
+    names.write_text("yes\nno\n")
+    with pytest.raises(DataError, match=r"labels\.txt: not the label_names this run began with"):
+        tuned(resume=True)
 
 
 def test_thresholds_are_not_tuned_without_dev(model, tmp_path):

@@ -84,6 +84,11 @@ class Multilabel(TextTask):
             raise ConfigError("task.separator is empty; give the text between two labels.")
 
     @property
+    def files(self) -> dict[str, Path]:
+        """The names of labels, if they are in a file."""
+        return {"label_names": Path(self.label_names)} if self.label_names else {}
+
+    @property
     def is_tuned(self) -> bool:
         """Whether thresholds are chosen on dev."""
         return isinstance(self.threshold, str)

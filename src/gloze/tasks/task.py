@@ -199,6 +199,11 @@ class Task(Settings, ABC, Generic[E]):
         return learned
 
     @property
+    def files(self) -> dict[str, Path]:
+        """The files that its settings name, by setting."""
+        return {}
+
+    @property
     def is_tuned(self) -> bool:
         """Whether :meth:`tune` chooses anything, for which a dev file is needed."""
         return False

@@ -116,16 +116,17 @@ def finetune(
     job = given.job(config)
     _tell_pooling(config, job)
     run = _way(given, config, search=search, trials=trials, folds=folds, seeds=seeds, output=output)
+    beside = {**vectors, **job.config.task.files}
     inputs = [
         *paths.values(),
-        *vectors.values(),
+        *beside.values(),
         find_model(model),
         *([recipe] if isinstance(recipe, str | Path) else []),
     ]
     with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
         _refuse_other_ways(output, {"--search": search is not None, "--folds": folds is not None})
         refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
-        note_data(output, {**paths, **vectors, "model": weights_of(find_model(model))})
+        note_data(output, {**paths, **beside, "model": weights_of(find_model(model))})
         result = run()
         if ranks().is_first:
             write_finetune_report(result)

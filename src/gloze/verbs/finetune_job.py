@@ -67,6 +67,8 @@ class Given:
         config.readout.numbers(self.parts.encoder.config.num_hidden_layers + 1)
         key = repr(config.task)
         if key not in self._encoded:
+            # One at a time: those of all trials of a search may not fit into memory.
+            self._encoded.clear()
             self._encoded[key] = self._encode(config, self.paths, self.examples)
         return Job(self.model, config, self._encoded[key], self.init_embeddings)
 
