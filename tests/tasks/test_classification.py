@@ -117,6 +117,12 @@ def test_impossible_settings_are_refused(settings, message):
         Classification(**settings)
 
 
+def test_a_positive_label_is_of_two(tmp_path):
+    examples = [Example("a", label=label) for label in "xyz"]
+    with pytest.raises(ConfigError, match=r"task\.positive_label does nothing here: .* 3 labels"):
+        Classification(positive_label="x").learn(examples, tmp_path)
+
+
 def test_a_positive_label_may_be_written_as_a_number(tmp_path):
     examples = [Example("a", None, "0"), Example("b", None, "1")] * 2
     assert Classification(positive_label=0).learn(examples, tmp_path).labels == ("0", "1")

@@ -401,8 +401,13 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"metric": "f1"}, r"task\.metric is f1, and the tags of data\.conll are no chunks"),
-        ({"train_scheme": "bioes"}, r"task\.train_scheme is bioes, and the tags"),
+        (
+            {"metric": "f1"},
+            r"task\.metric does nothing here: the tags of data\.conll are no",
+        ),
+        ({"train_scheme": "bioes"}, r"task\.train_scheme does nothing here: the tags"),
+        ({"breaches": "refuse"}, r"task\.breaches does nothing here: the tags"),
+        ({"constrained": "decoding"}, r"task\.constrained does nothing here: the tags"),
         ({"context": "document"}, r"context is document, and data\.conll marks no documents"),
     ],
 )

@@ -10,9 +10,9 @@ from gloze.core.errors import ConfigError, DivergedError, StoppedError
 from gloze.core.manifest import sha256
 from gloze.training.loop import Trainer
 from gloze.verbs import finetune_search
+from gloze.verbs.finetune import finetune
 from gloze.verbs.finetune_search import TRIALS
 from tests.verbs import labelled
-from tests.verbs.test_transfer import run
 
 GRID = "training.learning_rate=3e-4,3e-3 training.batch_size=8,16"
 
@@ -24,6 +24,29 @@ def data(tmp_path_factory):
     labelled.write_tsv(folder / "train.tsv", 64, seed=1)
     labelled.write_tsv(folder / "dev.tsv", 24, seed=2)
     return folder
+
+
+def run(data, output, *, search=None, settings=(), **changes):
+    # What a search tries is not set.
+    fast = [each for each in labelled.FAST if each.partition("=")[0] not in (search or "")]
+    files = {name: data / f"{name}.tsv" for name in ("train", "dev")}
+    return finetune(
+        "classification",
+        model=data / "model",
+        output=output,
+        search=search,
+        settings=[*fast, *settings],
+        **{**files, **changes},
+    )
+
+
+def test_settings_that_a_search_tries_are_not_set_as_well(data, tmp_path):
+    message = r"--set training\.batch_size=8 does nothing here: --search tries training\.batch_size"
+    with pytest.raises(ConfigError, match=message):
+        run(data, tmp_path / "run", search=GRID, settings=["training.batch_size=8"])
+    with pytest.raises(ConfigError, match=r"--set training\.epochs=2 does nothing here: --search"):
+        run(data, tmp_path / "run", search="grid")
+    assert not (tmp_path / "run").exists()
 
 
 def results(path):
@@ -192,8 +215,9 @@ def test_cross_validation_judges_every_example_once(data, tmp_path):
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_a_plain_run_is_not_gone_on_with_as_a_search(data, tmp_path, seeds):
     run(data, tmp_path / "run", seeds=seeds)
+    search = "training.weight_decay=0,0.1"
     with pytest.raises(ConfigError, match="run began without --search"):
-        run(data, tmp_path / "run", seeds=seeds, search=GRID, resume=True)
+        run(data, tmp_path / "run", seeds=seeds, search=search, resume=True)
 
 
 @pytest.mark.parametrize(

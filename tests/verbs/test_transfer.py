@@ -48,6 +48,11 @@ def run(data, output, **changes):
     )
 
 
+def test_held_out_examples_are_not_counted_in_tokens():
+    with pytest.raises(ConfigError, match=r"training\.evaluation_tokens does nothing here"):
+        load_finetuning(None, ["training.evaluation_tokens=8"], task="span", hidden_size=8)
+
+
 def weights(folder):
     return load_tensors(folder / "model" / "model.safetensors")
 

@@ -10,7 +10,7 @@ import pydantic
 
 from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.core.errors import ConfigError
-from gloze.core.settings import Settings, check_rate
+from gloze.core.settings import Settings, check_rate, refuse_idle
 from gloze.nn.readout import ReadoutConfig
 from gloze.tasks import TASKS
 from gloze.tasks.choice import Choice
@@ -91,6 +91,8 @@ class FinetuneConfig(Settings):
             )
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; it must not be negative.")
+        everything = "fine-tuning looks at all held-out examples each time."
+        refuse_idle("training", self.training, ("evaluation_tokens",), everything)
         if self.is_frozen:
             self._refuse_vain()
         if self.transfer == "mix" and self.readout.combine != "mix":

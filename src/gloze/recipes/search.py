@@ -11,6 +11,8 @@ from gloze.core.errors import ConfigError
 from gloze.tasks import TASKS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gloze.training.transfer import Transfer
 
 Changes = tuple[str, ...]
@@ -55,6 +57,20 @@ class Space:
             tuple(f"{path}={value}" for path, value in zip(self.choices, values, strict=True))
             for values in product(*self.choices.values())
         ]
+
+    def refuse_set(self, settings: Sequence[str]) -> None:
+        """Refuse settings, each ``path=value``, that every trial would replace.
+
+        Raises:
+            ConfigError: at the first.
+        """
+        for setting in settings:
+            path = setting.partition("=")[0].strip()
+            if path in {**self.choices, **self.ranges}:
+                raise ConfigError(
+                    f"--set {setting} does nothing here: --search tries {path}. Leave it out, or "
+                    "give --search only what is to be tried."
+                )
 
 
 def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.progress import say
-from gloze.core.settings import check_rate
+from gloze.core.settings import check_rate, refuse_idle
 from gloze.metrics.classification import classification_figures, shown_metrics
 from gloze.nn.init import initialize
 from gloze.tasks.examples import Example, TableReader
@@ -107,6 +107,9 @@ class Classification(TextTask):
         """Return labels, class weights, and whether examples are pairs; see :meth:`Task.learn`."""
         labels = learn_labels(examples, path)
         self._check_named("positive_label", self._positive, labels)
+        if len(labels) > 2:
+            several = f"{path} has {len(labels)} labels, and the F1 of one is that of two."
+            refuse_idle("task", self, ("positive_label",), several)
         pairs = examples[0].text_b is not None
         counts = Counter(example.label for example in examples)
         rare = [label for label in labels if counts[label] < _RARE]

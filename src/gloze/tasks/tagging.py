@@ -12,7 +12,7 @@ from gloze.core.batch import IGNORE
 from gloze.core.contracts import Objective, keep_labels
 from gloze.core.errors import ConfigError
 from gloze.core.progress import say
-from gloze.core.settings import check_rate
+from gloze.core.settings import check_rate, refuse_idle
 from gloze.metrics.chunks import tagging_figures
 from gloze.nn.crf import LinearChain
 from gloze.nn.init import initialize
@@ -115,18 +115,20 @@ class Tagging(Task[Sentence]):
         gold = self._gold(examples, path)
         train_scheme = usual(gold.scheme) if self._target is None else self._target
         has_chunks = gold.scheme != "none"
-        if not has_chunks and (self.metric in ("f1", "f1_strict") or self._target):
-            setting = "train_scheme" if self._target else "metric"
-            raise ConfigError(
-                f"task.{setting} is {getattr(self, setting)}, and the tags of {path} are no "
-                f"chunks. Leave task.{setting}=auto, or name another column with --columns tag=N."
-            )
+        if not has_chunks:
+            self._refuse_chunks(path)
         labels = learn_tags(gold, train_scheme, path)
         kind = f"{gold.scheme}, learned as {train_scheme}" if has_chunks else "no chunks"
         say(f"{path}: the tags are {kind}; {len(labels)} labels.")
         return Learned(labels=labels).with_values(
             scheme=gold.scheme, train_scheme=train_scheme, characters=examples[0].is_segmented
         )
+
+    def _refuse_chunks(self, path: Path) -> None:
+        """Refuse settings of chunks, where tags are none."""
+        names = ("train_scheme", *(["metric"] * (self.metric != "accuracy")))
+        cure = f"the tags of {path} are no chunks. Name another column with --columns tag=N?"
+        refuse_idle("task", self, (*names, "breaches", "constrained"), cure)
 
     @property
     def _target(self) -> Scheme | None:

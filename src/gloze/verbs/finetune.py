@@ -115,14 +115,11 @@ def finetune(
     given = Given(model, parts, paths, examples, reader.metric, vectors.get("init_embeddings"))
     job = given.job(config)
     _tell_pooling(config, job)
-    run = _way(given, config, search=search, trials=trials, folds=folds, seeds=seeds, output=output)
+    trying = _search(given, config, search, trials, output, as_list(settings))
+    run = _way(given, config, trying=trying, folds=folds, seeds=seeds, output=output)
     beside = {**vectors, **job.config.task.files}
-    inputs = [
-        *paths.values(),
-        *beside.values(),
-        find_model(model),
-        *([recipe] if isinstance(recipe, str | Path) else []),
-    ]
+    recipes = [recipe] if isinstance(recipe, str | Path) else []
+    inputs = [*paths.values(), *beside.values(), find_model(model), *recipes]
     with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
         _refuse_other_ways(output, {"--search": search is not None, "--folds": folds is not None})
         refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
@@ -148,16 +145,14 @@ def _way(
     given: Given,
     config: FinetuneConfig,
     *,
-    search: str | None,
-    trials: int | None,
+    trying: Search | None,
     folds: int | None,
     seeds: int,
     output: Path,
 ) -> Callable[[], FinetuneResult]:
     """Return what is to be run: a search, a cross-validation, or seeds."""
     job = given.job(config)
-    if search is not None:
-        trying = _search(given, config, search, trials, output)
+    if trying is not None:
         return lambda: _run_best(trying, seeds)
     if folds is None:
         return lambda: _result(job, _run_seeds(job, seeds, output), output)
@@ -166,11 +161,19 @@ def _way(
 
 
 def _search(
-    given: Given, config: FinetuneConfig, text: str, trials: int | None, output: Path
-) -> Search:
-    """Return the search over changes to a recipe."""
+    given: Given,
+    config: FinetuneConfig,
+    text: str | None,
+    trials: int | None,
+    output: Path,
+    settings: Sequence[str],
+) -> Search | None:
+    """Return the search over changes to a recipe with these settings; None if none is wanted."""
+    if text is None:
+        return None
     size = given.parts.encoder.output_size
     space = read_space(text, config.transfer, size)
+    space.refuse_set(settings)
 
     def job(changes: Changes) -> Job:
         kind = config.task.kind
