@@ -94,6 +94,15 @@ def test_the_suffix_chooses_the_kind_of_file(tuned, texts, tmp_path, suffix):
     assert found == [text for _, text in texts[1]]
 
 
+def test_a_column_of_parquet_may_be_empty_in_the_first_rows(tuned, tmp_path, monkeypatch):
+    monkeypatch.setattr("gloze.tasks.task.Task.AT_ONCE", 2)
+    notes = [None, None, None, "x", None]
+    rows = [json.dumps({"text": "the cat", "note": note}) for note in notes]
+    (tmp_path / "new.jsonl").write_text("\n".join(rows))
+    predict(tuned.path, tmp_path / "new.jsonl", output=tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").column("note").to_pylist() == notes
+
+
 def test_a_fault_far_down_leaves_no_file(tuned, texts, tmp_path):
     path, _ = texts
     path.write_text(path.read_text() + "40\n")
