@@ -107,16 +107,15 @@ def begin(config: FinetuneConfig, reader: Any, model: Path, train: Path, folder:
     torch.manual_seed(derive("weights", config.seed) % 2**63)
     parts = with_dropout(load_parts(model), config.encoder.rates)
     task = config.task.resolve(is_plain=True, metric=reader.metric)
-    paths = {"train": train}
-    found = encode_splits(task, parts.encoder, parts.tokenizer, paths, read_splits(reader, paths))
+    examples = list(reader.read(train))
+    learned = task.learn(examples, train)
+    encoded = task.encode(examples, parts.tokenizer, learned, path=train)
     spread = parts.encoder.config.initializer_range
-    objective = build_head(parts.encoder, task, found.learned, config.readout, spread)
-    whole = TaskModel(
-        parts.encoder, objective.head, parts.tokenizer, task, found.learned, config.readout
-    )
+    objective = build_head(parts.encoder, task, learned, config.readout, spread)
+    whole = TaskModel(parts.encoder, objective.head, parts.tokenizer, task, learned, config.readout)
     learner = build_learner(parts.encoder, [objective], "full", ())
     save_model(folder, learner, parts.tokenizer, card="# begun\n", extra=whole.to_config())
-    return load_theirs(task.kind, folder), task.asked(found.splits["train"].encoded)
+    return load_theirs(task.kind, folder), task.asked(encoded)
 
 
 def load_theirs(kind: str, folder: Path, **settings: Any) -> Any:
