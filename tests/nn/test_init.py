@@ -136,7 +136,7 @@ def test_a_matching_start_is_refused_where_its_heads_have_no_room(sizes, problem
         {"hidden_size": 8, "num_attention_heads": 2},
         {"hidden_size": 15, "num_attention_heads": 3, "type_vocab_size": 8},
         {"hidden_size": 16, "num_attention_heads": 2, "type_vocab_size": 4},
-        {"hidden_size": 64, "num_attention_heads": 4, "max_position_embeddings": 1},
+        {"hidden_size": 64, "num_attention_heads": 4, "max_position_embeddings": 3},
     ],
 )
 def test_a_matching_start_serves_the_smallest_heads_it_allows(sizes):
