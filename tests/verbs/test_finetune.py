@@ -248,6 +248,15 @@ def test_an_existing_run_is_not_overwritten_without_force(data, tmp_path):
     run(data, tmp_path / "run", force=True)
 
 
+def test_force_leaves_a_run_alone_in_which_somebody_keeps_a_copy_of_a_seed(data, tmp_path):
+    run(data, tmp_path / "run", seeds=2, settings=ONE_STEP)
+    shutil.copytree(tmp_path / "run" / "seed-1", tmp_path / "run" / "seed-1-old")
+    with pytest.raises(ConfigError, match="holds seed-1-old, which gloze does not write"):
+        run(data, tmp_path / "run", seeds=2, settings=ONE_STEP, force=True)
+    shutil.rmtree(tmp_path / "run" / "seed-1-old")
+    run(data, tmp_path / "run", seeds=2, settings=ONE_STEP, force=True)
+
+
 @pytest.mark.parametrize("settings", [(), ("task.pooling=mean",)])
 def test_a_saved_classifier_gives_the_same_answers(data, tmp_path, settings):
     result = run(data, tmp_path / "run", settings=settings)

@@ -49,7 +49,7 @@ _PREPARED = {"tokenizer", "shards"}
 _RUN_FILES = (
     *(_NOTES | _PREPARED),
     *("checkpoints", "metrics.jsonl", "model", "report.html", "refused", "tensorboard"),
-    *("seed-*", "fold-*", "trials", "results.json", "figures.json"),
+    *("trials", "results.json", "figures.json"),
 )
 # What may differ between two sittings of a run: it has no say in the result, or none but rounding
 # where the number of processes, which no recipe names, has as much.
@@ -105,7 +105,8 @@ def _held(
     if force and output.exists():
         refuse_inputs(output, inputs)
     if not resume:
-        refuse_existing(output, force=force, ours=_RUN_FILES)
+        numbered = (path.name for path in folders_named(output, f"{SEEDS}|{FOLDS}"))
+        refuse_existing(output, force=force, ours=(*_RUN_FILES, *numbered))
     with locked(output):
         if force and not resume:
             _empty(output)
