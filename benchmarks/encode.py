@@ -5,9 +5,9 @@ of the standard library's documentation, shuffled, of all lengths up to 50 words
 the mean of the last hidden states, of length 1, of 256 tokens at most, as the folder says. What
 differs: gloze computes in bf16 where the processor is fast at it (`precision="auto"`), and again in
 float32; sentence-transformers computes in float32, sorts the texts by length and pads batches of
-32. OpenVINO, which takes bf16 by itself where the
-processor has it, and ONNX Runtime in 8 bits run graphs of `gloze export`, padded likewise. Cosines
-are to the vectors of sentence-transformers, over 512 texts, by which the 8 bits were judged too.
+32. OpenVINO, which takes bf16 by itself where the processor has it, and ONNX Runtime in 8 bits run
+graphs of `gloze export`, padded likewise. Cosines are to the vectors of sentence-transformers, over
+512 texts, by which the 8 bits were judged too.
 
     python -m benchmarks.encode
 

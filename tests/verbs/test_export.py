@@ -91,6 +91,14 @@ def test_a_graph_gives_what_a_folder_of_sentence_transformers_gives(model, tmp_p
     assert np.allclose(np.linalg.norm(expected, axis=1), 1)
 
 
+def test_a_bound_over_the_positions_is_not_told_of_the_graph(model, tmp_path):
+    tuned = tmp_path / "tuned"
+    gloze.convert(model, output=tuned, to="sentence-transformers")
+    write_json(tuned / "sentence_bert_config.json", {"max_seq_length": 512, "do_lower_case": False})
+    (tuned / "manifest.json").unlink(missing_ok=True)
+    assert gloze.export(tuned, output=tmp_path / "e", texts=TEXTS).max_length == 32
+
+
 def test_numbers_of_any_size_are_exported(tmp_path):
     labelled.model_folder(tmp_path / "model")
     rows = [

@@ -117,10 +117,8 @@ def load_pickled(path: Path) -> dict[str, Tensor]:
         if is_zipfile(path):
             with ZipFile(path) as archive:
                 if any(each.compress_type != ZIP_STORED for each in archive.infolist()):
-                    raise DataError("its parts are compressed; PyTorch writes none so.", path=path)
+                    raise ValueError("its parts are compressed; PyTorch writes none so")
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except DataError:
-        raise
     except Exception as error:
         # PyTorch's reader raises whatever its parts do.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -176,7 +176,7 @@ class Model:
         if self.vectors.prompt:
             texts = [self.vectors.prompt + text for text in texts]
         ids, lengths = self.tokenizer.encode(texts)
-        longest = min(self.max_length, self.vectors.max_length or self.max_length)
+        longest = self.vectors.longest(self.max_length)
         sizes, room = lengths.tolist(), longest - 2
         sequences, start = [], 0
         for size in sizes:

@@ -34,6 +34,10 @@ class TextVectors:
     max_length: int | None = None
     prompt: str = ""
 
+    def longest(self, positions: int) -> int:
+        """Return the most tokens of a text for an encoder with so many positions."""
+        return min(positions, self.max_length or positions)
+
 
 def first_of_sequence(
     hidden: Float[Tensor, "tokens hidden"], batch: Batch

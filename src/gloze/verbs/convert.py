@@ -182,10 +182,9 @@ def _vectors(
     own: TextVectors | None, pool: Pooling | None, normalize: bool | None, parts: Parts
 ) -> TextVectors:
     vectors = own or TextVectors()
-    longest = parts.encoder.config.max_position_embeddings
     return replace(
         vectors,
         pooling=pool or vectors.pooling,
         normalize=vectors.normalize if normalize is None else normalize,
-        max_length=min(longest, vectors.max_length or longest),
+        max_length=vectors.longest(parts.encoder.config.max_position_embeddings),
     )

@@ -86,7 +86,7 @@ def of_vectors(
 
     made = {"pooling": own.pooling, "normalize": own.normalize, "prompt": own.prompt}
     about = {**made, "task": None, "texts": len(given)}
-    most = own.max_length or parts.encoder.config.max_position_embeddings
+    most = own.longest(source.max_length)
     return Subject(parts.encoder, parts.tokenizer, own, compare, most, {}, about)
 
 
