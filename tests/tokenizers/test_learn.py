@@ -12,7 +12,13 @@ from collections import Counter
 import pytest
 
 from gloze.core.errors import ConfigError, DataError
-from gloze.tokenizers import TokenizerConfig, learn_tokenizer, load_tokenizer, wordpiece
+from gloze.tokenizers import (
+    TokenizerConfig,
+    counting,
+    learn_tokenizer,
+    load_tokenizer,
+    wordpiece,
+)
 from tests.tokenizers.small import TEXT, small_tokenizer
 
 LEARN = """
@@ -131,7 +137,7 @@ def test_the_most_frequent_pair_is_joined_first():
 
 
 def test_words_beyond_the_bound_are_forgotten_rarest_first():
-    counts = wordpiece.WordCounts(max_words=3)
+    counts = counting.WordCounts(max_words=3)
     counts.add(["a"] * 3 + ["b"] * 2 + ["c", "d", "e"])
     assert len(counts.words) == 5
     counts.add(["f", "g"])
@@ -144,7 +150,7 @@ def test_words_beyond_the_bound_are_forgotten_rarest_first():
 
 def test_words_too_long_for_pieces_are_counted_and_told(capsys):
     learn(["a b " * 3 + "x" * 101], vocab_size=9)
-    assert "1 words of over 100 characters, which have no pieces" in capsys.readouterr().err
+    assert "1 words of over 100 characters are not learned from" in capsys.readouterr().err
 
 
 def test_counts_are_scaled_down_beyond_the_bound(monkeypatch):

@@ -52,6 +52,19 @@ def test_a_resumed_run_has_the_corpus_it_began_with(tmp_path):
         from_corpus(tmp_path, [corpus, other], resume=True)
 
 
+def test_a_run_begun_before_a_setting_came_in_can_be_resumed(tmp_path):
+    corpus = write_corpus(tmp_path / "corpus.txt")
+    first = from_corpus(tmp_path, corpus)
+    path = tmp_path / "run" / "recipe.toml"
+    written = path.read_text()
+    assert 'split = "punctuation"\n' in written
+    path.write_text(written.replace('split = "punctuation"\n', ""))
+    assert from_corpus(tmp_path, corpus, resume=True).figures == first.figures
+    path.write_text(written.replace("steps = 2", "steps = 3"))
+    with pytest.raises(ConfigError, match=r"training\.steps was 3 and is now 2\. Leave"):
+        from_corpus(tmp_path, corpus, resume=True)
+
+
 def test_standard_input_is_noted_by_what_it_held(tmp_path, monkeypatch):
     text = write_corpus(tmp_path / "corpus.txt").read_bytes()
     for resume in (False, True):

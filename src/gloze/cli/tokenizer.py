@@ -13,9 +13,11 @@ from gloze.cli.corpus import CorpusWord, refuse_options
 def tokenizer(
     *corpus: CorpusWord,
     output: Annotated[Path, Parameter(alias="-o")],
-    kind: Literal["wordpiece"] = "wordpiece",
+    kind: Literal["wordpiece", "words"] = "wordpiece",
     vocab_size: int = 30522,
+    min_count: int | None = None,
     cased: Annotated[bool, Parameter(negative="")] = False,
+    split: Literal["punctuation", "spaces", "jieba"] = "punctuation",
     limit_alphabet: int | None = None,
     text_column: str = "text",
     one_document_per_file: Annotated[bool, Parameter(negative="")] = False,
@@ -31,10 +33,13 @@ def tokenizer(
     Args:
         corpus: files, folders, globs, or - for standard input: text, JSONL, Parquet, compressed.
         output: the tokenizer folder to write.
-        kind: how words are cut into pieces.
-        vocab_size: number of tokens, reached exactly or refused.
+        kind: wordpiece cuts words into pieces, words keeps them whole.
+        vocab_size: number of tokens, reached exactly or refused; of whole words the most.
+        min_count: least number of times a word is met to be learned (5; 2 for pairs of pieces).
         cased: keep capitals and accents.
-        limit_alphabet: most letters kept; by default 1000, and as many more as cover 99.99%.
+        split: what parts whole words: punctuation and spaces, spaces alone, or jieba (Chinese).
+        limit_alphabet: most letters that wordpiece keeps; by default 1000, and as many more as
+            cover 99.99%.
         text_column: the column of JSONL and Parquet files that holds the text.
         one_document_per_file: blank lines do not end a document.
         max_line_bytes: longer lines are faults.
@@ -51,7 +56,12 @@ def tokenizer(
         corpus,
         output=output,
         config=TokenizerConfig(
-            kind=kind, vocab_size=vocab_size, cased=cased, limit_alphabet=limit_alphabet
+            kind=kind,
+            vocab_size=vocab_size,
+            min_count=min_count,
+            cased=cased,
+            split=split,
+            limit_alphabet=limit_alphabet,
         ),
         options=ReadOptions(
             text_column=text_column,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from gloze.config.toml import read_toml, to_dict, to_toml
+from gloze.config.toml import from_dict, read_toml, to_dict, to_toml
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import (
@@ -145,9 +145,18 @@ def keep_recipe(config: Any, folder: Path) -> None:
     """
     path = folder / RECIPE
     if path.exists():
-        _refuse_changes(read_toml(path), to_dict(config), path)
+        _refuse_changes(_with_defaults(read_toml(path), type(config)), to_dict(config), path)
     else:
         save_resolved(config, path)
+
+
+def _with_defaults(recipe: dict[str, Any], kind: type) -> dict[str, Any]:
+    """Return a recipe with what settings that came in after it was written are by default."""
+    own = {name: value for name, value in recipe.items() if name != "versions"}
+    try:
+        return to_dict(from_dict(kind, own))
+    except ConfigError:
+        return own
 
 
 def save_resolved(config: Any, path: Path) -> None:
@@ -270,7 +279,7 @@ def _refuse_changes(old: dict[str, Any], new: dict[str, Any], path: Path) -> Non
     changed = [
         f"{name} was {was.get(name, 'not set')} and is now {now.get(name, 'not set')}"
         for name in sorted(set(was) | set(now))
-        if was.get(name) != now.get(name) and not name.startswith("versions.") and name not in _FREE
+        if was.get(name) != now.get(name) and name not in _FREE
     ]
     if changed:
         raise ConfigError(

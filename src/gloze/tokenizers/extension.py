@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gloze.core.errors import ConfigError, DataError
+from gloze.tokenizers.counting import count_words
 from gloze.tokenizers.tokenizer import Tokenizer
-from gloze.tokenizers.wordpiece import MIN_COUNT, count_words
+from gloze.tokenizers.wordpiece import MIN_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +39,7 @@ def learn_words(texts: Iterable[str], tokenizer: Tokenizer, number: int) -> list
     """
     if number < 1:
         raise ConfigError(f"--extend-vocabulary {number}: there is at least one word to add.")
-    if tokenizer.words is None:
+    if tokenizer.words is None or tokenizer.kind != "WordPiece":
         raise ConfigError(
             f"Only vocabularies of WordPiece can be extended; this one is {tokenizer.kind}."
         )

@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 from tokenizers import AddedToken, normalizers
 
 from gloze.core.errors import ConfigError, DataError
-from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer, library_errors
+from gloze.tokenizers.library import library_errors
+from gloze.tokenizers.segmenters import Segmenter, load_segmenter
+from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
 from gloze.tokenizers.wordpiece import bert_tokenizer
 
 MAX_FILE_BYTES = 256 << 20
@@ -182,8 +184,9 @@ def _load_json(path: Path) -> Tokenizer:
     definition = _read_object(path)
     vocab = _check(definition, path)
     special = _special_tokens(vocab, _settings(path.parent), path)
+    segmenter = _segmenter(_settings(path.parent), path)
     with library_errors("not a usable tokenizer", path):
-        tokenizer = Tokenizer(definition, special)
+        tokenizer = Tokenizer(definition, special, segmenter)
     try:
         tokenizer.encode(["A trial: caf\u00e9, \u4e2d\u6587."])
     except DataError as error:
@@ -192,6 +195,14 @@ def _load_json(path: Path) -> Tokenizer:
         if tokenizer.token_id(token) != number:
             raise DataError(f"the id of {token!r} is not {number} once loaded.", path=path)
     return tokenizer
+
+
+def _segmenter(settings: dict[str, Any], path: Path) -> Segmenter | None:
+    """Return what parts words; a folder from elsewhere must not name code to run."""
+    name = settings.get("segmenter")
+    if name not in (None, "jieba"):
+        raise DataError(f"parts words by {name!r}; only jieba is known.", path=path)
+    return load_segmenter(name)
 
 
 def _check(definition: dict[str, Any], path: Path) -> dict[str, int]:

@@ -22,6 +22,8 @@ def word_marks(
         tokens: the vocabulary.
         special_ids: of the tokens that are always words of their own.
     """
+    if model.get("type") == "WordLevel":
+        return np.ones(len(tokens), bool), None
     prefix, suffix = model.get("continuing_subword_prefix"), model.get("end_of_word_suffix")
     special = np.zeros(len(tokens), bool)
     special[list(special_ids)] = True

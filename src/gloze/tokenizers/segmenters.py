@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,11 @@ class Segmenter:
 
     identity: str
     cut: Cut
+
+    @property
+    def name(self) -> str:
+        """The identity without the version of a library."""
+        return self.identity.partition(" ")[0]
 
     @property
     def is_portable(self) -> bool:
@@ -79,6 +84,11 @@ class Segmenter:
                 hint="It has to return all words of the text.",
             )
         return found
+
+    def parted(self, text: str) -> str:
+        """Return the text with a space before each word but the first."""
+        begins = [*self.starts(text), len(text)]
+        return " ".join([text[a:b] for a, b in pairwise(begins)])
 
     def encode(
         self, sentences: Sequence[str], tokenizer: Tokenizer

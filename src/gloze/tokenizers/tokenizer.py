@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -13,16 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import tokenizers
 
-from gloze.core.errors import DataError, GlozeError
 from gloze.core.files import write_json, write_text
 from gloze.core.ranges import places
+from gloze.tokenizers.library import library_errors
 from gloze.tokenizers.marks import word_marks
+from gloze.tokenizers.places import token_places
 from gloze.tokenizers.words import word_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from gloze.tokenizers.segmenters import Segmenter
     from gloze.tokenizers.words import BertWords
 
 Ids = npt.NDArray[np.int32]
@@ -45,18 +46,6 @@ class SpecialTokens:
         return self.pad, self.unk, self.cls, self.sep, self.mask
 
 
-@contextmanager
-def library_errors(doing: str, path: Path | None = None) -> Iterator[None]:
-    """Turn whatever the library raises, its panics included, into a DataError."""
-    try:
-        yield
-    except (GlozeError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
-        raise
-    except BaseException as error:  # a panic in the library is no Exception
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise DataError(f"{doing} ({reason}).", path=path) from error
-
-
 class Tokenizer:
     """Cuts text into tokens of a fixed vocabulary; learned or loaded, never changed.
 
@@ -67,14 +56,19 @@ class Tokenizer:
         vocab_size: number of tokens; ids are 0 to ``vocab_size - 1``.
         special_tokens: the five special tokens by role.
         special_ids: ids of all special tokens, ascending.
+        segmenter: parts a text into words before it is cut at spaces; None if writing does it.
         fingerprint: SHA-256 of all that decides how text is cut; equal for equal tokenizers.
     """
 
     def __init__(
-        self, definition: dict[str, Any], special_tokens: SpecialTokens | None = None
+        self,
+        definition: dict[str, Any],
+        special_tokens: SpecialTokens | None = None,
+        segmenter: Segmenter | None = None,
     ) -> None:
         """Build from the content of a ``tokenizer.json``; padding and truncation are cleared."""
         self.special_tokens = special_tokens or SpecialTokens()
+        self.segmenter = segmenter
         self._definition = {**definition, "truncation": None, "padding": None}
         self._library = _build(self._definition)
         self._library.encode_special_tokens = True
@@ -87,15 +81,17 @@ class Tokenizer:
         added = self._definition.get("added_tokens") or []
         others = (self._ids[token["content"]] for token in added if token["special"])
         self.special_ids: tuple[int, ...] = tuple(sorted({*ids, *others}))
-        self.fingerprint = _fingerprint(self._definition, self.special_tokens)
+        self.fingerprint = _fingerprint(self._definition, self.special_tokens, segmenter)
         self._starts_word, self._ends_word = word_marks(
             self._definition["model"], self._tokens, self.special_ids
         )
         self._fast = word_encoder(self._definition, self._library, self.unk_id)
         self._lock = Lock()
 
-    def __reduce__(self) -> tuple[type[Tokenizer], tuple[dict[str, Any], SpecialTokens]]:
-        return Tokenizer, (self._definition, self.special_tokens)
+    def __reduce__(
+        self,
+    ) -> tuple[type[Tokenizer], tuple[dict[str, Any], SpecialTokens, Segmenter | None]]:
+        return Tokenizer, (self._definition, self.special_tokens, self.segmenter)
 
     def __repr__(self) -> str:
         return f"Tokenizer({self.kind}, {self.vocab_size} tokens, {self.fingerprint[:12]})"
@@ -136,6 +132,8 @@ class Tokenizer:
         return np.concatenate(ids), np.concatenate(lengths)
 
     def _encode_batch(self, sentences: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
+        if self.segmenter is not None:
+            sentences = [self.segmenter.parted(text) for text in sentences]
         with library_errors("cannot encode the text"):
             if self._fast is not None:
                 with self._lock:
@@ -164,12 +162,13 @@ class Tokenizer:
         offsets = np.zeros((len(ids), 2), dtype=np.int64)
         end = 0
         for batch in _batches(texts):
+            parted = list(map(self.segmenter.parted, batch)) if self.segmenter else list(batch)
             with library_errors("cannot encode the text"):
-                found = self._library.encode_batch(list(batch), add_special_tokens=False)
+                found = self._library.encode_batch(parted, add_special_tokens=False)
             for text, encoding in zip(batch, found, strict=True):
                 start, end = end, end + len(encoding)
                 if start < end:
-                    offsets[start:end] = [_without_spaces(text, *at) for at in encoding.offsets]
+                    offsets[start:end] = token_places(text, encoding.offsets, self.segmenter)
         return ids, lengths, offsets
 
     def encode_words(
@@ -198,6 +197,8 @@ class Tokenizer:
         """Return the ids of ``text``, where a special token written out is that token."""
         if self._with_specials is None:
             self._with_specials = _build(self._definition)
+        if self.segmenter is not None:
+            text = self.segmenter.parted(text)
         with library_errors("cannot encode the text"):
             encoding = self._with_specials.encode(text, add_special_tokens=False)
         return np.asarray(encoding.ids, np.int32)
@@ -246,7 +247,9 @@ class Tokenizer:
         folder.mkdir(parents=True, exist_ok=True)
         special = {f"{role}_token": token for role, token in asdict(self.special_tokens).items()}
         settings: dict[str, Any] = {**special, "tokenizer_class": "PreTrainedTokenizerFast"}
-        if self._fast is not None:
+        if self.segmenter is not None:
+            settings["segmenter"] = self.segmenter.name
+        if self._fast is not None and self.kind == "WordPiece":
             normalizer = self._definition["normalizer"]
             settings |= {
                 "tokenizer_class": "BertTokenizer",
@@ -267,15 +270,6 @@ def _build(definition: dict[str, Any]) -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_str(json.dumps(bare))
 
 
-def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return where a token stands without the spaces that some tokenizers count in."""
-    while start < end and text[start].isspace():
-        start += 1
-    while start < end and text[end - 1].isspace():
-        end -= 1
-    return start, end
-
-
 def _batches(sentences: Sequence[str]) -> Iterator[Sequence[str]]:
     start = size = 0
     for i, sentence in enumerate(sentences):
@@ -287,8 +281,11 @@ def _batches(sentences: Sequence[str]) -> Iterator[Sequence[str]]:
         yield sentences[start:]
 
 
-def _fingerprint(definition: dict[str, Any], special_tokens: SpecialTokens) -> str:
+def _fingerprint(
+    definition: dict[str, Any], special_tokens: SpecialTokens, segmenter: Segmenter | None
+) -> str:
     parts = ("normalizer", "pre_tokenizer", "model", "added_tokens")
     content = {part: definition.get(part) for part in parts} | asdict(special_tokens)
+    content |= {} if segmenter is None else {"segmenter": segmenter.name}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

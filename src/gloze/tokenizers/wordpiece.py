@@ -9,109 +9,32 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
-from gloze.core.settings import Settings
-from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer, library_errors
-from gloze.tokenizers.words import BREAK, BertWords
+from gloze.tokenizers.counting import MAX_WORD_CHARACTERS, count_words
+from gloze.tokenizers.library import library_errors
+from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
+from gloze.tokenizers.words import BertWords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-MAX_WORD_CHARACTERS = 100  # longer words are unknown to WordPiece, as in BERT's own code
-MAX_WORDS = 500_000
+    from gloze.tokenizers.config import TokenizerConfig
+
 MAX_FED_WORDS = 200_000_000
 USUAL_ALPHABET = 1000
 COVERED = 0.9999
 MIN_COUNT = 2
-_BATCH_CHARACTERS = 1 << 20
 _PREFIX = "##"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TokenizerConfig(Settings):
-    """How a vocabulary is learned.
-
-    Attributes:
-        kind: WordPiece is the only one so far.
-        vocab_size: number of tokens, special tokens and letters included.
-        cased: keep capitals and accents; else both are removed.
-        limit_alphabet: most letters kept, the most frequent first; by default 1000, and as many
-            more as it takes to cover 99.99% of the text (Chinese needs some 5000).
-    """
-
-    kind: Literal["wordpiece"] = "wordpiece"
-    vocab_size: int = 30522
-    cased: bool = False
-    limit_alphabet: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind != "wordpiece":
-            raise ConfigError(f"Unknown kind of tokenizer {self.kind!r}. Known: wordpiece.")
-        if self.vocab_size < 6:
-            raise ConfigError(
-                f"vocab_size {self.vocab_size} has no room for the 5 special tokens and a letter."
-            )
-        if self.limit_alphabet is not None and self.limit_alphabet < 1:
-            raise ConfigError(f"limit_alphabet {self.limit_alphabet} keeps no letter. Least: 1.")
-
-
-@dataclass
-class WordCounts:
-    """How often each word was met, for at most :data:`MAX_WORDS` words at a time.
-
-    Exact up to that many different words. Beyond, the rarest are forgotten whenever the table
-    is twice as long, and at the end (Manku and Motwani 2002, lossy counting), which depends on
-    the text alone.
-    """
-
-    words: Counter[str] = field(default_factory=Counter)
-    max_words: int = MAX_WORDS
-    too_long: int = 0
-    forgotten: int = 0
-    threshold: int = 0
-
-    def add(self, words: Iterable[str]) -> None:
-        """Count ``words``."""
-        self.words.update(words)
-        if len(self.words) > 2 * self.max_words:
-            self.close()
-
-    def close(self) -> None:
-        """Drop what is no word, words too long to have pieces, and the rarest over the bound."""
-        del self.words[BREAK]
-        for word in [word for word in self.words if len(word) > MAX_WORD_CHARACTERS]:
-            self.too_long += self.words.pop(word)
-        while len(self.words) > self.max_words:
-            self.threshold += 1
-            kept = Counter({w: c for w, c in self.words.items() if c > self.threshold})
-            self.forgotten += len(self.words) - len(kept)
-            self.words = kept
-
-    def told(self) -> list[str]:
-        """Return what was not counted, in sentences."""
-        told = []
-        if self.too_long:
-            told.append(
-                f"{self.too_long:,} words of over {MAX_WORD_CHARACTERS} characters, which have no "
-                "pieces, are not learned from."
-            )
-        if self.forgotten:
-            told.append(
-                f"The corpus has over {self.max_words:,} different words: {self.forgotten:,} times "
-                f"a rare one was dropped, and counts are short by {self.threshold} at most."
-            )
-        return told
-
-
-def learn_tokenizer(texts: Callable[[], Iterator[str]], config: TokenizerConfig) -> Tokenizer:
+def learn_wordpiece(texts: Callable[[], Iterator[str]], config: TokenizerConfig) -> Tokenizer:
     """Learn a vocabulary of exactly ``config.vocab_size`` tokens from ``texts()``.
 
     Depends on the texts, their order and the settings alone; memory is bounded.
@@ -135,7 +58,7 @@ def learn_tokenizer(texts: Callable[[], Iterator[str]], config: TokenizerConfig)
             f"Use --vocab-size {len(fixed)} or more (tokenizer.vocab_size in a "
             f"recipe), or --limit-alphabet {len(letters) // 2}."
         )
-    vocab = _train(counts.words, frozenset(letters), fixed, config.vocab_size)
+    vocab = _train(counts.words, frozenset(letters), fixed, config)
     if len(vocab) < config.vocab_size:
         raise DataError(
             f"the corpus supports {len(vocab)} tokens, not the {config.vocab_size} asked for.",
@@ -143,34 +66,6 @@ def learn_tokenizer(texts: Callable[[], Iterator[str]], config: TokenizerConfig)
             "corpus.",
         )
     return bert_tokenizer(vocab, normalizer)
-
-
-def count_words(texts: Iterable[str], words: BertWords) -> WordCounts:
-    """Count the words of all texts, cut in BERT's way.
-
-    Raises:
-        DataError: if there are none.
-    """
-    counts = WordCounts()
-    for batch in _batches(texts):
-        counts.add(words.split(batch))
-    counts.close()
-    if not counts.words:
-        raise DataError("the corpus has no words to learn from.", hint="Check the input files.")
-    return counts
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text) + 1
-        if size >= _BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _alphabet(counts: Counter[str], config: TokenizerConfig) -> list[str]:
@@ -191,14 +86,14 @@ def _alphabet(counts: Counter[str], config: TokenizerConfig) -> list[str]:
 
 
 def _train(
-    counts: Counter[str], letters: frozenset[str], fixed: list[str], vocab_size: int
+    counts: Counter[str], letters: frozenset[str], fixed: list[str], config: TokenizerConfig
 ) -> dict[str, int]:
     """Return token to id: ``fixed`` first, then pieces in the order they were learned."""
     library = tokenizers.Tokenizer(models.WordPiece(unk_token=SpecialTokens().unk))
     library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size,
-        min_frequency=MIN_COUNT,
+        vocab_size=config.vocab_size,
+        min_frequency=MIN_COUNT if config.min_count is None else config.min_count,
         show_progress=False,
         special_tokens=fixed,
         continuing_subword_prefix=_PREFIX,

@@ -3,7 +3,8 @@
 BERT's normalizer treats every character by itself, and its pre-tokenizer looks at one character
 at a time. So both together are a table from character to text, filled by asking the library
 about each character once; cutting a text is then two string methods. Words repeat, so their
-ids are looked up, and only a new word is cut into pieces, by the library's own model.
+ids are looked up, and only a new word is cut into pieces, by the library's own model. A vocabulary
+of whole words goes the same way.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import pre_tokenizers
 
 from gloze.core.errors import DataError
 
@@ -23,20 +23,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tokenizers import Tokenizer
-    from tokenizers.models import WordPiece
+    from tokenizers.models import WordLevel, WordPiece
     from tokenizers.normalizers import BertNormalizer
-    from tokenizers.pre_tokenizers import BertPreTokenizer
+    from tokenizers.pre_tokenizers import PreTokenizer
 
 BREAK = "\0"  # stands between texts; the normalizer removes it, so no word is equal to it
 MAX_CACHED_WORDS = 1 << 17
 # Up to so many words of a single text a loop is sooner done than a dozen calls of NumPy.
 FEW_WORDS = 64
+# Longer words are unknown where the vocabulary is of whole words.
+MAX_WHOLE_WORD = 1 << 10
 
 
 class _CharacterTable(dict[int, str]):
     """What each character becomes: nothing, a space, itself, or a word of its own."""
 
-    def __init__(self, normalizer: BertNormalizer, pre_tokenizer: BertPreTokenizer) -> None:
+    def __init__(self, normalizer: BertNormalizer, pre_tokenizer: PreTokenizer) -> None:
         super().__init__({ord("\n"): f" {BREAK} "})
         self.normalizer, self.pre_tokenizer = normalizer, pre_tokenizer
         self.reordering: set[str] = set()
@@ -61,7 +63,7 @@ class _CharacterTable(dict[int, str]):
 class BertWords:
     """Cuts texts into words exactly as BERT's normalizer and pre-tokenizer do."""
 
-    def __init__(self, normalizer: BertNormalizer, pre_tokenizer: BertPreTokenizer) -> None:
+    def __init__(self, normalizer: BertNormalizer, pre_tokenizer: PreTokenizer) -> None:
         self._table = _CharacterTable(normalizer, pre_tokenizer)
 
     def split(self, texts: Sequence[str]) -> list[str]:
@@ -90,14 +92,20 @@ class BertWords:
 class _WordIndex(dict[str, int]):
     """Number of each word met so far; number 0 is :data:`BREAK`, with no pieces."""
 
-    def __init__(self, model: WordPiece, unk_id: int, max_word_characters: int) -> None:
-        super().__init__({BREAK: 0})
+    def __init__(
+        self,
+        model: WordPiece | WordLevel,
+        unk_id: int,
+        max_word_characters: int,
+        special: frozenset[str],
+    ) -> None:
+        super().__init__({BREAK: 0, **dict.fromkeys(special, 1)})
         self.model, self.unk_id, self.max_word_characters = model, unk_id, max_word_characters
         self.ids = array("i", [unk_id])
         self.starts = array(
             "q", [0, 0]
         )  # pieces of word i are ids[starts[i]:starts[i] + counts[i]]
-        self.counts = array("q", [0, 1])  # word 1 stands for all that are too long
+        self.counts = array("q", [0, 1])  # word 1 stands for all that are unknown beforehand
 
     def __missing__(self, word: str) -> int:
         if len(word) > self.max_word_characters:
@@ -114,16 +122,23 @@ class WordEncoder:
     """Texts to WordPiece ids through a table of the words met so far, bounded in size."""
 
     def __init__(
-        self, words: BertWords, model: WordPiece, *, unk_id: int, max_word_characters: int
+        self,
+        words: BertWords,
+        model: WordPiece | WordLevel,
+        *,
+        unk_id: int,
+        max_word_characters: int,
+        special: frozenset[str] = frozenset(),
     ) -> None:
+        """Keep the parts; ``special`` are words that are unknown though the model has them."""
         self.words = words
-        self._model, self._unk_id, self._max = model, unk_id, max_word_characters
-        self._index = _WordIndex(model, unk_id, max_word_characters)
+        self._known = (model, unk_id, max_word_characters, special)
+        self._index = _WordIndex(*self._known)
 
     def encode(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the ids of all texts end to end, and the number of ids of each text."""
         if len(self._index) > MAX_CACHED_WORDS:
-            self._index = _WordIndex(self._model, self._unk_id, self._max)
+            self._index = _WordIndex(*self._known)
         index = self._index
         words = self.words.split(texts)
         if len(words) <= FEW_WORDS and len(texts) == 1:
@@ -148,20 +163,22 @@ class WordEncoder:
 
 
 def word_encoder(definition: dict[str, Any], library: Tokenizer, unk_id: int) -> WordEncoder | None:
-    """Return the fast encoder where it is exact: WordPiece cut in BERT's way."""
-    normalizer = definition.get("normalizer") or {}
-    is_bert = (
-        definition["model"].get("type") == "WordPiece"
-        and normalizer.get("type") == "BertNormalizer"
-        and normalizer.get("clean_text")
-        and (definition.get("pre_tokenizer") or {}).get("type") == "BertPreTokenizer"
-        and all(token["special"] for token in definition.get("added_tokens") or [])
+    """Return the fast encoder where it is exact: words cut by single characters, then looked up."""
+    kind, normalizer = definition["model"].get("type"), definition.get("normalizer") or {}
+    parted = (definition.get("pre_tokenizer") or {}).get("type")
+    added = definition.get("added_tokens") or []
+    fits = (kind == "WordLevel" and parted == "WhitespaceSplit") or (
+        kind in ("WordPiece", "WordLevel") and parted == "BertPreTokenizer"
     )
-    if not is_bert:
+    is_plain = normalizer.get("type") == "BertNormalizer" and normalizer.get("clean_text")
+    if not fits or not is_plain or not all(token["special"] for token in added):
         return None
+    # Where marks do not part words, a word may be written like a special token.
+    special = frozenset(token["content"] for token in added) if kind == "WordLevel" else frozenset()
     return WordEncoder(
-        BertWords(library.normalizer, pre_tokenizers.BertPreTokenizer()),
+        BertWords(library.normalizer, library.pre_tokenizer),
         library.model,
         unk_id=unk_id,
-        max_word_characters=definition["model"]["max_input_chars_per_word"],
+        max_word_characters=definition["model"].get("max_input_chars_per_word", MAX_WHOLE_WORD),
+        special=special,
     )

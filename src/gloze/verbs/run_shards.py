@@ -13,7 +13,7 @@ from gloze.data.shards import TOKENIZER, read_index
 from gloze.text.read import readable_twice
 from gloze.tokenizers import (
     Segmenter,
-    TokenizerConfig,
+    config_of,
     load_segmenter,
     load_tokenizer,
     new_ids,
@@ -92,10 +92,8 @@ class RunShards:
         if given_path is None or not given_path.exists():
             return config  # learned by the recipe, or refused by name when it is opened
         loaded = load_tokenizer(given_path)
-        if loaded.kind != "WordPiece":
-            return config
-        size = size_with(loaded, self.new_words or 0)
-        return replace(config, tokenizer=TokenizerConfig(vocab_size=size, cased=loaded.is_cased))
+        described = config_of(loaded, size_with(loaded, self.new_words or 0))
+        return config if described is None else replace(config, tokenizer=described)
 
     def folder(self, output: Path) -> Path:
         """Return where the shards lie, or will."""

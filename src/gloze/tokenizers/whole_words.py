@@ -1,0 +1,85 @@
+"""Learning a vocabulary of whole words: those met most often."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import tokenizers
+from tokenizers import models, normalizers, pre_tokenizers, processors
+
+from gloze.core.errors import DataError
+from gloze.core.progress import say
+from gloze.tokenizers.counting import MAX_WORDS, WordCounts, count_words
+from gloze.tokenizers.segmenters import load_segmenter
+from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
+from gloze.tokenizers.words import BertWords
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from gloze.tokenizers.config import Split, TokenizerConfig
+    from gloze.tokenizers.segmenters import Segmenter
+
+MIN_COUNT = 5
+
+
+def learn_whole_words(texts: Callable[[], Iterator[str]], config: TokenizerConfig) -> Tokenizer:
+    """Learn a vocabulary of the words met most often in ``texts()``, ties by code point.
+
+    There are ``config.vocab_size`` tokens at most, special tokens included, and every word was
+    met ``config.min_count`` times. Words written like special tokens are not learned.
+
+    Raises:
+        DataError: if no word was met often enough.
+        MissingExtraError: if the words are jieba's, which is not installed.
+    """
+    least = MIN_COUNT if config.min_count is None else config.min_count
+    counts = WordCounts(max_words=max(MAX_WORDS, 2 * config.vocab_size))
+    segmenter = _segmenter(config.split)
+    parted = texts() if segmenter is None else map(segmenter.parted, texts())
+    found = count_words(parted, BertWords(*_parts(config.cased, config.split)), counts)
+    for sentence in found.told():
+        say(sentence)
+    special = SpecialTokens().all
+    known = {word: n for word, n in found.words.items() if n >= least and word not in special}
+    if not known:
+        raise DataError(
+            f"no word of the corpus is met {least} times.",
+            hint="Use a lower --min-count (tokenizer.min_count in a recipe), or a larger corpus.",
+        )
+    ranked = sorted(known, key=lambda word: (-known[word], word))
+    words = ranked[: config.vocab_size - len(special)]
+    share = sum(known[word] for word in words) / found.words.total()
+    say(
+        f"{len(words):,} of {len(found.words):,} different words are in the vocabulary: "
+        f"{share:.2%} of the text."
+    )
+    return word_level_tokenizer(words, cased=config.cased, split=config.split)
+
+
+def word_level_tokenizer(words: Iterable[str], *, cased: bool, split: Split) -> Tokenizer:
+    """Return a tokenizer whose tokens are the five special ones and then ``words``."""
+    special = SpecialTokens()
+    vocab = {token: number for number, token in enumerate([*special.all, *words])}
+    library = tokenizers.Tokenizer(models.WordLevel(vocab=vocab, unk_token=special.unk))
+    library.normalizer, library.pre_tokenizer = _parts(cased, split)
+    library.add_special_tokens(list(special.all))
+    ends = [(token, vocab[token]) for token in (special.sep, special.cls)]
+    library.post_processor = processors.BertProcessing(*ends)
+    return Tokenizer(json.loads(library.to_str()), special, _segmenter(split))
+
+
+def _parts(
+    cased: bool, split: Split
+) -> tuple[normalizers.BertNormalizer, pre_tokenizers.PreTokenizer]:
+    """Return what changes the characters of a text, and what parts its words."""
+    by_marks = split == "punctuation"
+    normalizer = normalizers.BertNormalizer(lowercase=not cased, handle_chinese_chars=by_marks)
+    if by_marks:
+        return normalizer, pre_tokenizers.BertPreTokenizer()
+    return normalizer, pre_tokenizers.WhitespaceSplit()
+
+
+def _segmenter(split: Split) -> Segmenter | None:
+    return load_segmenter("jieba") if split == "jieba" else None
