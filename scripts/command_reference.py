@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gloze.cli import VERBS, help_text
+from gloze.cli import VERBS, help_text, verbs_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 WIDTH = 90
@@ -31,13 +31,15 @@ Results go to standard output, progress and messages to standard error. Exit cod
 
 def reference() -> str:
     """Return the page."""
-    sections = [HEAD, _section("gloze", None)]
-    sections += [_section(f"gloze {verb}", verb) for verb in VERBS]
+    sections = [HEAD, _section()]
+    for verb in VERBS:
+        sections.append(_section(verb))
+        sections += [_section(verb, own) for own in verbs_of(verb)]
     return "\n".join(sections)
 
 
-def _section(title: str, verb: str | None) -> str:
-    return f"## {title}\n\n```text\n{help_text(verb, width=WIDTH)}```\n"
+def _section(*verbs: str) -> str:
+    return f"## {' '.join(('gloze', *verbs))}\n\n```text\n{help_text(*verbs, width=WIDTH)}```\n"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Annotated
 
 import pytest
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from gloze import cli
 from gloze.core.errors import (
@@ -174,9 +174,20 @@ def test_help_and_version_are_code_0(capsys, words):
 def test_every_verb_has_help_with_an_example_and_its_summary(name):
     text = cli.help_text(name)
     assert "Example: gloze " in text
-    module = importlib.import_module(f"gloze.cli.{name}")
-    assert getattr(module, name).__doc__.splitlines()[0] == cli.VERBS[name]
+    function = getattr(importlib.import_module(f"gloze.cli.{name}"), name)
+    written = function.help if isinstance(function, App) else function.__doc__
+    assert written.splitlines()[0] == cli.VERBS[name]
     assert f"gloze {name}" in text
+
+
+OWN = [(name, own) for name in cli.VERBS for own in cli.verbs_of(name)]
+
+
+@pytest.mark.parametrize(("name", "own"), OWN)
+def test_every_verb_of_a_verb_has_help_with_an_example(name, own):
+    text = cli.help_text(name, own)
+    assert f"Usage: gloze {name} {own}" in text
+    assert f"Example: gloze {name} {own}" in text
 
 
 def test_every_file_with_a_function_of_its_name_is_a_verb():

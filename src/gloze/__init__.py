@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gloze.checkpoint import load, load_task
+    from gloze.checkpoint import load_task
+    from gloze.checkpoint.anything import load
     from gloze.core.errors import (
         ConfigError,
         DataError,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from gloze.verbs.profile import profile
     from gloze.verbs.quickstart import quickstart
     from gloze.verbs.tokenizer import learn as learn_tokenizer
+    from gloze.verbs.vectors_convert import convert_vectors
+    from gloze.verbs.vectors_evaluate import evaluate_vectors
+    from gloze.verbs.vectors_plot import plot_vectors
 
     __version__: str
 
@@ -50,8 +54,10 @@ __all__ = [
     "WriteError",
     "__version__",
     "convert",
+    "convert_vectors",
     "encode",
     "evaluate",
+    "evaluate_vectors",
     "export",
     "fill",
     "finetune",
@@ -62,6 +68,7 @@ __all__ = [
     "load_task",
     "load_tokenizer",
     "neighbors",
+    "plot_vectors",
     "predict",
     "prepare",
     "prepare_task",
@@ -80,18 +87,21 @@ _PLACES = {
     "TokenizerConfig": "gloze.tokenizers:TokenizerConfig",
     "WriteError": "gloze.core.errors:WriteError",
     "convert": "gloze.verbs.convert:convert",
+    "convert_vectors": "gloze.verbs.vectors_convert:convert_vectors",
     "encode": "gloze.verbs.encode:encode",
     "evaluate": "gloze.verbs.evaluate:evaluate",
+    "evaluate_vectors": "gloze.verbs.vectors_evaluate:evaluate_vectors",
     "export": "gloze.verbs.export:export",
     "fill": "gloze.verbs.fill:fill",
     "finetune": "gloze.verbs.finetune:finetune",
     "inspect": "gloze.verbs.inspect:inspect",
     "learn_tokenizer": "gloze.verbs.tokenizer:learn",
-    "load": "gloze.checkpoint:load",
+    "load": "gloze.checkpoint.anything:load",
     "load_recipe": "gloze.recipes:load_recipe",
     "load_task": "gloze.checkpoint:load_task",
     "load_tokenizer": "gloze.tokenizers:load_tokenizer",
     "neighbors": "gloze.verbs.neighbors:neighbors",
+    "plot_vectors": "gloze.verbs.vectors_plot:plot_vectors",
     "predict": "gloze.verbs.predict:predict",
     "prepare": "gloze.verbs.prepare:prepare",
     "prepare_task": "gloze.verbs.prepare_task:prepare_task",

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from gloze.core.errors import DataError
-from gloze.interop.word_vectors import VectorFile, fill_token_table
+from gloze.interop.token_table import fill_token_table
+from gloze.interop.word_vectors import VectorFile
 from tests.small import tokenizer
 
 WORDS = {"the": [1.0, 2.0, 3.0], "cat": [-0.5, 0.25, 8.0], "été": [1e-3, -2e5, 0.0]}

@@ -11,6 +11,7 @@ from gloze.interop.google_bert import CONFIG as GOOGLE_CONFIG
 from gloze.interop.google_bert import HUB_NAMES
 from gloze.interop.sentence_transformers import encoder_folder
 from gloze.tasks.results import saved_best_seed
+from gloze.vectors.folder import is_vectors
 
 CONFIG = "config.json"
 WEIGHTS, PICKLED = "model.safetensors", "pytorch_model.bin"
@@ -30,6 +31,11 @@ def find_model(path: str | Path) -> Path:
         DataError: if it is a folder of sentence-transformers without an encoder.
     """
     folder = Path(path)
+    if any(map(is_vectors, (folder, folder / "model"))):
+        raise ConfigError(
+            f"{path} holds word vectors, and an encoder is needed here. They go with gloze "
+            "vectors, --init-embeddings, and gloze.load."
+        )
     of_seed = folder / f"seed-{saved_best_seed(folder)}" / "model"
     for candidate in (folder, folder / "model", of_seed):
         inner = encoder_folder(candidate) or candidate

@@ -40,6 +40,7 @@ VERBS = {
     "encode": "Write the vectors of texts, of their words or of their tokens.",
     "fill": "Fill the blanks of a text.",
     "neighbors": "Find the occurrences nearest to a word in its sentence, and the nearest tokens.",
+    "vectors": "Ask, judge, convert and draw word vectors.",
     "inspect": "Say what a model is, write its embedding tables, judge its layers.",
     "convert": "Write a model in the layout that other software reads.",
     "export": "Export an encoder, with its pooling or its task, as an ONNX graph.",
@@ -101,17 +102,23 @@ def build_app(
     )
     for place, (name, summary) in enumerate(VERBS.items()):
         if name == verb:
-            app.command(_function(name), name=name, sort_key=place)
+            function = _function(name)
+            if isinstance(function, App):
+                function.sort_key = place
+                app.command(function)
+            else:
+                app.command(function, name=name, sort_key=place)
         else:
             app.command(_listed_only, name=name, help=summary, sort_key=place)
     return app
 
 
-def _function(verb: str) -> Callable[..., Any]:
-    """Import the function of a verb."""
-    function: Callable[..., Any] = getattr(import_module(f"gloze.cli.{verb}"), verb)
-    # The parser looks up every annotation, and the result's type is not imported at run time.
-    function.__annotations__.pop("return", None)
+def _function(verb: str) -> Callable[..., Any] | App:
+    """Import the function of a verb, or the parser of one that has verbs of its own."""
+    function: Callable[..., Any] | App = getattr(import_module(f"gloze.cli.{verb}"), verb)
+    if not isinstance(function, App):
+        # The parser looks up every annotation, and the result's type is not imported at run time.
+        function.__annotations__.pop("return", None)
     return function
 
 
@@ -119,12 +126,22 @@ def _listed_only() -> None:
     """Stand for a verb that is not the one being run."""
 
 
-def help_text(verb: str | None = None, *, width: int = 80) -> str:
-    """Return what ``gloze VERB --help`` prints, as plain text of this width."""
+def verbs_of(verb: str) -> list[str]:
+    """Return the verbs that a verb has of its own, as ``gloze vectors`` does, by name."""
+    function = _function(verb)
+    own = function if isinstance(function, App) else ()
+    return sorted(name for name in own if not name.startswith("-"))
+
+
+def help_text(*verbs: str, width: int = 80) -> str:
+    """Return what ``gloze VERB --help`` prints, as plain text of this width.
+
+    ``verbs`` are none, one, or one and one of its own.
+    """
     console = _plain_console(width)
     with console.capture() as capture:
-        app = build_app(verb, formatter="plain")
-        app([verb, "--help"] if verb else ["--help"], console=console)
+        app = build_app(next(iter(verbs), None), formatter="plain")
+        app([*verbs, "--help"], console=console)
     return "\n".join(line.rstrip() for line in capture.get().strip().splitlines()) + "\n"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import torch
+import pyarrow as pa
 
 from gloze.core.errors import DataError
 from gloze.text.compression import open_binary
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from torch import nn
-
-    from gloze.tokenizers import Tokenizer
 
 Vector = npt.NDArray[np.float32]
+_FASTTEXT = struct.pack("<i", 793712314)  # the first bytes of its files
 _MAX_SIZE, _MAX_WORD_BYTES, _MAX_LINE_BYTES = 1 << 16, 1 << 12, 1 << 21
-_ROWS_AT_ONCE = 1 << 14
+_BYTES_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,12 @@ class VectorFile:
         else:
             self.size = len(head.rstrip().split(b" ")) - 1
         self.is_binary = self.count is not None and not _is_text(after)
+        if head.startswith(_FASTTEXT):
+            raise DataError(
+                "fastText's own binary form, which is not read.",
+                path=path,
+                hint="Give the .vec file that fastText writes beside it.",
+            )
         if not 1 <= self.size <= _MAX_SIZE:
             raise self.error(
                 1,
@@ -118,15 +122,19 @@ class VectorFile:
 
     def _binary_rows(self, file: BinaryIO) -> Iterator[Row]:
         file.readline()
+        width, read, place = 4 * self.size, b"", 0
+        longest = width + _MAX_WORD_BYTES
         for number in range(1, (self.count or 0) + 1):
-            word = bytearray()
-            while (byte := file.read(1)) not in (b" ", b"") and len(word) < _MAX_WORD_BYTES:
-                word += byte
-            written = file.read(4 * self.size)
-            if byte != b" " or len(written) < 4 * self.size:
+            if len(read) - place < longest:
+                read, place = read[place:] + file.read(_BYTES_AT_ONCE + longest), 0
+            space = read.find(b" ", place, place + _MAX_WORD_BYTES)
+            end = space + 1 + width
+            if space < 0 or end > len(read):
                 raise self.error(number, "cut off, or no word vector.")
-            yield Row(number, self._word(number, bytes(word.lstrip(b"\n"))), written)
-        if file.read(2).strip():
+            word = self._word(number, read[place:space].lstrip(b"\n"))
+            yield Row(number, word, read[space + 1 : end])
+            place = end
+        if (read[place:] + file.read(2)).strip():
             raise self.error((self.count or 0) + 1, "more words than the first line says.")
 
     def _word(self, number: int, word: bytes) -> str:
@@ -134,6 +142,23 @@ class VectorFile:
             return word.decode("utf-8")
         except UnicodeDecodeError:
             raise self.error(number, f"the word is not UTF-8: {word[:60]!r}.") from None
+
+    def vectors(self, rows: Sequence[Row]) -> Vector:
+        """Return the numbers of some rows, [rows, size].
+
+        Raises:
+            DataError: if they are no numbers, or not finite; names the first such row.
+        """
+        shape = (len(rows), self.size)
+        written = [row.written for row in rows]
+        found: npt.NDArray[Any] | None
+        if self.is_binary:
+            found = np.frombuffer(b"".join(written), dtype="<f4").reshape(shape)
+        else:
+            found = _numbers(b" ".join(written), shape)
+        if found is None or not np.isfinite(found).all():
+            return np.stack([self.vector(row) for row in rows])
+        return found.astype(np.float32)
 
     def vector(self, row: Row) -> Vector:
         """Return the numbers of a row.
@@ -153,6 +178,25 @@ class VectorFile:
         return vector
 
 
+def _numbers(written: bytes, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
+    """Return numbers that are parted by single spaces; None if they are anything else."""
+    text = np.frombuffer(written, np.uint8)
+    ends = np.append(np.flatnonzero(text == ord(" ")), len(text))
+    if len(ends) != shape[0] * shape[1]:
+        return None
+    # Each number but the first begins one after the space that ends the one before.
+    joined = np.delete(text, ends[:-1])
+    offsets = np.append(0, ends - np.arange(len(ends))).astype(np.int64)
+    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(joined.tobytes())]
+    strings = pa.Array.from_buffers(pa.large_string(), len(ends), buffers)
+    try:
+        # By way of float64, as everybody reads them.
+        found: npt.NDArray[np.float64] = strings.cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return found.reshape(shape)
+
+
 def _is_text(data: bytes) -> bool:
     try:
         # The last character may be cut.
@@ -160,98 +204,3 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return b"\0" not in data
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What a file of word vectors gave to a table of tokens.
-
-    Attributes:
-        path: of the file.
-        filled: tokens that got a vector.
-        whole_words: tokens of the vocabulary that are whole words, special ones not counted.
-        scale: by which all numbers were multiplied.
-    """
-
-    path: Path
-    filled: int
-    whole_words: int
-    scale: float
-
-    def __str__(self) -> str:
-        share = self.filled / max(self.whole_words, 1)
-        return (
-            f"{self.path}: vectors for {self.filled:,} of {self.whole_words:,} whole-word tokens "
-            f"({share:.1%}), times {self.scale:.3g}; all other tokens stay as they were."
-        )
-
-
-def fill_token_table(table: nn.Embedding, tokenizer: Tokenizer, path: Path) -> Coverage:
-    """Give the tokens that are whole words the vectors that a file has for them.
-
-    Every word of the file is cut as text is: if one token comes of it, the vector is that
-    token's. Of several such words, like ``The`` and ``the`` of an uncased vocabulary, the one
-    written as the token is taken, else the first. All numbers are multiplied by one factor that
-    gives them the spread of those they replace, so that positions, which are added, still count.
-
-    Args:
-        table: of the encoder, changed in place.
-        tokenizer: whose tokens they are.
-        path: of word vectors; see :class:`VectorFile`.
-
-    Raises:
-        DataError: if the file cannot be used, its vectors are of another size than the table's,
-            or it has no word of the vocabulary.
-    """
-    file = VectorFile(path)
-    if file.size != table.embedding_dim:
-        raise DataError(
-            f"vectors of {file.size} numbers, and the encoder's have {table.embedding_dim}.",
-            path=path,
-            hint=f"Give vectors of {table.embedding_dim}, or pre-train an encoder with "
-            f"encoder.hidden_size={file.size}.",
-        )
-    rows = _rows_by_token(file, tokenizer)
-    if not rows:
-        raise DataError("not one of its words is a token of the vocabulary.", path=path)
-    numbers = torch.tensor(list(rows))
-    vectors = torch.from_numpy(np.stack([file.vector(row) for row in rows.values()]))
-    with torch.no_grad():
-        spread = vectors.square().mean().sqrt()
-        scale = float(table.weight[numbers].square().mean().sqrt() / spread) if spread else 1.0
-        table.weight[numbers] = (vectors * scale).to(table.weight)
-    return Coverage(path, len(rows), _count_whole_words(tokenizer), scale)
-
-
-def _count_whole_words(tokenizer: Tokenizer) -> int:
-    """Return how many tokens some word is cut to alone."""
-    tokens = np.arange(tokenizer.vocab_size)
-    words = [tokenizer.decode([token]).strip() for token in tokens.tolist()]
-    found = _only_tokens(tokenizer, words)
-    return int(np.count_nonzero(found == tokens))
-
-
-def _only_tokens(tokenizer: Tokenizer, words: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the token that each word is cut to; -1 where it is several, none, or a special one."""
-    ids, lengths = tokenizer.encode([f" {word}" for word in words])
-    firsts = np.append(ids, -1)[np.cumsum(lengths) - lengths]
-    is_plain = (lengths == 1) & ~np.isin(firsts, tokenizer.special_ids)
-    return np.where(is_plain, firsts, -1)
-
-
-def _rows_by_token(file: VectorFile, tokenizer: Tokenizer) -> dict[int, Row]:
-    """Return for each token, in ascending order, the row whose vector it gets."""
-    found: dict[int, Row] = {}
-    lines: dict[str, int] = {}
-    every = file.rows()
-    while rows := list(islice(every, _ROWS_AT_ONCE)):
-        tokens = _only_tokens(tokenizer, [row.word for row in rows]).tolist()
-        for row, token in zip(rows, tokens, strict=True):
-            if token < 0:
-                continue
-            if row.word in lines:
-                raise file.error(row.number, f"{row.word!r} again, after {lines[row.word]:,}.")
-            lines[row.word] = row.number
-            if token not in found or tokenizer.tokens([token])[0] == row.word:
-                found[token] = row
-    return dict(sorted(found.items()))

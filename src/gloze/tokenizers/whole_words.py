@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
@@ -13,10 +16,10 @@ from gloze.core.progress import say
 from gloze.tokenizers.counting import MAX_WORDS, WordCounts, count_words
 from gloze.tokenizers.segmenters import load_segmenter
 from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
-from gloze.tokenizers.words import BertWords
+from gloze.tokenizers.words import BREAK, BertWords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from gloze.tokenizers.config import Split, TokenizerConfig
     from gloze.tokenizers.segmenters import Segmenter
@@ -68,6 +71,28 @@ def word_level_tokenizer(words: Iterable[str], *, cased: bool, split: Split) -> 
     ends = [(token, vocab[token]) for token in (special.sep, special.cls)]
     library.post_processor = processors.BertProcessing(*ends)
     return Tokenizer(json.loads(library.to_str()), special, _segmenter(split))
+
+
+def cut_words(
+    texts: Sequence[str], *, cased: bool, split: Split
+) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Return the words of all texts end to end, as a vocabulary of words has them, and how many.
+
+    Args:
+        texts: of any length.
+        cased: keep capitals and accents.
+        split: what parts words, as in :class:`TokenizerConfig`.
+    """
+    segmenter = _segmenter(split)
+    parted = texts if segmenter is None else list(map(segmenter.parted, texts))
+    found = _cutter(cased, split).split(parted)
+    ends = np.array([place for place, word in enumerate(found) if word == BREAK], np.int64)
+    return [word for word in found if word != BREAK], np.diff(ends, prepend=-1) - 1
+
+
+@lru_cache
+def _cutter(cased: bool, split: Split) -> BertWords:
+    return BertWords(*_parts(cased, split))
 
 
 def _parts(

@@ -18,7 +18,7 @@ from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.stream import Stream
-from gloze.interop.word_vectors import fill_token_table
+from gloze.interop.token_table import fill_token_table
 from gloze.nn.readout import layers_of, mix_of
 from gloze.tasks.features import with_features
 from gloze.tasks.learned import Judged

@@ -27,7 +27,7 @@ from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.counts import unigram_loss
 from gloze.data.shards import Shards
-from gloze.interop.word_vectors import fill_token_table
+from gloze.interop.token_table import fill_token_table
 from gloze.recipes import load_recipe
 from gloze.report import model_card, write_run_report
 from gloze.tokenizers import load_tokenizer
