@@ -83,8 +83,9 @@ def test_half_of_all_functions_have_eight_lines_or_fewer():
 
 @pytest.mark.parametrize("path", SOURCES, ids=ids(SOURCES))
 def test_functions_take_few_parameters(path):
-    # A verb's signature is its interface: one parameter for each option of the command.
-    if path.parent.name in ("cli", "verbs"):
+    # A verb's signature is its interface: one parameter for each option of the command. Inner
+    # loops are given their arrays one by one.
+    if path.parent.name in ("cli", "verbs", "kernels"):
         return
     for function in functions(tree_of(path)):
         assert len(parameters(function)) <= MAX_PARAMETERS, function.name

@@ -1,1 +1,1 @@
-"""Tests of gloze.tokenizers."""
+"""Tests of gloze.vectors."""

@@ -33,7 +33,7 @@ VERBS = {
     "recipes": "List the named recipes, or print one.",
     "tokenizer": "Learn a vocabulary from a corpus.",
     "prepare": "Encode a corpus into shards, with some documents held out.",
-    "pretrain": "Pre-train an encoder.",
+    "pretrain": "Pre-train an encoder, or word vectors.",
     "finetune": "Fine-tune an encoder on labelled examples.",
     "evaluate": "Judge a fine-tuned run on labelled examples, or a pre-trained one on text.",
     "predict": "Answer every example of a file, with a probability for each label.",

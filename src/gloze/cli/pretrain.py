@@ -11,6 +11,7 @@ from gloze.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from gloze.verbs.pretrain import PretrainResult
+    from gloze.verbs.pretrain_vectors import VectorsResult
     from gloze.verbs.profile import ProfileResult
 
 
@@ -34,8 +35,8 @@ def pretrain(
     resume: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
     profile: Annotated[bool, Parameter(negative="")] = False,
-) -> PretrainResult | ProfileResult:
-    """Pre-train an encoder.
+) -> PretrainResult | VectorsResult | ProfileResult:
+    """Pre-train an encoder, or word vectors.
 
     Example: gloze pretrain bert-mini --shards shards -o runs/mini --set training.steps=20000
 

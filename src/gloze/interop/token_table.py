@@ -12,7 +12,7 @@ import torch
 
 from gloze.core.errors import DataError
 from gloze.interop.word_vectors import Row, Vector, VectorFile
-from gloze.vectors.folder import load_vectors
+from gloze.vectors.folder import ARRAYS, is_vectors, load_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +66,9 @@ def fill_token_table(table: nn.Embedding, tokenizer: Tokenizer, path: Path) -> C
         DataError: if the file cannot be used, its vectors are of another size than the table's,
             or it has no word of the vocabulary.
     """
-    file = TableRows(path) if path.is_dir() else VectorFile(path)
+    # What a run depends on is noted by its file.
+    folder = path.parent if path.name == ARRAYS else path
+    file = TableRows(folder) if is_vectors(folder) else VectorFile(path)
     if file.size != table.embedding_dim:
         raise DataError(
             f"vectors of {file.size} numbers, and the encoder's have {table.embedding_dim}.",

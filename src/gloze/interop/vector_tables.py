@@ -15,7 +15,7 @@ from gloze.core.errors import ConfigError
 from gloze.core.files import new_file
 from gloze.core.progress import Progress
 from gloze.interop.word_vectors import VectorFile
-from gloze.vectors.folder import is_vectors, load_vectors
+from gloze.vectors.folder import ARRAYS, is_vectors, load_vectors
 from gloze.vectors.table import WordVectors
 from gloze.vectors.words import Words
 
@@ -73,6 +73,15 @@ def find_vectors(path: str | Path) -> Path | None:
     if found.is_file():
         return found
     return next((each for each in (found, found / "model") if is_vectors(each)), None)
+
+
+def vectors_file(path: str | Path) -> Path:
+    """Return the file that tells word vectors from others: of a folder of ours that of its arrays.
+
+    A path of none is returned as it is, for what reads it to refuse.
+    """
+    found = find_vectors(path) or Path(path)
+    return found / ARRAYS if is_vectors(found) else found
 
 
 def load_word_vectors(path: str | Path) -> WordVectors:

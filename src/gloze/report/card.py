@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gloze.config.run import RunConfig
+    from gloze.config.vectors import VectorsConfig
 
 
 def model_card(config: RunConfig, facts: Mapping[str, str]) -> str:
@@ -34,6 +35,35 @@ def model_card(config: RunConfig, facts: Mapping[str, str]) -> str:
         *(f"| {name} | {value} |" for name, value in facts.items()),
         "",
         "The resolved recipe and every logged figure lie in the run folder beside this one.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def vectors_card(config: VectorsConfig, facts: Mapping[str, float]) -> str:
+    """Return the text of ``README.md`` in a folder of word vectors.
+
+    Args:
+        config: of the run.
+        facts: what came of it, by name.
+    """
+    [(objective, _)] = config.objectives.items()
+    shown = {
+        name: f"{fact:,}" if isinstance(fact, int) else f"{fact:.4f}"
+        for name, fact in facts.items()
+    }
+    lines = [
+        f"# {config.name}",
+        "",
+        f"Word vectors trained with gloze ({objective}, {config.objective.output}), seed "
+        f"{config.seed}.",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in shown.items()),
+        "",
+        "Read them with `gloze.load`, or write a file for other software with `gloze vectors "
+        "convert`. The resolved recipe lies in the run folder beside this one.",
         "",
     ]
     return "\n".join(lines)

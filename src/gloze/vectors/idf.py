@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from gloze.core.errors import DataError
 from gloze.tokenizers.whole_words import cut_words
@@ -13,6 +14,7 @@ from gloze.tokenizers.whole_words import cut_words
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gloze.data.shards import Shards
     from gloze.vectors.table import Floats, WordVectors
 
 _DOCUMENTS_AT_ONCE = 256
@@ -36,5 +38,18 @@ def document_weights(vectors: WordVectors, documents: Iterable[str]) -> Floats:
         total += len(some)
     if not total:
         raise DataError("no documents to count words in.")
+    return _weights(met, total)
+
+
+def document_weights_of(shards: Shards) -> Floats:
+    """Return the same weight of each token of shards, [vocab]."""
+    ends = np.asarray(shards.sentences)[shards.documents]
+    met = np.zeros(shards.vocab_size, np.int64)
+    for begin, end in pairwise(ends.tolist()):
+        met[np.unique(shards.tokens[begin:end])] += 1
+    return _weights(met, shards.num_documents)
+
+
+def _weights(met: npt.NDArray[np.int64], total: int) -> Floats:
     weights: Floats = (np.log((1 + total) / (1 + met)) + 1).astype(np.float32)
     return weights

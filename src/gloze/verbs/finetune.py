@@ -21,6 +21,7 @@ from gloze.core.files import folders_named, read_json, write_json
 from gloze.core.lists import as_list
 from gloze.core.progress import say
 from gloze.core.ranks import ranks
+from gloze.interop.vector_tables import vectors_file
 from gloze.recipes.finetuning import FinetuneConfig, load_finetuning
 from gloze.recipes.search import read_space
 from gloze.report import write_finetune_report
@@ -110,7 +111,7 @@ def finetune(
         seed=seed,
     )
     reader = config.task.reader(format, columns)
-    vectors = {"init_embeddings": Path(init_embeddings)} if init_embeddings else {}
+    vectors = {"init_embeddings": vectors_file(init_embeddings)} if init_embeddings else {}
     examples = read_splits(reader, paths)
     given = Given(model, parts, paths, examples, reader.metric, vectors.get("init_embeddings"))
     job = given.job(config)

@@ -20,6 +20,7 @@ from gloze.config.build import build_learner, held_out_streams, training_streams
 from gloze.config.run import RunConfig
 from gloze.config.runs import note_data, run_folder
 from gloze.config.toml import read_toml, to_dict
+from gloze.config.vectors import VectorsConfig
 from gloze.core.errors import ConfigError
 from gloze.core.lists import as_list
 from gloze.core.progress import duration, say
@@ -28,7 +29,8 @@ from gloze.core.rng import derive
 from gloze.data.counts import unigram_loss
 from gloze.data.shards import Shards
 from gloze.interop.token_table import fill_token_table
-from gloze.recipes import load_recipe
+from gloze.interop.vector_tables import vectors_file
+from gloze.recipes import load_any_recipe
 from gloze.report import model_card, write_run_report
 from gloze.tokenizers import load_tokenizer
 from gloze.training.evaluate import evaluate_objectives
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from gloze.tokenizers.segmenters import Cut
     from gloze.training.learner import Learner
     from gloze.training.state import TrainingState
+    from gloze.verbs.pretrain_vectors import VectorsResult
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class PretrainResult:
 
 
 def pretrain(
-    recipe: str | Path | RunConfig,
+    recipe: str | Path | RunConfig | VectorsConfig,
     *,
     output: str | Path,
     corpus: str | Path | Sequence[str | Path] = (),
@@ -109,11 +112,11 @@ def pretrain(
     seed: int | None = None,
     resume: bool = False,
     force: bool = False,
-) -> PretrainResult:
-    """Pre-train an encoder.
+) -> PretrainResult | VectorsResult:
+    """Pre-train an encoder, or word vectors.
 
     Args:
-        recipe: a named recipe, a TOML file or a RunConfig.
+        recipe: a named recipe, a TOML file, a RunConfig or a VectorsConfig.
         output: the run folder; must not exist unless ``resume`` or ``force``.
         corpus: files, folders or globs; tokenizer and shards are made in the run folder. Or
         shards: a folder written by ``prepare``.
@@ -136,15 +139,23 @@ def pretrain(
     """
     output = Path(output)
     corpus, settings = as_list(corpus), as_list(settings)
-    vectors = None if init_embeddings is None else Path(init_embeddings)
+    vectors = None if init_embeddings is None else vectors_file(init_embeddings)
     given = [each for each in (shards, tokenizer, init, vectors) if each is not None]
     inputs = [*corpus, *given, *([recipe] if isinstance(recipe, str | Path) else [])]
-    config = load_recipe(recipe, settings, seed=seed)
+    config = load_any_recipe(recipe, settings, seed=seed)
+    if isinstance(config, VectorsConfig):
+        # Encoders need no numba.
+        from gloze.verbs.pretrain_vectors import pretrain_vectors
+
+        _refuse_encoders(init=init, init_embeddings=vectors, extend_vocabulary=extend_vocabulary)
+        source = RunShards.of(corpus, shards, tokenizer, segmenter)
+        config = source.resolve(config, settings)
+        return pretrain_vectors(config, source, output, inputs=inputs, resume=resume, force=force)
     parts = None
     if init is not None:
         # What the model lacks, such as a pooler, begins at random: by the seed as well.
         torch.manual_seed(derive("lacking", config.seed) % 2**63)
-        parts = start_from(init, [*_dropout_of(recipe), *settings], tokenizer)
+        parts = start_from(init, [*_dropout_of(cast("Any", recipe)), *settings], tokenizer)
         config = replace(config, encoder=parts.encoder.config)
     own = tokenizer if init is None else find_model(init)
     if extend_vocabulary is not None and init is None:
@@ -154,6 +165,13 @@ def pretrain(
     with run_folder(output, config, inputs=inputs, resume=resume, force=force) as everyone:
         everyone.once(lambda: source.make(config, output))
         return _train(config, source, parts, vectors, output)
+
+
+def _refuse_encoders(**given: object) -> None:
+    """Refuse what goes with encoders alone."""
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(f"--{name.replace('_', '-')} goes with encoders, not word vectors.")
 
 
 def _dropout_of(recipe: str | Path | RunConfig) -> list[str]:

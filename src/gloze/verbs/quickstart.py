@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -170,7 +170,7 @@ def _pretrain(output: Path, seed: int, settings: Sequence[str]) -> PretrainResul
         pretraining(), shards=shards, output=output / "pretrained", settings=settings, seed=seed
     )
     say(str(run))
-    return run
+    return cast("PretrainResult", run)
 
 
 def _finetune(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gloze.config.runs import note_corpus
 from gloze.core.errors import ConfigError
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.config.run import RunConfig
+    from gloze.config.vectors import VectorsConfig
     from gloze.tokenizers.segmenters import Cut
 
 SHARDS = "shards"
+Recipe = TypeVar("Recipe", "RunConfig", "VectorsConfig")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class RunShards:
             new_words=new_words,
         )
 
-    def resolve(self, config: RunConfig, settings: Sequence[str]) -> RunConfig:
+    def resolve(self, config: Recipe, settings: Sequence[str]) -> Recipe:
         """Let the recipe tell the vocabulary that is used, where none is to be learned.
 
         Raises:
@@ -103,7 +105,7 @@ class RunShards:
         """Return the tokenizer that the shards must be of, if it is known before they are."""
         return output / TOKENIZER if self.new_words is not None else self.tokenizer
 
-    def make(self, config: RunConfig, output: Path) -> None:
+    def make(self, config: RunConfig | VectorsConfig, output: Path) -> None:
         """Prepare tokenizer and shards inside the run folder, unless they are there.
 
         Raises:
@@ -128,7 +130,9 @@ class RunShards:
             )
             say(str(summary))
 
-    def _tokenizer(self, files: Sequence[str | Path], config: RunConfig, output: Path) -> Path:
+    def _tokenizer(
+        self, files: Sequence[str | Path], config: RunConfig | VectorsConfig, output: Path
+    ) -> Path:
         own = output / TOKENIZER
         if self.tokenizer is not None and self.new_words is None:
             return self.tokenizer

@@ -1,0 +1,1 @@
+"""Inner loops in compiled Python (numba), each held to a plain form by its tests."""

@@ -1,0 +1,267 @@
+"""The inner loops of skip-gram (Mikolov et al. 2013a, 2013b).
+
+A sentence is gone through in blocks of :data:`BLOCK` positions. The rows a block needs are copied
+side by side, scored and changed there, and the changes are added to the tables. With negative
+sampling all positions of a block have the same noise words, each counted ``negatives / shared``
+times: the same loss in expectation, by matrix products instead of a row at a time (after Ji et al.
+2016, who share them among the words around one position).
+
+Arguments, of CBOW's loops too:
+
+    text: of :class:`Text`.
+    inner, outer: the tables, float32 [vocab, size] and [vocab or nodes, size]; changed.
+    window: most words to each side, each position drawing from 1 to it; negative, it is fixed.
+    rates: learning rate at the first and after the last token, float32 [2]; 0 changes nothing.
+    state: of the random numbers, uint64 [1]; changed.
+    sums: loss, predictions and tokens are added to it, float64 [3].
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gloze.kernels.compiled import kernel
+from gloze.kernels.draws import draw_noise, keep_words, longest, reach_of
+from gloze.kernels.logistic import judge
+from gloze.kernels.tiles import (
+    SPARE,
+    clear,
+    gather,
+    gather_path,
+    gradients,
+    gradients_of_one,
+    products,
+    products_of_one,
+    scatter_add,
+    scatter_path,
+)
+
+BLOCK = 32
+_LOG_2 = 0.6931471805599453
+
+
+class _Room(NamedTuple):
+    """Memory for one block: rows and their changes, scores, and what judging needs."""
+
+    x: npt.NDArray[Any]
+    dx: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    dy: npt.NDArray[Any]
+    z: npt.NDArray[Any]
+    dz: npt.NDArray[Any]
+    noise: npt.NDArray[Any]
+    tile: npt.NDArray[Any]
+    scores: npt.NDArray[Any]
+    ones: npt.NDArray[Any]
+    weights: npt.NDArray[Any]
+    bits: npt.NDArray[Any]
+    powers: npt.NDArray[Any]
+    parts: npt.NDArray[Any]
+    low: npt.NDArray[Any]
+    high: npt.NDArray[Any]
+
+
+@kernel
+def _rows(count, size):  # type: ignore[no-untyped-def]
+    return np.zeros((count + SPARE, size), np.float32)
+
+
+@kernel
+def _room(size, reach, shared):  # type: ignore[no-untyped-def]
+    span = BLOCK + 2 * reach
+    some = max(BLOCK * (2 * reach + 1), BLOCK * shared) + SPARE
+    bits = np.zeros(some, np.int32)
+    return _Room(
+        _rows(BLOCK, size), _rows(BLOCK, size), _rows(span, size), _rows(span, size),
+        _rows(shared, size), _rows(shared, size), np.zeros(shared, np.int64),
+        np.zeros((BLOCK + SPARE) * shared, np.float32), np.zeros(some, np.float32),
+        np.zeros(some, np.float32), np.zeros(BLOCK * shared, np.float32),
+        bits, bits.view(np.float32), np.zeros(some, np.float32),
+        np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64),
+    )  # fmt: skip
+
+
+@kernel
+def skipgram_negative(text, inner, outer, window, rates, state, sums, noise):  # type: ignore[no-untyped-def]
+    """Predict the words around each position from the word there, against noise.
+
+    ``inner`` is of the words predicted from, ``outer`` of those predicted; ``noise`` is of
+    :class:`Noise`.
+    """
+    reach = abs(window)
+    room = _room(inner.shape[1], reach, noise.shared)
+    kept = np.zeros(longest(text.ends), np.int64)
+    begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
+    for end in text.ends:
+        n = keep_words(state, text, begin, end, kept)
+        rate = np.float32(rates[0] + step * begin)
+        for start in range(0, n, BLOCK):
+            count = min(BLOCK, n - start)
+            left, right = max(0, start - reach), min(n, start + count + reach)
+            gather(inner, kept[start:], count, room.x)
+            gather(outer, kept[left:], right - left, room.y)
+            draw_noise(state, noise, room.noise)
+            gather(outer, room.noise, noise.shared, room.z)
+            _score(room, start, count, left, n, window, noise, rate, state, sums)
+            if rate > 0:
+                _learn(room, count, right - left, noise.shared)
+                scatter_add(inner, kept[start:], count, room.dx)
+                scatter_add(outer, kept[left:], right - left, room.dy)
+                scatter_add(outer, room.noise, noise.shared, room.dz)
+        sums[2] += end - begin
+        begin = end
+
+
+@kernel
+def _score(room, start, count, left, n, window, noise, rate, state, sums):  # type: ignore[no-untyped-def]
+    """Score what a block predicts, and turn scores into errors."""
+    shared, at = noise.shared, 0
+    for i in range(count):
+        reach = reach_of(state, window)
+        low, high = max(0, start + i - reach) - left, min(n, start + i + reach + 1) - left
+        room.low[i], room.high[i] = low, high
+        products_of_one(room.x, i, room.y, low, high, room.scores, at)
+        room.ones[at : at + high - low] = 1
+        # A word does not predict itself.
+        room.ones[at + start + i - left - low] = 0
+        at += high - low
+        weight = np.float32((high - low - 1) * noise.negatives) / np.float32(shared)
+        for j in range(shared):
+            room.weights[i * shared + j] = weight
+    products(room.x, 0, count, room.z, shared, room.tile, shared)
+    memory = room.bits, room.powers, room.parts
+    sums[0] += judge(room.tile, 0, room.weights, count * shared, rate, memory)
+    sums[0] += judge(room.scores, 1, room.ones, at, rate, memory)
+    sums[1] += at - count
+
+
+@kernel
+def _learn(room, count, span, shared):  # type: ignore[no-untyped-def]
+    """Turn the errors of a block into changes of its rows."""
+    clear(room.dx, count + SPARE)
+    clear(room.dy, span)
+    clear(room.dz, shared)
+    at = 0
+    for i in range(count):
+        low, high = room.low[i], room.high[i]
+        gradients_of_one(room.scores, at, room.x, i, room.y, low, high, room.dx, room.dy)
+        at += high - low
+    room.tile[count * shared : (count + SPARE) * shared] = 0
+    gradients(room.tile, shared, room.x, count, room.z, shared, room.dx, room.dz)
+
+
+class _PathRoom(NamedTuple):
+    """Memory for one position and the path to its word."""
+
+    c: npt.NDArray[Any]
+    dc: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    dy: npt.NDArray[Any]
+    tile: npt.NDArray[Any]
+    ones: npt.NDArray[Any]
+    bits: npt.NDArray[Any]
+    powers: npt.NDArray[Any]
+    parts: npt.NDArray[Any]
+
+
+@kernel
+def longest_path(starts):  # type: ignore[no-untyped-def]
+    """Return the number of turns to the rarest word."""
+    found = 0
+    for word in range(len(starts) - 1):
+        found = max(found, starts[word + 1] - starts[word])
+    return found
+
+
+@kernel
+def _path_room(size, reach, path):  # type: ignore[no-untyped-def]
+    some = (2 * reach + SPARE) * (path + SPARE)
+    bits = np.zeros(some, np.int32)
+    return _PathRoom(
+        _rows(2 * reach, size), _rows(2 * reach, size), _rows(path, size), _rows(path, size),
+        np.zeros(some, np.float32), np.ones(some, np.float32),
+        bits, bits.view(np.float32), np.zeros(some, np.float32),
+    )  # fmt: skip
+
+
+@kernel
+def skipgram_hierarchical(text, inner, outer, window, rates, state, sums, tree):  # type: ignore[no-untyped-def]
+    """Predict the word at each position from each of the words around it, by the turns to it.
+
+    ``inner`` is of the words predicted from, ``outer`` of the nodes; ``tree`` is of
+    :class:`gloze.kernels.huffman.Tree`. Nodes, which are met again at once, are changed at once;
+    words at the end of a block.
+    """
+    size, reach = inner.shape[1], abs(window)
+    room = _path_room(size, reach, longest_path(tree.starts))
+    x, moved = _rows(BLOCK + 2 * reach, size), _rows(BLOCK + 2 * reach, size)
+    kept = np.zeros(longest(text.ends), np.int64)
+    begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
+    for end in text.ends:
+        n = keep_words(state, text, begin, end, kept)
+        rate = np.float32(rates[0] + step * begin)
+        for start in range(0, n, BLOCK):
+            count = min(BLOCK, n - start)
+            left, right = max(0, start - reach), min(n, start + count + reach)
+            gather(inner, kept[left:], right - left, x)
+            clear(moved, right - left)
+            for i in range(start, start + count):
+                far = reach_of(state, window)
+                low, high = max(0, i - far) - left, min(n, i + far + 1) - left
+                around = _rows_around(x, low, high, i - left, room.c)
+                _turns(outer, tree, kept[i], around, rate, room, sums)
+                if rate > 0:
+                    _move(x, moved, low, high, i - left, room.dc)
+            if rate > 0:
+                scatter_add(inner, kept[left:], right - left, moved)
+        sums[2] += end - begin
+        begin = end
+
+
+@kernel
+def _rows_around(x, low, high, own, out):  # type: ignore[no-untyped-def]
+    """Copy rows low to high of x without one of them; return how many."""
+    n = 0
+    for r in range(low, high):
+        if r != own:
+            for k in range(x.shape[1]):
+                out[n, k] = x[r, k]
+            n += 1
+    return n
+
+
+@kernel
+def _move(x, moved, low, high, own, change):  # type: ignore[no-untyped-def]
+    """Add the changes of the rows around one to them, and to what has come together."""
+    n = 0
+    for r in range(low, high):
+        if r != own:
+            for k in range(x.shape[1]):
+                x[r, k] += change[n, k]
+                moved[r, k] += change[n, k]
+            n += 1
+
+
+@kernel
+def _turns(outer, tree, word, around, rate, room, sums):  # type: ignore[no-untyped-def]
+    """Predict the turns to a word from ``around`` rows; learn if there is a rate."""
+    path = tree.starts[word]
+    length = tree.starts[word + 1] - path
+    stride = (length + 3) // 4 * 4
+    gather_path(outer, tree, path, length, room.y)
+    room.y[length:stride] = 0
+    products(room.c, 0, around, room.y, length, room.tile, stride)
+    used = around * stride
+    loss = judge(room.tile, 1, room.ones, used, rate, (room.bits, room.powers, room.parts))
+    # Nodes that only fill a tile score 0.
+    sums[0] += loss - around * (stride - length) * _LOG_2
+    sums[1] += around
+    if rate > 0:
+        room.tile[used : used + SPARE * stride] = 0
+        clear(room.dc, around)
+        clear(room.dy, length)
+        gradients(room.tile, stride, room.c, around, room.y, length, room.dc, room.dy)
+        scatter_path(outer, tree, path, length, room.dy)

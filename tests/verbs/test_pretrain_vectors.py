@@ -1,0 +1,225 @@
+"""Word vectors from a corpus: what is learned, exact resume, what is refused."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import numpy as np
+import pytest
+
+import gloze
+from gloze import cli
+from gloze.config.vectors import VectorsConfig
+from gloze.core.errors import ConfigError, DataError, DivergedError, StoppedError
+from gloze.recipes import VECTOR_RECIPES, load_any_recipe, load_recipe
+from gloze.training import blocks
+from gloze.training.interrupt import Interruption
+from gloze.verbs.pretrain import pretrain
+
+SMALL = [
+    "encoder.hidden_size=12",
+    "training.block_tokens=400",
+    "training.epochs=3",
+    "training.log_every=2",
+    "tokenizer.min_count=1",
+    "sampler.subsample=0",
+]
+
+
+def write_corpus(path, lines=400, seed=0):
+    """Write sentences in which words of a topic stand together."""
+    rng = np.random.default_rng(seed)
+    topics = [["cat", "dog", "cow", "hen"], ["red", "blue", "green", "grey"]]
+    documents = []
+    for number in range(lines):
+        words = [str(rng.choice(topics[number % 2])) for _ in range(6)]
+        documents.append(f"the {' '.join(words)}.")
+    path.write_text("\n\n".join(documents) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "corpus.txt")
+
+
+def train(corpus, output, recipe="skip-gram", settings=(), **changes):
+    return pretrain(recipe, corpus=corpus, output=output, settings=[*SMALL, *settings], **changes)
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
+
+
+@pytest.mark.parametrize("recipe", VECTOR_RECIPES)
+def test_words_of_a_topic_come_together(corpus, tmp_path, recipe):
+    found = train(corpus, tmp_path / "run", recipe, ["training.epochs=10"])
+    assert found.losses[-1] < found.losses[0] - 0.1
+    assert len(found.losses) == 10
+    assert found.words == 10
+    vectors = gloze.load(tmp_path / "run")
+    assert {word for word, _ in vectors.most_similar("cat", (), 3)} == {"dog", "cow", "hen"}
+    assert {word for word, _ in vectors.most_similar("grey", (), 3)} == {"red", "blue", "green"}
+    # The most frequent first, with their counts in the shards.
+    assert set(vectors.words[:2]) == {"the", "."}
+    assert (np.diff(vectors.counts) <= 0).all()
+    assert (vectors.context is None) == recipe.endswith("-hs")
+    assert vectors.encode(["the cat"], pooling="idf").shape == (1, 12)
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(corpus, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(corpus, tmp_path / name, seed=seed)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert files(tmp_path / "a") != files(tmp_path / "c")
+
+
+def stopping(take, interruption, after):
+    """Return a step of the loop after which, so many times, a signal comes."""
+    taken = []
+
+    def stop(self, sums):
+        take(self, sums)
+        taken.append(1)
+        if len(taken) == after:
+            interruption._note(signal.SIGTERM, None)
+
+    return stop
+
+
+@pytest.mark.parametrize("recipe", ["skip-gram", "cbow-hs"])
+def test_a_run_that_was_stopped_ends_with_the_same_bytes(corpus, tmp_path, monkeypatch, recipe):
+    train(corpus, tmp_path / "whole", recipe)
+    take = blocks.BlockTrainer._take
+    for number, after in enumerate((3, 4, 1)):
+        interruption = Interruption()
+        monkeypatch.setattr(blocks, "Interruption", lambda own=interruption: own)
+        monkeypatch.setattr(blocks.BlockTrainer, "_take", stopping(take, interruption, after))
+        with pytest.raises(StoppedError, match=r"Stopped after block \d+") as error:
+            train(corpus, tmp_path / "parts", recipe, resume=number > 0)
+        assert error.value.exit_code == 75
+    monkeypatch.undo()
+    train(corpus, tmp_path / "parts", recipe, resume=True)
+    assert files(tmp_path / "whole") == files(tmp_path / "parts")
+    logs = []
+    for name in ("whole", "parts"):
+        rows = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        timed = ("seconds", "tokens_per_second")
+        logs.append([{k: v for k, v in json.loads(r).items() if k not in timed} for r in rows])
+    assert logs[0] == logs[1]
+
+
+def test_several_threads_learn_all_blocks_and_say_what_that_costs(corpus, tmp_path, capsys):
+    found = train(corpus, tmp_path / "run", settings=["training.threads=3"])
+    assert found.tokens == train(corpus, tmp_path / "one").tokens
+    assert "another run will end with other numbers" in " ".join(capsys.readouterr().err.split())
+    assert found.losses[-1] < found.losses[0]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_all_its_predictions(corpus, tmp_path):
+    found = train(corpus, tmp_path / "run", settings=["training.log_every=1"])
+    rows = list(map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()))
+    epochs = [row for row in rows if row.get("split") == "valid"]
+    assert [row["epoch_loss"] for row in epochs] == found.losses
+    assert epochs[-1]["loss"] == found.figures["loss"]
+    # Every sentence has the same number of predictions, but for what each window draws.
+    seen = [(row["loss"], row["tokens"]) for row in rows if "split" not in row]
+    losses, tokens = np.array(seen).T
+    sizes = np.diff(tokens, prepend=0)
+    for number, epoch in enumerate(np.array_split(np.arange(len(seen)), 3)):
+        mean = (losses[epoch] * sizes[epoch]).sum() / sizes[epoch].sum()
+        assert mean == pytest.approx(found.losses[number], rel=0.01)
+
+
+def test_the_rate_falls_evenly_to_its_end():
+    class Nothing:
+        pass
+
+    config = blocks.BlockTrainingConfig(epochs=2, learning_rate=0.1, final_learning_rate=0.02)
+    trainer = blocks.BlockTrainer(Nothing(), [10, 40], config, log=Nothing(), checkpoints=Nothing())
+    found = [trainer.rates(epoch, block) for epoch in (0, 1) for block in (0, 1)]
+    expected = [(0.1, 0.09), (0.09, 0.06), (0.06, 0.05), (0.05, 0.02)]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_both_sets_of_vectors_are_kept_and_may_be_added(corpus, tmp_path):
+    train(corpus, tmp_path / "inner")
+    train(corpus, tmp_path / "sum", settings=["encoder.result=sum"])
+    inner, both = gloze.load(tmp_path / "inner"), gloze.load(tmp_path / "sum")
+    np.testing.assert_array_equal(inner.context, both.context)
+    np.testing.assert_allclose(both.vectors, inner.vectors + inner.context, atol=1e-7)
+    with pytest.raises(ConfigError, match="has outer vectors of nodes alone"):
+        train(corpus, tmp_path / "hs", "cbow-hs", ["encoder.result=sum"])
+
+
+def test_windows_may_reach_over_sentences_of_a_document(tmp_path):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n\n".join("A b.\nC d." for _ in range(60)))
+    losses = [
+        train(corpus, tmp_path / within, settings=[f"sampler.within={within}"]).losses
+        for within in ("sentence", "document")
+    ]
+    assert losses[0] != losses[1]
+
+
+def test_a_recipe_is_printed_and_read_again(tmp_path, capsys):
+    assert cli.main(["recipes", "cbow"]) == 0
+    path = tmp_path / "cbow.toml"
+    path.write_text(capsys.readouterr().out)
+    assert load_any_recipe(path) == VECTOR_RECIPES["cbow"]()
+    assert isinstance(load_any_recipe(path), VectorsConfig)
+    assert cli.main(["recipes"]) == 0
+    listed = " ".join(capsys.readouterr().out.split())
+    assert "skip-gram-hs Word vectors by skip-gram with hierarchical softmax" in listed
+
+
+@pytest.mark.parametrize(
+    ("recipe", "setting", "message"),
+    [
+        ("skip-gram", "objectives.cbow.negatives=5", "learned by one objective"),
+        ("skip-gram", "objectives.skipgram=none", "learned by one objective"),
+        ("skip-gram", "objectives.skipgram.shared_negatives=6", "multiple of four"),
+        ("skip-gram", "objectives.skipgram.negatives=0", "there must be one at least"),
+        ("skip-gram-hs", "objectives.skipgram.negatives=9", "draws no noise words"),
+        ("cbow", "encoder.hidden_size=0", "encoder.hidden_size is 0"),
+        ("cbow", "training.epochs=0", "training.epochs is 0"),
+        ("cbow", "training.learning_rate=0", "training.learning_rate is 0"),
+        ("cbow", "training.save_minutes=-1", "training.save_minutes is -1"),
+        ("cbow", "training.treads=2", "Did you mean 'threads'"),
+    ],
+)
+def test_impossible_recipes_are_refused(corpus, tmp_path, recipe, setting, message):
+    with pytest.raises(ConfigError, match=message):
+        train(corpus, tmp_path / "run", recipe, [setting])
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_goes_with_encoders_alone_is_refused(corpus, tmp_path):
+    with pytest.raises(ConfigError, match="--init goes with encoders"):
+        train(corpus, tmp_path / "run", init=tmp_path)
+    with pytest.raises(ConfigError, match="skip-gram trains word vectors, and an encoder is"):
+        load_recipe("skip-gram")
+
+
+def test_a_corpus_of_one_word_has_no_vectors(tmp_path):
+    (tmp_path / "one.txt").write_text("a a a a\n\na a a a\n")
+    with pytest.raises((ConfigError, DataError), match="two different words at least"):
+        train(tmp_path / "one.txt", tmp_path / "run")
+
+
+def test_numbers_that_are_not_finite_end_a_training(corpus, tmp_path):
+    with pytest.raises(DivergedError, match=r"Lower training\.learning_rate"):
+        train(corpus, tmp_path / "run", settings=["training.learning_rate=1e30"])
+
+
+def test_they_begin_an_encoders_token_table(corpus, tmp_path):
+    train(corpus, tmp_path / "vectors")
+    settings = ["training.steps=1", "training.evaluations=0", "tokenizer.vocab_size=55"]
+    sizes = ["encoder.hidden_size=12", "encoder.num_attention_heads=2", "sampler.max_length=16"]
+    found = pretrain(
+        "bert-tiny", corpus=corpus, output=tmp_path / "run", settings=[*settings, *sizes],
+        init_embeddings=tmp_path / "vectors",
+    )  # fmt: skip
+    assert found.steps == 1
