@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gloze.kernels.compiled import kernel
+from gloze.kernels.compiled import kernel, part
 from gloze.kernels.draws import draw_noise, keep_words, longest, reach_of
 from gloze.kernels.logistic import judge
 from gloze.kernels.skipgram import BLOCK, longest_path
@@ -60,7 +60,7 @@ def _means(size, reach):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@kernel
+@part
 def _gather(table, rows, count, means):  # type: ignore[no-untyped-def]
     """Copy rows of a table, and sum up those before each."""
     for k in range(table.shape[1]):
@@ -75,7 +75,7 @@ def _gather(table, rows, count, means):  # type: ignore[no-untyped-def]
     clear(means.less, count)
 
 
-@kernel
+@part
 def _average(means, i, low, high, own, out, at):  # type: ignore[no-untyped-def]
     """Put the mean of rows low to high, without one of them, to ``out[at]``."""
     means.low[i], means.high[i] = low, high
@@ -84,7 +84,7 @@ def _average(means, i, low, high, own, out, at):  # type: ignore[no-untyped-def]
         out[at, k] = (means.before[high, k] - means.before[low, k] - means.x[own, k]) * share
 
 
-@kernel
+@part
 def _spread(means, i, own, is_divided, dh, at):  # type: ignore[no-untyped-def]
     """Give the gradient ``dh[at]`` to the words around position i."""
     low, high = means.low[i], means.high[i]
@@ -97,7 +97,7 @@ def _spread(means, i, own, is_divided, dh, at):  # type: ignore[no-untyped-def]
         means.less[own, k] = g
 
 
-@kernel
+@part
 def _scatter(table, rows, count, means):  # type: ignore[no-untyped-def]
     """Add to each row of a table what has begun before it and not ended, less its own."""
     for j in range(count):
@@ -109,12 +109,10 @@ def _scatter(table, rows, count, means):  # type: ignore[no-untyped-def]
 
 
 class _Room(NamedTuple):
-    """Memory for the means, words and noise of a block."""
+    """Memory for the means and the noise of a block."""
 
     h: npt.NDArray[Any]
     dh: npt.NDArray[Any]
-    y: npt.NDArray[Any]
-    dy: npt.NDArray[Any]
     z: npt.NDArray[Any]
     dz: npt.NDArray[Any]
     noise: npt.NDArray[Any]
@@ -133,8 +131,8 @@ def _room(size, noise):  # type: ignore[no-untyped-def]
     bits = np.zeros(BLOCK * shared, np.int32)
     weight = np.float32(noise.negatives) / np.float32(shared)
     return _Room(
-        _rows(BLOCK + SPARE, size), _rows(BLOCK + SPARE, size), _rows(BLOCK, size),
-        _rows(BLOCK, size), _rows(shared, size), _rows(shared, size), np.zeros(shared, np.int64),
+        _rows(BLOCK + SPARE, size), _rows(BLOCK + SPARE, size),
+        _rows(shared, size), _rows(shared, size), np.zeros(shared, np.int64),
         np.zeros((BLOCK + SPARE) * shared, np.float32), np.zeros(BLOCK, np.float32),
         np.ones(BLOCK, np.float32), np.full(BLOCK * shared, weight, np.float32),
         bits, bits.view(np.float32), np.zeros(BLOCK * shared, np.float32),
@@ -160,32 +158,31 @@ def cbow_negative(text, inner, outer, window, rates, state, sums, noise, is_divi
             count = min(BLOCK, n - start)
             left, right = max(0, start - reach), min(n, start + count + reach)
             _gather(inner, kept[left:], right - left, means)
-            gather(outer, kept[start:], count, room.y)
             draw_noise(state, noise, room.noise)
             gather(outer, room.noise, noise.shared, room.z)
             for i in range(count):
                 far, own = reach_of(state, window), start + i
                 low, high = max(0, own - far) - left, min(n, own + far + 1) - left
                 _average(means, i, low, high, own - left, room.h, i)
-            _score(room, count, noise.shared, rate, sums)
+            words = kept[start:]
+            _score(room, outer, words, count, noise.shared, rate, sums)
             if rate > 0:
-                _learn(room, count, noise.shared)
+                _learn(room, outer, words, count, noise.shared)
                 for i in range(count):
                     _spread(means, i, start + i - left, is_divided, room.dh, i)
                 _scatter(inner, kept[left:], right - left, means)
-                scatter_add(outer, kept[start:], count, room.dy)
                 scatter_add(outer, room.noise, noise.shared, room.dz)
         sums[2] += end - begin
         begin = end
 
 
-@kernel
-def _score(room, count, shared, rate, sums):  # type: ignore[no-untyped-def]
+@part
+def _score(room, outer, words, count, shared, rate, sums):  # type: ignore[no-untyped-def]
     """Score the words of a block and its noise, and turn scores into errors."""
     for i in range(count):
-        score = np.float32(0)
+        score, word = np.float32(0), words[i]
         for k in range(room.h.shape[1]):
-            score += room.h[i, k] * room.y[i, k]
+            score += room.h[i, k] * outer[word, k]
         room.scores[i] = score
     products(room.h, 0, count, room.z, shared, room.tile, shared)
     memory = room.bits, room.powers, room.parts
@@ -194,14 +191,17 @@ def _score(room, count, shared, rate, sums):  # type: ignore[no-untyped-def]
     sums[1] += count
 
 
-@kernel
-def _learn(room, count, shared):  # type: ignore[no-untyped-def]
-    """Turn the errors of a block into changes of its means and rows."""
+@part
+def _learn(room, outer, words, count, shared):  # type: ignore[no-untyped-def]
+    """Turn the errors of a block into changes of its means and noise; change its words."""
     for i in range(count):
-        e = room.scores[i]
+        e, word = room.scores[i], words[i]
         for k in range(room.h.shape[1]):
-            room.dh[i, k] = e * room.y[i, k]
-            room.dy[i, k] = e * room.h[i, k]
+            room.dh[i, k] = e * outer[word, k]
+    for i in range(count):
+        e, word = room.scores[i], words[i]
+        for k in range(room.h.shape[1]):
+            outer[word, k] += e * room.h[i, k]
     room.dh[count : count + SPARE] = 0
     clear(room.dz, shared)
     room.tile[count * shared : (count + SPARE) * shared] = 0
@@ -253,7 +253,7 @@ def cbow_hierarchical(text, inner, outer, window, rates, state, sums, tree, is_d
         begin = end
 
 
-@kernel
+@part
 def _follow(outer, tree, at, length, errors, h, y, dh):  # type: ignore[no-untyped-def]
     """Turn the errors along a path into the gradient of a mean, and change the nodes."""
     clear(dh, 1)

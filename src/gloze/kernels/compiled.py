@@ -18,12 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_OPTIONS: Any = {
+    "nogil": True,
+    "fastmath": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+}
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function of arrays and numbers.
 
     Sums may be taken in another order than written, which is what lets them run in parallel
     lanes; on one machine they always are in the same.
     """
-    return njit(
-        function, cache=True, nogil=True, fastmath=True, boundscheck=False, error_model="numpy"
-    )
+    return njit(function, cache=True, **_OPTIONS)
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """Compile a piece of a kernel, which becomes a part of what calls it.
+
+    A call hands over seven numbers for each array; in a loop over positions that takes as long as
+    the work.
+    """
+    return njit(function, cache=True, inline="always", **_OPTIONS)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gloze.kernels.compiled import kernel
+from gloze.kernels.compiled import kernel, part
 
 
 class Text(NamedTuple):
@@ -42,7 +42,7 @@ class Noise(NamedTuple):
     shared: int
 
 
-@kernel
+@part
 def draw(state):  # type: ignore[no-untyped-def]
     """Return the next 64 random bits (xorshift64*, Vigna 2016); ``state`` is uint64 [1]."""
     s = state[0]
@@ -53,19 +53,19 @@ def draw(state):  # type: ignore[no-untyped-def]
     return s * np.uint64(0x2545F4914F6CDD1D)
 
 
-@kernel
+@part
 def uniform(state):  # type: ignore[no-untyped-def]
     """Return a number from 0 to under 1, in float32."""
     return np.float32(draw(state) >> np.uint64(40)) * np.float32(2.0**-24)
 
 
-@kernel
+@part
 def below(state, high):  # type: ignore[no-untyped-def]
     """Return a whole number from 0 to under ``high``, which is under 2 ** 32."""
     return np.int64(((draw(state) >> np.uint64(32)) * np.uint64(high)) >> np.uint64(32))
 
 
-@kernel
+@part
 def draw_noise(state, noise, out):  # type: ignore[no-untyped-def]
     """Draw the noise words of a block, [shared]."""
     for j in range(noise.shared):
@@ -73,7 +73,7 @@ def draw_noise(state, noise, out):  # type: ignore[no-untyped-def]
         out[j] = word if uniform(state) < noise.accept[word] else noise.alias[word]
 
 
-@kernel
+@part
 def keep_words(state, text, begin, end, out):  # type: ignore[no-untyped-def]
     """Put the words of a sentence that subsampling keeps to ``out``; return how many."""
     n = 0
@@ -86,7 +86,7 @@ def keep_words(state, text, begin, end, out):  # type: ignore[no-untyped-def]
     return n
 
 
-@kernel
+@part
 def reach_of(state, window):  # type: ignore[no-untyped-def]
     """Return how far the window of one position reaches: below 0 is fixed, else drawn."""
     return 1 + below(state, window) if window > 0 else -window

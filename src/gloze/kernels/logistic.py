@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gloze.kernels.compiled import kernel
+from gloze.kernels.compiled import part
 
 _LOG2_E = np.float32(1.4426950408889634)
 
 
-@kernel
+@part
 def judge(scores, label, weights, count, rate, memory):  # type: ignore[no-untyped-def]
     """Turn scores into errors, ``(label - sigmoid(score)) * weight * rate``; return the loss.
 

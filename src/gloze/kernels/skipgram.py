@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gloze.kernels.compiled import kernel
+from gloze.kernels.compiled import kernel, part
 from gloze.kernels.draws import draw_noise, keep_words, longest, reach_of
 from gloze.kernels.logistic import judge
 from gloze.kernels.tiles import (
@@ -115,7 +115,7 @@ def skipgram_negative(text, inner, outer, window, rates, state, sums, noise):  #
         begin = end
 
 
-@kernel
+@part
 def _score(room, start, count, left, n, window, noise, rate, state, sums):  # type: ignore[no-untyped-def]
     """Score what a block predicts, and turn scores into errors."""
     shared, at = noise.shared, 0
@@ -138,7 +138,7 @@ def _score(room, start, count, left, n, window, noise, rate, state, sums):  # ty
     sums[1] += at - count
 
 
-@kernel
+@part
 def _learn(room, count, span, shared):  # type: ignore[no-untyped-def]
     """Turn the errors of a block into changes of its rows."""
     clear(room.dx, count + SPARE)
@@ -221,7 +221,7 @@ def skipgram_hierarchical(text, inner, outer, window, rates, state, sums, tree):
         begin = end
 
 
-@kernel
+@part
 def _rows_around(x, low, high, own, out):  # type: ignore[no-untyped-def]
     """Copy rows low to high of x without one of them; return how many."""
     n = 0
@@ -233,7 +233,7 @@ def _rows_around(x, low, high, own, out):  # type: ignore[no-untyped-def]
     return n
 
 
-@kernel
+@part
 def _move(x, moved, low, high, own, change):  # type: ignore[no-untyped-def]
     """Add the changes of the rows around one to them, and to what has come together."""
     n = 0
@@ -245,7 +245,7 @@ def _move(x, moved, low, high, own, change):  # type: ignore[no-untyped-def]
             n += 1
 
 
-@kernel
+@part
 def _turns(outer, tree, word, around, rate, room, sums):  # type: ignore[no-untyped-def]
     """Predict the turns to a word from ``around`` rows; learn if there is a rate."""
     path = tree.starts[word]

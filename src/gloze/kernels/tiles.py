@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gloze.kernels.compiled import kernel
+from gloze.kernels.compiled import kernel, part
 
 SPARE = 3
 
@@ -31,7 +31,7 @@ def scatter_add(table, rows, count, change):  # type: ignore[no-untyped-def]
             table[row, k] += change[i, k]
 
 
-@kernel
+@part
 def clear(rows, count):  # type: ignore[no-untyped-def]
     """Set the first rows to zero."""
     for i in range(count):
@@ -39,7 +39,7 @@ def clear(rows, count):  # type: ignore[no-untyped-def]
             rows[i, k] = 0.0
 
 
-@kernel
+@part
 def products_of_one(x, i, y, begin, end, out, at):  # type: ignore[no-untyped-def]
     """Put the products of row ``i`` of x with rows begin to end of y to ``out[at:]``."""
     for j in range(begin, end, 4):
@@ -54,7 +54,7 @@ def products_of_one(x, i, y, begin, end, out, at):  # type: ignore[no-untyped-de
         out[place], out[place + 1], out[place + 2], out[place + 3] = s0, s1, s2, s3
 
 
-@kernel
+@part
 def gradients_of_one(errors, at, x, i, y, begin, end, dx, dy):  # type: ignore[no-untyped-def]
     """Add to dx[i] the rows of y, and to those of dy the row x[i], times their errors."""
     j = begin
@@ -134,7 +134,7 @@ def gradients(errors, stride, x, rows, y, count, dx, dy):  # type: ignore[no-unt
                 dy[j + 3, k] += a3 * x0 + b3 * x1 + c3 * x2 + d3 * x3
 
 
-@kernel
+@part
 def gather_path(table, tree, begin, count, out):  # type: ignore[no-untyped-def]
     """Copy the rows of the nodes on a path, turned round where the code of the turn is 1."""
     for j in range(count):
@@ -143,7 +143,7 @@ def gather_path(table, tree, begin, count, out):  # type: ignore[no-untyped-def]
             out[j, k] = sign * table[node, k]
 
 
-@kernel
+@part
 def scatter_path(table, tree, begin, count, change):  # type: ignore[no-untyped-def]
     """Add to the rows of the nodes on a path what has come of their copies."""
     for j in range(count):
