@@ -199,6 +199,8 @@ def test_impossible_recipes_are_refused(corpus, tmp_path, recipe, setting, messa
 def test_what_goes_with_encoders_alone_is_refused(corpus, tmp_path):
     with pytest.raises(ConfigError, match="--init goes with encoders"):
         train(corpus, tmp_path / "run", init=tmp_path)
+    with pytest.raises(ConfigError, match=r"--segmenter goes .* tokenizer\.split=jieba"):
+        train(corpus, tmp_path / "run", segmenter="jieba")
     with pytest.raises(ConfigError, match="skip-gram trains word vectors, and an encoder is"):
         load_recipe("skip-gram")
 

@@ -32,7 +32,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     Sums may be taken in another order than written, which is what lets them run in parallel
     lanes; on one machine they always are in the same.
     """
-    return njit(function, cache=True, **_OPTIONS)
+    return _compiled(function)
 
 
 def part(function: Callable[..., Any]) -> Any:
@@ -41,4 +41,12 @@ def part(function: Callable[..., Any]) -> Any:
     A call hands over seven numbers for each array; in a loop over positions that takes as long as
     the work.
     """
-    return njit(function, cache=True, inline="always", **_OPTIONS)
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: Callable[..., Any], **more: Any) -> Any:
+    try:
+        return njit(function, cache=True, **_OPTIONS, **more)
+    except RuntimeError:
+        # Neither beside the source nor in the user's own folder can anything be written.
+        return njit(function, **_OPTIONS, **more)

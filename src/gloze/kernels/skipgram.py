@@ -26,17 +26,16 @@ import numpy.typing as npt
 from gloze.kernels.compiled import kernel, part
 from gloze.kernels.draws import draw_noise, keep_words, longest, reach_of
 from gloze.kernels.logistic import judge
+from gloze.kernels.paths import gather_path, longest_path, scatter_path
 from gloze.kernels.tiles import (
     SPARE,
     clear,
     gather,
-    gather_path,
     gradients,
     gradients_of_one,
     products,
     products_of_one,
     scatter_add,
-    scatter_path,
 )
 
 BLOCK = 32
@@ -165,15 +164,6 @@ class _PathRoom(NamedTuple):
     bits: npt.NDArray[Any]
     powers: npt.NDArray[Any]
     parts: npt.NDArray[Any]
-
-
-@kernel
-def longest_path(starts):  # type: ignore[no-untyped-def]
-    """Return the number of turns to the rarest word."""
-    found = 0
-    for word in range(len(starts) - 1):
-        found = max(found, starts[word + 1] - starts[word])
-    return found
 
 
 @kernel

@@ -132,21 +132,3 @@ def gradients(errors, stride, x, rows, y, count, dx, dy):  # type: ignore[no-unt
                 dy[j + 1, k] += a1 * x0 + b1 * x1 + c1 * x2 + d1 * x3
                 dy[j + 2, k] += a2 * x0 + b2 * x1 + c2 * x2 + d2 * x3
                 dy[j + 3, k] += a3 * x0 + b3 * x1 + c3 * x2 + d3 * x3
-
-
-@part
-def gather_path(table, tree, begin, count, out):  # type: ignore[no-untyped-def]
-    """Copy the rows of the nodes on a path, turned round where the code of the turn is 1."""
-    for j in range(count):
-        node, sign = tree.nodes[begin + j], tree.signs[begin + j]
-        for k in range(table.shape[1]):
-            out[j, k] = sign * table[node, k]
-
-
-@part
-def scatter_path(table, tree, begin, count, change):  # type: ignore[no-untyped-def]
-    """Add to the rows of the nodes on a path what has come of their copies."""
-    for j in range(count):
-        node, sign = tree.nodes[begin + j], tree.signs[begin + j]
-        for k in range(table.shape[1]):
-            table[node, k] += sign * change[j, k]

@@ -147,8 +147,13 @@ def pretrain(
         # Encoders need no numba.
         from gloze.verbs.pretrain_vectors import pretrain_vectors
 
-        _refuse_encoders(init=init, init_embeddings=vectors, extend_vocabulary=extend_vocabulary)
-        source = RunShards.of(corpus, shards, tokenizer, segmenter)
+        _refuse_encoders(
+            init=init,
+            init_embeddings=vectors,
+            extend_vocabulary=extend_vocabulary,
+            segmenter=segmenter,
+        )
+        source = RunShards.of(corpus, shards, tokenizer)
         config = source.resolve(config, settings)
         return pretrain_vectors(config, source, output, inputs=inputs, resume=resume, force=force)
     parts = None
@@ -171,7 +176,9 @@ def _refuse_encoders(**given: object) -> None:
     """Refuse what goes with encoders alone."""
     for name, value in given.items():
         if value is not None:
-            raise ConfigError(f"--{name.replace('_', '-')} goes with encoders, not word vectors.")
+            cure = " Chinese is cut by --set tokenizer.split=jieba." if name == "segmenter" else ""
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option} goes with encoders, not word vectors.{cure}")
 
 
 def _dropout_of(recipe: str | Path | RunConfig) -> list[str]:
