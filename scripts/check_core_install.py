@@ -11,7 +11,10 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-EXTRAS = ("datasets", "tensorboard", "transformers", "sentence_transformers", "sklearn", "pytest")
+EXTRAS = (
+    *("datasets", "tensorboard", "numba", "gensim"),
+    *("transformers", "sentence_transformers", "sklearn", "pytest"),
+)
 TINY = (
     "tokenizer.vocab_size=1500",
     "sampler.max_length=64",
@@ -45,6 +48,7 @@ def main() -> int:
                 "track",
                 pretrain(corpus, folder / "track", "training.tensorboard=true"),
             ),
+            ("numba", "vectors", gloze("pretrain", "cbow", "--corpus", corpus, "-o", folder / "v")),
         ):
             advice = f"needs {package}. Install it: pip install 'gloze[{extra}]'"
             errors = [line for line in err.splitlines() if line.startswith("error: ")]
@@ -70,12 +74,14 @@ def write_corpus(path: Path) -> Path:
 
 def pretrain(corpus: str | Path, run: Path, *changes: str) -> tuple[int, str]:
     """Pre-train by the command line; return the exit code and standard error."""
-    words = ["pretrain", "bert-tiny", "--corpus", str(corpus), "-o", str(run)]
-    for change in (*TINY, *changes):
-        words += ["--set", change]
-    done = subprocess.run(
-        [sys.executable, "-m", "gloze", *words], capture_output=True, text=True, check=False
-    )
+    settings = [word for change in (*TINY, *changes) for word in ("--set", change)]
+    return gloze("pretrain", "bert-tiny", "--corpus", corpus, "-o", run, *settings)
+
+
+def gloze(*words: str | Path) -> tuple[int, str]:
+    """Run a command line; return the exit code and standard error."""
+    command = [sys.executable, "-m", "gloze", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 
 
