@@ -155,3 +155,12 @@ def test_real_text_is_counted_exactly(shared_data):
     tokenizer = learn(lines, split="spaces", cased=True, vocab_size=2005)
     best = sorted(counts, key=lambda word: (-counts[word], word))[:2000]
     assert tokenizer.tokens(range(5, tokenizer.vocab_size)) == best
+
+
+def test_given_words_come_first_and_others_after_them():
+    config = TokenizerConfig(kind="words", min_count=1, vocab_size=9)
+    tokenizer = learn_tokenizer(lambda: iter(TEXTS), config, ["zebra", "cat"])
+    assert tokenizer.tokens(range(5, tokenizer.vocab_size)) == ["zebra", "cat", "the", "ran"]
+    config = TokenizerConfig(kind="words", min_count=99, vocab_size=6)
+    tokenizer = learn_tokenizer(lambda: iter(TEXTS), config, ["zebra", "cat"])
+    assert tokenizer.tokens(range(5, tokenizer.vocab_size)) == ["zebra", "cat"]

@@ -20,7 +20,7 @@ WORDS = ["the", "cat", "caf\u00e9", "\u4e2d\u6587", "New York"]
 
 def full():
     vectors = table(WORDS, cased=False, split="spaces")
-    vectors.context = vectors.vectors * 2
+    vectors.context, vectors.is_sum = vectors.vectors * 2, True
     vectors.counts = np.arange(5, dtype=np.int64)
     vectors.idf = np.linspace(1, 2, 5, dtype=np.float32)
     return vectors
@@ -31,7 +31,7 @@ def test_all_that_is_known_comes_back(tmp_path):
     save_vectors(tmp_path / "v", vectors, card="# Vectors\n")
     found = load_vectors(tmp_path / "v")
     assert list(found.words) == WORDS
-    assert (found.cased, found.split) == (False, "spaces")
+    assert (found.cased, found.split, found.is_sum) == (False, "spaces", True)
     for name in ("vectors", "norms", "context", "counts", "idf"):
         np.testing.assert_array_equal(getattr(found, name), getattr(vectors, name))
         assert isinstance(getattr(found, name), np.memmap)
@@ -115,7 +115,8 @@ def test_settings_of_something_else_are_refused(tmp_path):
     good = json.loads(path.read_text())
     for changes, message in (
         ({"model_type": "bert"}, "no word vectors of gloze"),
-        ({"cased": 1}, "cased is no truth value"),
+        ({"cased": 1}, "cased or is_sum is no truth value"),
+        ({"is_sum": None}, "cased or is_sum is no truth value"),
         ({"split": "os"}, "split is unknown"),
     ):
         path.write_text(json.dumps({**good, **changes}))

@@ -197,8 +197,8 @@ def test_impossible_recipes_are_refused(corpus, tmp_path, recipe, setting, messa
 
 
 def test_what_goes_with_encoders_alone_is_refused(corpus, tmp_path):
-    with pytest.raises(ConfigError, match="--init goes with encoders"):
-        train(corpus, tmp_path / "run", init=tmp_path)
+    with pytest.raises(ConfigError, match="--init-embeddings goes with encoders"):
+        train(corpus, tmp_path / "run", init_embeddings=tmp_path)
     with pytest.raises(ConfigError, match=r"--segmenter goes .* tokenizer\.split=jieba"):
         train(corpus, tmp_path / "run", segmenter="jieba")
     with pytest.raises(ConfigError, match="skip-gram trains word vectors, and an encoder is"):
@@ -225,3 +225,51 @@ def test_they_begin_an_encoders_token_table(corpus, tmp_path):
         init_embeddings=tmp_path / "vectors",
     )  # fmt: skip
     assert found.steps == 1
+
+
+def write_other(path):
+    """Write sentences in which an old word and new ones stand together."""
+    path.write_text("\n\n".join("A cat and an axolotl, an axolotl and a cat." for _ in range(90)))
+    return path
+
+
+@pytest.mark.parametrize("recipe", ["skip-gram", "cbow-hs"])
+def test_a_training_goes_on_with_the_words_of_another_corpus(corpus, tmp_path, recipe):
+    train(corpus, tmp_path / "first", recipe)
+    old = gloze.load(tmp_path / "first")
+    other = write_other(tmp_path / "other.txt")
+    settings = ["encoder.hidden_size=50", "training.learning_rate=1e-3"]
+    found = train(other, tmp_path / "more", recipe, settings, init=tmp_path / "first")
+    new = gloze.load(tmp_path / "more")
+    assert found.size == 12
+    assert set(new.words) == {*old.words, "a", "and", "an", "axolotl", ","}
+    # What the corpus has not is as it was, and counted as it was.
+    for word in ("grey", "the"):
+        np.testing.assert_array_equal(new[word], old[word])
+        assert new.counts[new.row(word)] == old.counts[old.row(word)]
+    assert new.counts[new.row("cat")] > old.counts[old.row("cat")]
+    # What it has, has moved from where it was.
+    assert 0 < np.abs(new["cat"] - old["cat"]).max() < 0.5
+    assert float(new["cat"] @ old["cat"]) > 0.9 * float(old["cat"] @ old["cat"])
+    if recipe == "skip-gram":
+        np.testing.assert_array_equal(new.context[new.row("grey")], old.context[old.row("grey")])
+    train(corpus, tmp_path / "second", recipe, seed=5)
+    with pytest.raises(DataError, match="not the init this run began with"):
+        train(other, tmp_path / "more", recipe, settings, init=tmp_path / "second", resume=True)
+
+
+def test_sums_of_vectors_are_taken_apart_to_go_on(corpus, tmp_path):
+    made = {}
+    for result in ("inner", "sum"):
+        train(corpus, tmp_path / result, settings=[f"encoder.result={result}"])
+        more = tmp_path / f"more-{result}"
+        train(corpus, more, init=tmp_path / result)
+        made[result] = gloze.load(more)
+    np.testing.assert_allclose(made["inner"].vectors, made["sum"].vectors, atol=1e-4)
+
+
+def test_it_goes_on_from_the_files_of_others(corpus, tmp_path):
+    first = train(corpus, tmp_path / "first")
+    gloze.convert_vectors(first.model, tmp_path / "v.txt", form="text")
+    found = train(corpus, tmp_path / "more", init=tmp_path / "v.txt")
+    assert found.losses[0] < first.losses[0]

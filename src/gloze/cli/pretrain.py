@@ -46,7 +46,8 @@ def pretrain(
         shards: a folder written by gloze prepare, instead of a corpus.
         output: the run folder to write: checkpoints, log, model, report.
         tokenizer: a tokenizer folder or file; by default learned from the corpus.
-        init: a model to start from, instead of random weights; its tokenizer and sizes hold.
+        init: a model, or word vectors, to start from instead of random weights; its tokenizer and
+            sizes hold.
         init_embeddings: word vectors, word2vec's or GloVe's, to begin with for the tokens that
             are whole words; of encoder.hidden_size numbers.
         extend_vocabulary: add so many words of the corpus that the model's vocabulary cuts up.

@@ -16,7 +16,10 @@ from gloze.kernels.huffman import huffman_tree
 from gloze.objectives.word2vec import CBOWConfig, SkipGramConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gloze.data.window import Block, WindowConfig
+    from gloze.vectors.table import WordVectors
 
 Table = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
@@ -69,6 +72,28 @@ class Word2Vec:
         self.inner[:, :size] = (begin - 0.5) / size
         self.outer = np.zeros_like(self.inner)
         self._kernel, self._own = _kernel(config, counts)
+        self._has_words_outside = config.output == "negative_sampling"
+
+    def begin_with(self, vectors: WordVectors, words: Sequence[str]) -> int:
+        """Give the words that have a vector in a table that one; return how many do.
+
+        Outer vectors come from the table's ``context`` where there is one, and these are of words.
+
+        Args:
+            vectors: of as many numbers.
+            words: of the rows, [vocab].
+        """
+        rows = vectors.words.rows(words)
+        own = np.flatnonzero(rows >= 0)
+        own = own[own >= self._first]
+        found = np.array(vectors.vectors[rows[own]], np.float32)
+        if vectors.context is not None:
+            outer = np.asarray(vectors.context[rows[own]])
+            found = found - outer if vectors.is_sum else found
+            if self._has_words_outside:
+                self.outer[own, : self.size] = outer
+        self.inner[own, : self.size] = found
+        return len(own)
 
     def train(
         self, block: Block, rates: tuple[float, float], *names: int

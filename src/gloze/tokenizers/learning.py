@@ -8,21 +8,28 @@ from gloze.tokenizers.whole_words import learn_whole_words
 from gloze.tokenizers.wordpiece import learn_wordpiece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from gloze.tokenizers.config import TokenizerConfig
     from gloze.tokenizers.tokenizer import Tokenizer
 
-_LEARN = {"wordpiece": learn_wordpiece, "words": learn_whole_words}
 
-
-def learn_tokenizer(texts: Callable[[], Iterator[str]], config: TokenizerConfig) -> Tokenizer:
+def learn_tokenizer(
+    texts: Callable[[], Iterator[str]], config: TokenizerConfig, before: Sequence[str] = ()
+) -> Tokenizer:
     """Learn a vocabulary from ``texts()``.
 
     Depends on the texts, their order and the settings alone; memory is bounded.
+
+    Args:
+        texts: returns the texts anew.
+        config: of the vocabulary.
+        before: of whole words: some that come first, met or not.
 
     Raises:
         DataError: if the corpus is empty or too small for such a vocabulary.
         ConfigError: if special tokens and letters alone are more than the vocabulary.
     """
-    return _LEARN[config.kind](texts, config)
+    if config.kind == "words":
+        return learn_whole_words(texts, config, before)
+    return learn_wordpiece(texts, config)

@@ -27,11 +27,18 @@ if TYPE_CHECKING:
 MIN_COUNT = 5
 
 
-def learn_whole_words(texts: Callable[[], Iterator[str]], config: TokenizerConfig) -> Tokenizer:
+def learn_whole_words(
+    texts: Callable[[], Iterator[str]], config: TokenizerConfig, before: Sequence[str] = ()
+) -> Tokenizer:
     """Learn a vocabulary of the words met most often in ``texts()``, ties by code point.
 
     There are ``config.vocab_size`` tokens at most, special tokens included, and every word was
     met ``config.min_count`` times. Words written like special tokens are not learned.
+
+    Args:
+        texts: returns the texts anew.
+        config: of the vocabulary.
+        before: words that come first, met or not; they may alone be more than the most.
 
     Raises:
         DataError: if no word was met often enough.
@@ -46,17 +53,19 @@ def learn_whole_words(texts: Callable[[], Iterator[str]], config: TokenizerConfi
         say(sentence)
     special = SpecialTokens().all
     known = {word: n for word, n in found.words.items() if n >= least and word not in special}
-    if not known:
+    if not known and not before:
         raise DataError(
             f"no word of the corpus is met {least} times.",
             hint="Use a lower --min-count (tokenizer.min_count in a recipe), or a larger corpus.",
         )
     ranked = sorted(known, key=lambda word: (-known[word], word))
-    words = ranked[: config.vocab_size - len(special)]
-    share = sum(known[word] for word in words) / found.words.total()
+    given = set(before)
+    new = [word for word in ranked if word not in given]
+    words = [*before, *new[: max(0, config.vocab_size - len(special) - len(before))]]
+    share = sum(found.words[word] for word in words) / found.words.total()
     say(
-        f"{len(words):,} of {len(found.words):,} different words are in the vocabulary: "
-        f"{share:.2%} of the text."
+        f"{len(words):,} words are in the vocabulary, of {len(found.words):,} different ones in "
+        f"the text; they make up {share:.2%} of it."
     )
     return word_level_tokenizer(words, cased=config.cased, split=config.split)
 

@@ -55,6 +55,7 @@ def save_vectors(
         "hidden_size": vectors.size,
         "cased": vectors.cased,
         "split": vectors.split,
+        "is_sum": vectors.is_sum,
     }
     words = vectors.words
     arrays: dict[str, Array] = {
@@ -85,8 +86,11 @@ def load_vectors(folder: Path) -> WordVectors:
     if not isinstance(config, dict) or config.get("model_type") != MODEL_TYPE:
         raise DataError("no word vectors of gloze.", path=folder / CONFIG)
     cased, split = config.get("cased"), str(config.get("split"))
-    if not isinstance(cased, bool) or split not in get_args(Split):
-        raise DataError("cased is no truth value, or split is unknown.", path=folder / CONFIG)
+    is_sum = config.get("is_sum", False)
+    if not isinstance(cased, bool) or not isinstance(is_sum, bool):
+        raise DataError("cased or is_sum is no truth value.", path=folder / CONFIG)
+    if split not in get_args(Split):
+        raise DataError(f"split is unknown: {split!r:.80}.", path=folder / CONFIG)
     arrays = map_arrays(path)
     vectors = _array(arrays, "vectors", np.float32, 2, path)
     count = len(vectors)
@@ -102,9 +106,11 @@ def load_vectors(folder: Path) -> WordVectors:
     counts = _array(arrays, "counts", np.int64, 1, path, count) if "counts" in arrays else None
     if "context" in more and more["context"].shape != vectors.shape:
         raise DataError("its context vectors are not as many or as long.", path=path)
-    return WordVectors(
+    found = WordVectors(
         words, vectors, norms=norms, counts=counts, cased=cased, split=cast("Split", split), **more
     )
+    found.is_sum = is_sum
+    return found
 
 
 def _array(

@@ -39,7 +39,10 @@ class WordVectors:
         idf: weight of each word in a text, [words], or None.
         cased: whether capitals mean something: if not, texts are put into small letters.
         split: what parts the words of a text, as in a tokenizer's settings.
+        is_sum: whether ``vectors`` are sums, of which ``context`` is a part.
     """
+
+    is_sum = False
 
     def __init__(
         self,

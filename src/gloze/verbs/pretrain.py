@@ -121,7 +121,8 @@ def pretrain(
         corpus: files, folders or globs; tokenizer and shards are made in the run folder. Or
         shards: a folder written by ``prepare``.
         tokenizer: a tokenizer folder or file; by default learned from the corpus.
-        init: a model folder to start from; its tokenizer and sizes hold.
+        init: a model to start from; its tokenizer and sizes hold. Of word vectors a folder, run
+            or file of some: words of the corpus that they lack are added.
         init_embeddings: word vectors of word2vec or GloVe for the tokens that are whole words.
         extend_vocabulary: so many words of the corpus, which the model's vocabulary cuts up, get
             an entry of their own; their weights begin as the mean of those of their pieces.
@@ -148,14 +149,15 @@ def pretrain(
         from gloze.verbs.pretrain_vectors import pretrain_vectors
 
         _refuse_encoders(
-            init=init,
             init_embeddings=vectors,
             extend_vocabulary=extend_vocabulary,
             segmenter=segmenter,
         )
         source = RunShards.of(corpus, shards, tokenizer)
         config = source.resolve(config, settings)
-        return pretrain_vectors(config, source, output, inputs=inputs, resume=resume, force=force)
+        return pretrain_vectors(
+            config, source, output, init=init, inputs=inputs, resume=resume, force=force
+        )
     parts = None
     if init is not None:
         # What the model lacks, such as a pooler, begins at random: by the seed as well.

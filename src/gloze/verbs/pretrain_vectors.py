@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from gloze.core.ranks import ranks
 from gloze.data.counts import count_tokens
 from gloze.data.shards import Shards
 from gloze.data.window import Blocks
+from gloze.interop.vector_tables import load_word_vectors, vectors_file
 from gloze.objectives.word2vec_tables import Word2Vec
 from gloze.report.card import vectors_card
 from gloze.report.run import write_run_report
@@ -98,11 +99,15 @@ def pretrain_vectors(
     source: RunShards,
     output: Path,
     *,
+    init: str | Path | None = None,
     inputs: Iterable[str | Path],
     resume: bool,
     force: bool,
 ) -> VectorsResult:
     """Train word vectors; see :func:`gloze.pretrain`."""
+    start = None if init is None else load_word_vectors(init)
+    if start is not None:
+        config, source = _going_on(config, source, start)
     with run_folder(output, config, inputs=inputs, resume=resume, force=force) as everyone:
         if everyone.size > 1:
             raise ConfigError(
@@ -110,15 +115,34 @@ def pretrain_vectors(
                 "training.threads."
             )
         source.make(config, output)
-        return _train(config, source, output)
+        note = {} if init is None else {"init": vectors_file(init)}
+        return _train(config, source, output, start, note)
 
 
-def _train(config: VectorsConfig, source: RunShards, output: Path) -> VectorsResult:
+def _going_on(
+    config: VectorsConfig, source: RunShards, start: WordVectors
+) -> tuple[VectorsConfig, RunShards]:
+    """Let the vectors to start from decide their size and how words are cut."""
+    encoder = replace(config.encoder, hidden_size=start.size)
+    config = replace(config, encoder=encoder)
+    if source.shards is None and source.tokenizer is None:
+        own = replace(config.tokenizer, kind="words", cased=start.cased, split=start.split)
+        return replace(config, tokenizer=own), replace(source, before=list(start.words))
+    return config, source
+
+
+def _train(
+    config: VectorsConfig,
+    source: RunShards,
+    output: Path,
+    start: WordVectors | None,
+    note: dict[str, Path],
+) -> VectorsResult:
     folder, given = source.folder(output), source.used_tokenizer(output)
     wanted = load_tokenizer(given).fingerprint if given is not None else None
     train = Shards.open(folder, "train", fingerprint=wanted)
     valid = Shards.open(folder, "valid", fingerprint=wanted)
-    note_data(output, {"shards": folder / "shards.json"})
+    note_data(output, {"shards": folder / "shards.json", **note})
     tokenizer = load_tokenizer(train.tokenizer_path)
     counts = count_tokens(train)
     first = max(tokenizer.special_ids) + 1
@@ -135,6 +159,10 @@ def _train(config: VectorsConfig, source: RunShards, output: Path) -> VectorsRes
         first_word=first,
         seed=config.seed,
     )
+    if start is not None:
+        words = tokenizer.tokens(range(tokenizer.vocab_size))
+        known = tables.begin_with(start, words)
+        say(f"{known:,} words begin with their old vectors, {len(words) - first - known:,} anew.")
     if config.training.threads > 1:
         say(
             f"{config.training.threads} threads write to the same tables at once: another run "
@@ -158,6 +186,9 @@ def _train(config: VectorsConfig, source: RunShards, output: Path) -> VectorsRes
         evaluate=look if valid.num_tokens else None,
     )
     state = trainer.run()
+    if start is not None and start.counts is not None:
+        rows = start.words.rows(words)
+        counts = counts + np.where(rows >= 0, start.counts[rows], 0)
     return _finish(config, tables, tokenizer, train, counts, state, output)
 
 
@@ -209,7 +240,7 @@ def _table(
     inner, outer = (table[order, : tables.size] for table in (tables.inner, tables.outer))
     is_words = config.objective.output == "negative_sampling"
     found = config_of(tokenizer)
-    return WordVectors(
+    made = WordVectors(
         Words.of(tokenizer.tokens(order.tolist())),
         inner + outer if config.encoder.result == "sum" else inner,
         context=outer if is_words else None,
@@ -218,3 +249,5 @@ def _table(
         cased=tokenizer.is_cased,
         split="punctuation" if found is None else found.split,
     )
+    made.is_sum = config.encoder.result == "sum"
+    return made

@@ -43,6 +43,7 @@ class RunShards:
         tokenizer: given; by default learned from the corpus, or that of the shards.
         segmenter: finds the words of the corpus, if not the tokenizer.
         new_words: of the corpus that the given tokenizer gets, if any.
+        before: words that a vocabulary to be learned has to have.
     """
 
     corpus: Sequence[str | Path]
@@ -50,6 +51,7 @@ class RunShards:
     tokenizer: Path | None
     segmenter: Segmenter | None
     new_words: int | None
+    before: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -138,7 +140,7 @@ class RunShards:
             return self.tokenizer
         if not own.exists():
             if self.tokenizer is None:
-                say(str(learn(files, output=own, config=config.tokenizer)))
+                say(str(learn(files, output=own, config=config.tokenizer, before=self.before)))
             else:
                 say(str(extend(files, self.tokenizer, self.new_words or 0, output=own)))
         elif self.tokenizer is not None:

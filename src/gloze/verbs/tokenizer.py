@@ -72,6 +72,7 @@ def learn(
     output: str | Path,
     config: TokenizerConfig | None = None,
     options: ReadOptions | None = None,
+    before: Sequence[str] = (),
     force: bool = False,
 ) -> TokenizerSummary:
     """Learn a tokenizer from a corpus and write its folder.
@@ -86,6 +87,7 @@ def learn(
         output: the folder to write.
         config: kind and size of the vocabulary.
         options: how the corpus is read.
+        before: of whole words: some that come first, met or not.
         force: replace an earlier tokenizer in ``output``.
 
     Raises:
@@ -101,6 +103,7 @@ def learn(
         tokenizer = learn_tokenizer(
             lambda: _paragraphs(corpus, options or ReadOptions(), report, progress),
             config or TokenizerConfig(),
+            before,
         )
         tokenizer.save(folder)
         seconds = progress.seconds
