@@ -100,7 +100,7 @@ def test_a_word_that_is_there_twice_is_refused_with_its_lines(tmp_path):
         read_table(tmp_path / "v")
 
 
-@pytest.mark.parametrize("word", ["New York", "a\u00a0b", "", " a", "a\n"])
+@pytest.mark.parametrize("word", ["New York", "a\nb", "", " a", "a\n", "\ta"])
 def test_a_word_that_cannot_be_told_apart_is_not_written(tmp_path, word):
     with pytest.raises(ConfigError, match="cannot be written"):
         write_table(table(["a", word]), tmp_path / "v", "text")
@@ -125,18 +125,54 @@ def test_numbers_in_every_way_of_writing_are_read_as_python_does(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "cased", "split"),
+    ("words", "cased", "accents", "split"),
     [
-        (["the", "cat"], False, "punctuation"),
-        (["the", "Cat"], True, "punctuation"),
-        (["\u4e2d", "\u6587"], False, "punctuation"),
-        (["\u4e2d", "\u4e2d\u6587"], False, "jieba"),
+        (["the", "cat"], False, False, "punctuation"),
+        (["the", "Cat"], True, False, "punctuation"),
+        (["the", "caf\u00e9"], False, True, "punctuation"),
+        (["the", "Caf\u00e9"], True, False, "punctuation"),
+        (["\u4e2d", "\u6587"], False, False, "punctuation"),
+        (["\u4e2d", "\u4e2d\u6587"], False, False, "jieba"),
     ],
 )
-def test_how_texts_are_cut_is_told_by_the_words(tmp_path, words, cased, split):
+def test_how_texts_are_cut_is_told_by_the_words(tmp_path, words, cased, accents, split):
     write_table(table(words), tmp_path / "v", "glove")
-    found = read_table(tmp_path / "v")
-    assert (found.cased, found.split) == (cased, split)
+    cut = read_table(tmp_path / "v").cut
+    assert (cut.cased, cut.keep_accents, cut.split) == (cased, accents, split)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("3 1\na 1 0\nb 0 1\nc 1 1\n", r"v:2: 1 numbers expected after a word, found 2"),
+        ("z 1 0\nb 0 1 5\n", r"v:2: 2 numbers expected after a word, found 3"),
+        ("a 1e39 0\n", r"v:1: 'a' has numbers that are not finite, or too large"),
+        ("a 3e38 3e38\n", r"v:1: 'a' has numbers that are not finite, or too large"),
+        ("9" * 5000 + " 2\na 1 0\n", r"v:1: a word and its numbers expected|v:2"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(tmp_path, content, message):
+    (tmp_path / "v").write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_table(tmp_path / "v")
+
+
+def test_a_vector_without_a_word_is_refused(tmp_path):
+    (tmp_path / "v").write_bytes(b"1 2\n " + np.ones(2, "<f4").tobytes() + b"\n")
+    with pytest.raises(DataError, match="word 1: a vector without a word"):
+        read_table(tmp_path / "v")
+
+
+def test_words_end_at_a_space_alone(tmp_path):
+    words = ["a\u2028b", "c\u00a0d", "e\u0085f", "g\u3000"]
+    write_table(table(words), tmp_path / "v", "text")
+    assert list(read_table(tmp_path / "v").words) == words
+
+
+@pytest.mark.parametrize("end", [".bz2", ".xz", ".zst"])
+def test_only_one_compression_is_written(tmp_path, end):
+    with pytest.raises(ConfigError, match=r"only \.gz is written compressed"):
+        write_table(table(WORDS), tmp_path / f"v{end}", "text")
 
 
 def test_progress_is_told(tmp_path, monkeypatch):

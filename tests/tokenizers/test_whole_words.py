@@ -136,6 +136,7 @@ def test_every_word_starts_a_word_whatever_it_begins_with():
     ("settings", "message"),
     [
         ({"kind": "wordpiece", "split": "spaces"}, "--kind words"),
+        ({"cased": True, "keep_accents": True}, "cased keeps accents as well"),
         ({"limit_alphabet": 5}, "whole words have no letters"),
         ({"min_count": 0}, "min_count 0"),
         ({"split": "lines"}, "Unknown split of tokenizer 'lines'"),
@@ -164,3 +165,16 @@ def test_given_words_come_first_and_others_after_them():
     config = TokenizerConfig(kind="words", min_count=99, vocab_size=6)
     tokenizer = learn_tokenizer(lambda: iter(TEXTS), config, ["zebra", "cat"])
     assert tokenizer.tokens(range(5, tokenizer.vocab_size)) == ["zebra", "cat"]
+
+
+@pytest.mark.parametrize("kind", ["words", "wordpiece"])
+def test_accents_may_be_kept_without_capitals(kind, tmp_path):
+    texts = ["Caf\u00e9 \u00c9t\u00e9"] * 5
+    size = {"words": 9, "wordpiece": 19}[kind]
+    made = learn(texts, kind=kind, keep_accents=True, vocab_size=size)
+    ids, _ = made.encode(texts[:1])
+    assert "".join(made.tokens(ids)).replace("##", "") == "caf\u00e9\u00e9t\u00e9"
+    made.save(tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    assert loaded.fingerprint == made.fingerprint
+    assert config_of(loaded).keep_accents

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 import gloze
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.tensor_file import map_arrays, write_arrays
+from gloze.tokenizers import TokenizerConfig
 from gloze.vectors.folder import load_vectors, save_vectors
 from tests.vectors.small import table
 
@@ -19,7 +20,7 @@ WORDS = ["the", "cat", "caf\u00e9", "\u4e2d\u6587", "New York"]
 
 
 def full():
-    vectors = table(WORDS, cased=False, split="spaces")
+    vectors = table(WORDS, cut=TokenizerConfig(kind="words", keep_accents=True, split="spaces"))
     vectors.context, vectors.is_sum = vectors.vectors * 2, True
     vectors.counts = np.arange(5, dtype=np.int64)
     vectors.idf = np.linspace(1, 2, 5, dtype=np.float32)
@@ -31,7 +32,9 @@ def test_all_that_is_known_comes_back(tmp_path):
     save_vectors(tmp_path / "v", vectors, card="# Vectors\n")
     found = load_vectors(tmp_path / "v")
     assert list(found.words) == WORDS
-    assert (found.cased, found.split, found.is_sum) == (False, "spaces", True)
+    assert found.is_sum
+    cut = found.cut
+    assert (cut.cased, cut.keep_accents, cut.split) == (False, True, "spaces")
     for name in ("vectors", "norms", "context", "counts", "idf"):
         np.testing.assert_array_equal(getattr(found, name), getattr(vectors, name))
         assert isinstance(getattr(found, name), np.memmap)
@@ -94,6 +97,21 @@ def change(folder, **arrays):
         ("vectors", np.zeros((5, 8), np.float64), "vectors is .* of float64, expected float32"),
         ("norms", np.zeros(4, np.float32), r"norms is \(4,\) .* expected 5 rows"),
         ("norms", np.full(5, np.nan, np.float32), "not finite"),
+        ("norms", np.full(5, 7, np.float32), "not the lengths of its vectors"),
+        ("norms", np.full(5, -1, np.float32), "not the lengths of its vectors"),
+        ("vectors", np.full((5, 8), np.nan, np.float32), "not the lengths of its vectors"),
+        ("vectors", np.zeros((5, 0), np.float32), r"its vectors are \(5, 0\)"),
+        (
+            "vectors",
+            np.zeros((4, 8), np.float32),
+            r"its vectors are \(4, 8\), not vocab_size by",
+        ),
+        (
+            "words.order",
+            np.array([0, 1, 2, 3, 2**31 - 1], np.int32),
+            "order of its words is broken",
+        ),
+        ("words.order", np.array([4, 3, 2, 1, 0], np.int32), "order of its words is broken"),
         ("context", np.zeros((5, 7), np.float32), "context vectors are not as many or as long"),
         ("words.ends", np.array([1, 2, 3, 4, 5]), "words are cut off"),
         ("words.ends", np.array([9, 2, 3, 4, 26]), "words are cut off"),
@@ -115,9 +133,11 @@ def test_settings_of_something_else_are_refused(tmp_path):
     good = json.loads(path.read_text())
     for changes, message in (
         ({"model_type": "bert"}, "no word vectors of gloze"),
-        ({"cased": 1}, "cased or is_sum is no truth value"),
-        ({"is_sum": None}, "cased or is_sum is no truth value"),
-        ({"split": "os"}, "split is unknown"),
+        ({"cased": 1}, "cased is no truth value"),
+        ({"is_sum": None}, "is_sum is no truth value"),
+        ({"split": "os"}, "Unknown split of tokenizer 'os'"),
+        ({"split": [1]}, "Unknown split"),
+        ({"vocab_size": 6}, "not vocab_size by hidden_size"),
     ):
         path.write_text(json.dumps({**good, **changes}))
         with pytest.raises(DataError, match=message):

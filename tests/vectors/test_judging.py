@@ -111,13 +111,20 @@ def test_broken_analogies_are_refused(tmp_path, content, message):
 @pytest.mark.parametrize("part", ["\t", " ", ",", ";", "  "])
 def test_pairs_may_be_parted_in_any_way(tmp_path, part):
     lines = [("word1", "word2", "mean"), ("a", "b", "1.5"), ("b", "c", "0")]
-    (tmp_path / "p").write_text("".join(part.join(line) + "\r\n" for line in lines))
+    text = "".join(part.join(line) + "\r\n" for line in lines)
+    (tmp_path / "p").write_text(f"# of people\n\n{text}")
     assert read_pairs(tmp_path / "p") == [("a", "b", 1.5), ("b", "c", 0.0)]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("a b 1\na b\n", "p:2: two words and a score"), ("a b c\n", "no pairs"), ("", "no pairs")],
+    [
+        ("a b 1\na b\n", "p:2: two words and a score"),
+        ("a b\nb c 1\n", "p:1: two words and a score"),
+        ("a b 1\na b nan\n", "p:2: two words and a score"),
+        ("a b c\n", "no pairs"),
+        ("", "no pairs"),
+    ],
 )
 def test_broken_pairs_are_refused(tmp_path, content, message):
     (tmp_path / "p").write_text(content)
@@ -133,7 +140,7 @@ def test_too_few_known_pairs_have_no_figure():
 def test_the_outlier_is_what_lies_apart(tmp_path):
     numbers = [[1, 0.1], [1, -0.1], [1, 0], [-1, 0], [1, 0.05]]
     vectors = WordVectors(Words.of("abcxy"), np.array(numbers, np.float32))
-    (tmp_path / "o").write_text("a\nb\nc\n\nx\ny\nunknown\n")
+    (tmp_path / "o").write_text("\na\nb\nc\n \n\nx\ny\nunknown\n")
     group, outliers = read_outliers(tmp_path / "o")
     assert (group, outliers) == (["a", "b", "c"], ["x", "y", "unknown"])
     found = judge_outliers(vectors, group, outliers)

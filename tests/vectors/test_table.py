@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gloze.core.errors import ConfigError
+from gloze.tokenizers import TokenizerConfig
 from gloze.vectors import table as module
 from gloze.vectors.table import WordVectors
 from gloze.vectors.words import Words
@@ -69,7 +70,13 @@ def test_a_vector_of_zeros_is_like_nothing():
         (lambda v: v["w600"], r"'w600' has no vector\. Did you mean 'w\d+'\?"),
         (lambda v: v.most_similar([]), "Nothing is asked"),
         (lambda v: v.most_similar_cosmul([], ["w1"]), "Nothing is asked"),
-        (lambda v: v.most_similar("w1", (), 0), "topn is 0"),
+        (lambda v: v.most_similar("w1", (), 0), r"0 words \(topn, --top\) cannot be looked for"),
+        (lambda v: v.most_similar("w1", (), 2.5), r"2\.5 words \(topn"),
+        (lambda v: v.most_similar("w1", (), 3, 0), "The limit is 0: at least one word"),
+        (lambda v: v.most_similar(None), "None is asked for"),
+        (lambda v: v.most_similar([("w1", 0.5)]), "neither word nor array"),
+        (lambda v: v.similarity("w1", 3), "3 is asked for, which is no word"),
+        (lambda v: v["\ud800"], "has no vector"),
         (lambda v: v.most_similar(np.ones(3)), r"A vector of \(3,\) is asked for, not \(8,\)"),
         (lambda v: v.doesnt_match(["w1", "w2"]), "2 words have no odd one out"),
         (lambda v: v.encode("w1"), "takes a list of texts"),
@@ -86,7 +93,7 @@ NUMBERS = np.array([[1, 0], [0, 2], [3, 3]], np.float32)
 
 
 def test_a_text_is_the_mean_of_its_words():
-    found = WordVectors(Words.of(["the", "cat", "sat"]), NUMBERS, cased=False)
+    found = WordVectors(Words.of(["the", "cat", "sat"]), NUMBERS, cut=TokenizerConfig(kind="words"))
     texts = ["The cat!", "sat, sat the unknown", "cat"]
     expected = [[0.5, 1], [7 / 3, 2], [0, 2]]
     np.testing.assert_allclose(found.encode(texts), expected, atol=1e-6)
@@ -103,7 +110,7 @@ def test_words_count_by_their_weights():
 
 
 def test_capitals_are_kept_where_they_mean_something():
-    found = WordVectors(Words.of(["The", "the"]), NUMBERS[:2], cased=True)
+    found = WordVectors(Words.of(["The", "the"]), NUMBERS[:2])
     np.testing.assert_allclose(found.encode(["The", "the"]), NUMBERS[:2])
 
 
@@ -112,3 +119,19 @@ def test_a_text_without_a_known_word_is_zeros_and_told():
     with pytest.warns(UserWarning, match="2 of 3 texts have no word with a vector"):
         vectors = found.encode(["the", "what", ""])
     np.testing.assert_array_equal(vectors, [[1, 0], [0, 0], [0, 0]])
+
+
+def test_the_length_of_a_long_vector_is_its_length():
+    found = WordVectors(Words.of("ab"), np.array([[2e38, 2e38], [1, 1]], np.float32))
+    assert found.norms[0] == pytest.approx(2e38 * np.sqrt(2))
+    assert found.similarity("a", "b") == pytest.approx(1)
+
+
+def test_words_of_all_writing_are_found_in_a_text(tmp_path):
+    from gloze.interop.vector_tables import read_table
+
+    words = ["caf\u00e9", "na\u00efve", "the", "\uc548\ub155", "\u0939\u093f\u0928", "\u304c\u304f"]
+    (tmp_path / "v").write_text("".join(f"{word} {i} 1\n" for i, word in enumerate(words)))
+    found = read_table(tmp_path / "v")
+    vectors = found.encode([*words, "Caf\u00e9 THE"])
+    np.testing.assert_allclose(vectors[:, 0], [0, 1, 2, 3, 4, 5, 1])

@@ -181,6 +181,9 @@ def test_a_recipe_is_printed_and_read_again(tmp_path, capsys):
         ("skip-gram", "objectives.cbow.negatives=5", "learned by one objective"),
         ("skip-gram", "objectives.skipgram=none", "learned by one objective"),
         ("skip-gram", "objectives.skipgram.shared_negatives=6", "multiple of four"),
+        ("skip-gram", "objectives.skipgram.shared_negatives=100000000", "1024 at most"),
+        ("skip-gram", "objectives.skipgram.noise_power=500", "it must be from -2 to 2"),
+        ("skip-gram", "sampler.size=100000000", "it must be from 1 to 1000"),
         ("skip-gram", "objectives.skipgram.negatives=0", "there must be one at least"),
         ("skip-gram-hs", "objectives.skipgram.negatives=9", "draws no noise words"),
         ("cbow", "encoder.hidden_size=0", "encoder.hidden_size is 0"),
@@ -238,7 +241,9 @@ def test_a_training_goes_on_with_the_words_of_another_corpus(corpus, tmp_path, r
     train(corpus, tmp_path / "first", recipe)
     old = gloze.load(tmp_path / "first")
     other = write_other(tmp_path / "other.txt")
-    settings = ["encoder.hidden_size=50", "training.learning_rate=1e-3"]
+    settings = ["training.learning_rate=1e-3"]
+    with pytest.raises(ConfigError, match=r"hidden_size is 50, and the vectors of --init have 12"):
+        train(other, tmp_path / "x", recipe, ["encoder.hidden_size=50"], init=tmp_path / "first")
     found = train(other, tmp_path / "more", recipe, settings, init=tmp_path / "first")
     new = gloze.load(tmp_path / "more")
     assert found.size == 12
@@ -273,3 +278,32 @@ def test_it_goes_on_from_the_files_of_others(corpus, tmp_path):
     gloze.convert_vectors(first.model, tmp_path / "v.txt", form="text")
     found = train(corpus, tmp_path / "more", init=tmp_path / "v.txt")
     assert found.losses[0] < first.losses[0]
+
+
+def test_words_written_like_special_tokens_are_left_out_and_told(corpus, tmp_path, capsys):
+    lines = ["[UNK] 1 2", "[MASK] 3 4", "cat 5 6"]
+    (tmp_path / "v.txt").write_text("\n".join(lines) + "\n")
+    settings = [each for each in SMALL if "hidden_size" not in each]
+    pretrain("cbow", corpus=corpus, output=tmp_path / "run", settings=settings,
+             init=tmp_path / "v.txt")  # fmt: skip
+    assert "[UNK]" not in gloze.load(tmp_path / "run")
+    told = capsys.readouterr().err
+    assert "2 words written like special tokens are left out" in told
+    assert "2 old words are not in this vocabulary, and left out" in told
+
+
+def test_noise_may_be_drawn_by_the_rarest(corpus, tmp_path):
+    powers = [
+        train(corpus, tmp_path / str(power), settings=[f"objectives.skipgram.noise_power={power}"])
+        for power in (-1, 0.75)
+    ]
+    assert powers[0].losses != powers[1].losses
+
+
+def test_tokenizers_with_special_tokens_elsewhere_are_refused_at_once(
+    corpus, tmp_path, shared_data
+):
+    path = shared_data / "vocab" / "bert-base-uncased-vocab.txt"
+    with pytest.raises(ConfigError, match="are not its first ones"):
+        pretrain("cbow", corpus=corpus, tokenizer=path, output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

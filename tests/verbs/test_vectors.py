@@ -203,3 +203,48 @@ def test_a_folder_of_ours_begins_a_token_table_as_its_file_does(tmp_path):
         made.append(torch.nn.Embedding(143, 8))
         assert fill_token_table(made[-1], own, path).filled == len(whole)
     assert torch.equal(made[0].weight, made[1].weight)
+
+
+def test_what_asks_nothing_is_refused(tmp_path, file, capsys):
+    sets = write_sets(tmp_path / "sets")
+    for words in (
+        ["neighbors", file],
+        ["evaluate", "--data", sets],
+        ["neighbors", file, "king", "--limit", "-1"],
+        ["evaluate", file, "--data", sets, "--limit", "0"],
+        ["neighbors", file, "king", "--top", "0"],
+    ):
+        assert cli.main(["vectors", *map(str, words)]) == 2
+        assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_sets_with_comments_and_semicolons_are_told_by_their_lines(tmp_path, file):
+    (tmp_path / "pairs").write_text("# people\n\nman;king;3\nwoman;queen;2\n")
+    [judged] = evaluate_vectors(file, tmp_path / "pairs").figures[str(file)]
+    assert (judged.figure, judged.known) == ("spearman", 2)
+
+
+def test_a_picture_or_a_copy_does_not_replace_the_vectors(tmp_path, file):
+    with pytest.raises(ConfigError, match="would write over it"):
+        plot_vectors(file, ["man", "king", "dog"], file, force=True)
+    run = tmp_path / "run"
+    convert_vectors(file, run / "model")
+    with pytest.raises(ConfigError, match="would remove it"):
+        convert_vectors(run, run / "model", force=True)
+
+
+def test_words_that_steer_a_terminal_or_break_a_page_are_written_out(tmp_path, capsys):
+    import xml.dom.minidom
+
+    words = ["a\x1b[31mred", "\x0bv", "\uffff", "b"]
+    convert_vectors(_binary(tmp_path / "v.bin", words), tmp_path / "v")
+    assert cli.main(["vectors", "neighbors", str(tmp_path / "v"), "b"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    plot_vectors(tmp_path / "v", ["b"], tmp_path / "p.svg")
+    xml.dom.minidom.parse(str(tmp_path / "p.svg"))
+
+
+def _binary(path, words):
+    rows = [w.encode() + b" " + np.ones(2, "<f4").tobytes() + b"\n" for w in words]
+    path.write_bytes(f"{len(words)} 2\n".encode() + b"".join(rows))
+    return path

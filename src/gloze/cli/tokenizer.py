@@ -17,6 +17,7 @@ def tokenizer(
     vocab_size: int = 30522,
     min_count: int | None = None,
     cased: Annotated[bool, Parameter(negative="")] = False,
+    keep_accents: Annotated[bool, Parameter(negative="")] = False,
     split: Literal["punctuation", "spaces", "jieba"] = "punctuation",
     limit_alphabet: int | None = None,
     text_column: str = "text",
@@ -37,6 +38,7 @@ def tokenizer(
         vocab_size: number of tokens, reached exactly or refused; of whole words the most.
         min_count: least number of times a word is met to be learned (5; 2 for pairs of pieces).
         cased: keep capitals and accents.
+        keep_accents: keep accents alone.
         split: what parts whole words: punctuation and spaces, spaces alone, or jieba (Chinese).
         limit_alphabet: most letters that wordpiece keeps; by default 1000, and as many more as
             cover 99.99%.
@@ -60,6 +62,7 @@ def tokenizer(
             vocab_size=vocab_size,
             min_count=min_count,
             cased=cased,
+            keep_accents=keep_accents,
             split=split,
             limit_alphabet=limit_alphabet,
         ),

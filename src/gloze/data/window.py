@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gloze.data.shards import Shards
 
 Counts = npt.NDArray[np.int64]
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,8 @@ class WindowConfig(Settings):
     within: Literal["sentence", "document"] = "sentence"
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ConfigError(f"sampler.size is {self.size}; it must be at least 1.")
+        if not 1 <= self.size <= _LONGEST:
+            raise ConfigError(f"sampler.size is {self.size}; it must be from 1 to {_LONGEST}.")
         if self.subsample < 0:
             raise ConfigError(f"sampler.subsample is {self.subsample}; it must not be negative.")
 

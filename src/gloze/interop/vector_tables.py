@@ -10,32 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
+from tokenizers.normalizers import BertNormalizer
 
 from gloze.core.errors import ConfigError
 from gloze.core.files import new_file
 from gloze.core.progress import Progress
 from gloze.interop.word_vectors import VectorFile
+from gloze.tokenizers.config import TokenizerConfig
 from gloze.vectors.folder import ARRAYS, is_vectors, load_vectors
 from gloze.vectors.table import WordVectors
 from gloze.vectors.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from gloze.tokenizers.config import Split
 
 Form = Literal["text", "binary", "glove"]
 _ROWS_AT_ONCE = 1 << 12
-_LOOKED_AT = 20_000
 _CHINESE_WORD = re.compile(r"[\u4e00-\u9fff]{2,}")
 
 
 def read_table(path: Path, told: Callable[[int], None] = lambda count: None) -> WordVectors:
     """Read word vectors: a folder of ours, or a file of word2vec or GloVe.
 
-    Whether capitals mean something and what parts words is told by the words of a file: capitals
-    do if there are any, and words of several Chinese characters are those of jieba.
+    How texts are cut is told by the words of a file: capitals and accents mean something if some
+    word has one, and words of several Chinese characters are those of jieba.
 
     Args:
         path: of the folder or file.
@@ -57,13 +58,24 @@ def read_table(path: Path, told: Callable[[int], None] = lambda count: None) -> 
             words[row.word] = row.number
         parts.append(file.vectors(rows))
         told(len(words))
-    seen = list(islice(words, _LOOKED_AT))
-    split: Split = "jieba" if any(map(_CHINESE_WORD.fullmatch, seen)) else "punctuation"
-    return WordVectors(
-        Words.of(words),
-        np.concatenate(parts) if parts else np.zeros((0, file.size), np.float32),
-        cased=any(word != word.lower() for word in seen),
-        split=split,
+    numbers = np.concatenate(parts) if parts else np.zeros((0, file.size), np.float32)
+    return WordVectors(Words.of(words), numbers, cut=_cut(words))
+
+
+def _cut(words: Iterable[str]) -> TokenizerConfig:
+    """Return how texts are cut so that these words come of them."""
+    split: Split = "punctuation"
+    cased = accented = False
+    plain = BertNormalizer(
+        clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False
+    )
+    for word in words:
+        cased = cased or word != word.lower()
+        accented = accented or (not word.isascii() and plain.normalize_str(word) != word)
+        if split != "jieba" and _CHINESE_WORD.fullmatch(word):
+            split = "jieba"
+    return TokenizerConfig(
+        kind="words", cased=cased, keep_accents=accented and not cased, split=split
     )
 
 
@@ -119,10 +131,14 @@ def write_table(vectors: WordVectors, path: Path, form: Form, *, force: bool = F
         ConfigError: if the file exists, or a word has a space or a line break in it.
         WriteError: if the disk is full or the place cannot be written to.
     """
+    if path.suffix in (".bz2", ".xz", ".zst"):
+        raise ConfigError(f"{path}: only .gz is written compressed.")
     for word in vectors.words:
-        if not word or len(word.split()) != 1 or word != word.strip():
+        written = word.encode()
+        if written != written.strip() or not word or b" " in written or b"\n" in written:
             raise ConfigError(
-                f"{word!r} cannot be written: in these files a word ends at the first space."
+                f"{word!r} cannot be written: in these files a word ends at the first space, a row "
+                "at a line break. Keep it in a folder of ours (--format gloze)."
             )
     with new_file(path, force=force) as temporary, temporary.open("wb") as plain:
         # Nothing of the time or the name goes into the file: the same vectors, the same bytes.

@@ -64,7 +64,7 @@ class VectorFile:
             after = file.read(1 << 12)
         parts = head.split()
         self.count: int | None = None
-        if len(parts) == 2 and all(part.isdigit() for part in parts):
+        if len(parts) == 2 and all(part.isdigit() and len(part) < 19 for part in parts):
             self.count, self.size = int(parts[0]), int(parts[1])
         else:
             self.size = len(head.rstrip().split(b" ")) - 1
@@ -113,7 +113,7 @@ class VectorFile:
             line = read.removeprefix(BOM) if number == 1 else read
             # A word may hold spaces, as some of GloVe's do; numbers do not.
             word, *numbers = line.rstrip().rsplit(b" ", self.size)
-            if len(numbers) < self.size or not word:
+            if len(numbers) < self.size or not word or _ends_in_number(word):
                 count = max(len(line.split()) - 1, 0)
                 raise self.error(
                     number, f"{self.size} numbers expected after a word, found {count}."
@@ -132,6 +132,8 @@ class VectorFile:
             if space < 0 or end > len(read):
                 raise self.error(number, "cut off, or no word vector.")
             word = self._word(number, read[place:space].lstrip(b"\n"))
+            if not word:
+                raise self.error(number, "a vector without a word.")
             yield Row(number, word, read[space + 1 : end])
             place = end
         if (read[place:] + file.read(2)).strip():
@@ -156,7 +158,7 @@ class VectorFile:
             found = np.frombuffer(b"".join(written), dtype="<f4").reshape(shape)
         else:
             found = _numbers(b" ".join(written), shape)
-        if found is None or not np.isfinite(found).all():
+        if found is None or not _fits(found).all():
             return np.stack([self.vector(row) for row in rows])
         return found.astype(np.float32)
 
@@ -167,15 +169,33 @@ class VectorFile:
             DataError: if they are no numbers, or not finite.
         """
         if self.is_binary:
-            vector = np.frombuffer(row.written, dtype="<f4").astype(np.float32)
+            vector = np.frombuffer(row.written, dtype="<f4").astype(np.float64)
         else:
             try:
-                vector = np.array(row.written.split(b" "), dtype=np.float32)
+                vector = np.array(row.written.split(b" "), dtype=np.float64)
             except ValueError as error:
                 raise self.error(row.number, f"{row.word!r} has no numbers ({error}).") from None
-        if not np.isfinite(vector).all():
-            raise self.error(row.number, f"{row.word!r} has numbers that are not finite.")
-        return vector
+        if not _fits(vector[None]).all():
+            raise self.error(
+                row.number, f"{row.word!r} has numbers that are not finite, or too large."
+            )
+        return vector.astype(np.float32)
+
+
+def _fits(numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return whether each row, and its length, is finite in float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(numbers.astype(np.float64), axis=1).astype(np.float32)
+    return np.isfinite(lengths)
+
+
+def _ends_in_number(word: bytes) -> bool:
+    """Return whether what stands before the numbers ends in one more: a row that is too long."""
+    _, space, last = word.rpartition(b" ")
+    try:
+        return bool(space) and np.isfinite(float(last))
+    except ValueError:
+        return False
 
 
 def _numbers(written: bytes, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:

@@ -8,6 +8,7 @@ from typing import Literal
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings, refuse_idle
 
+_MOST_SHARED, _HIGHEST_POWER = 1024, 2
 _OUTPUTS = Literal["negative_sampling", "hierarchical_softmax"]
 
 
@@ -36,9 +37,15 @@ class SkipGramConfig(Settings):
             refuse_idle("objectives", self, names, "hierarchical_softmax draws no noise words.")
         if self.negatives < 1:
             raise ConfigError(f"negatives is {self.negatives}; there must be one at least.")
-        if self.shared_negatives < 4 or self.shared_negatives % 4:
+        if not 4 <= self.shared_negatives <= _MOST_SHARED or self.shared_negatives % 4:
             raise ConfigError(
-                f"shared_negatives is {self.shared_negatives}; it must be a multiple of four."
+                f"shared_negatives is {self.shared_negatives}; it must be a multiple of four, "
+                f"{_MOST_SHARED} at most."
+            )
+        if not -_HIGHEST_POWER <= self.noise_power <= _HIGHEST_POWER:
+            raise ConfigError(
+                f"noise_power is {self.noise_power}; it must be from -{_HIGHEST_POWER} to "
+                f"{_HIGHEST_POWER}."
             )
 
 

@@ -124,7 +124,9 @@ def _kernel(config: SkipGramConfig, counts: Counts) -> tuple[Any, list[Any]]:
     is_cbow = isinstance(config, CBOWConfig)
     if config.output == "negative_sampling":
         function = cbow.cbow_negative if is_cbow else skipgram.skipgram_negative
-        tables = alias_tables(counts.astype(np.float64) ** config.noise_power * (counts > 0))
+        weights, met = np.zeros(len(counts)), counts > 0
+        weights[met] = (counts[met] / counts.max()) ** config.noise_power
+        tables = alias_tables(weights)
         own: list[Any] = [Noise(*tables, config.negatives, config.shared_negatives)]
     else:
         function = cbow.cbow_hierarchical if is_cbow else skipgram.skipgram_hierarchical

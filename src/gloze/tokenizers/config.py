@@ -25,7 +25,8 @@ class TokenizerConfig(Settings):
         vocab_size: number of tokens, special tokens and letters included; of ``words`` the most.
         min_count: what is met less often is not learned; by default 2 for the pairs of pieces of
             WordPiece, 5 for words.
-        cased: keep capitals and accents; else both are removed.
+        cased: keep capitals and accents; else both are removed,
+        keep_accents: or capitals alone.
         split: what parts words. ``punctuation`` is BERT's way: spaces, and every mark of
             punctuation and Chinese character is a word. ``spaces`` alone is for text that is cut
             into words already, ``jieba`` (the ``zh`` extra) for Chinese; both with ``words`` only.
@@ -37,6 +38,7 @@ class TokenizerConfig(Settings):
     vocab_size: int = 30522
     min_count: int | None = None
     cased: bool = False
+    keep_accents: bool = False
     split: Split = "punctuation"
     limit_alphabet: int | None = None
 
@@ -55,6 +57,8 @@ class TokenizerConfig(Settings):
             raise ConfigError(f"min_count {self.min_count} is less than once. Least: 1.")
         if self.limit_alphabet is not None and self.limit_alphabet < 1:
             raise ConfigError(f"limit_alphabet {self.limit_alphabet} keeps no letter. Least: 1.")
+        if self.cased and self.keep_accents:
+            raise ConfigError("cased keeps accents as well: leave keep_accents out.")
         if self.kind == "wordpiece" and self.split != "punctuation":
             raise ConfigError(
                 f"split {self.split} is for whole words: BERT's WordPiece goes with punctuation. "
@@ -74,10 +78,12 @@ def config_of(tokenizer: Tokenizer, vocab_size: int | None = None) -> TokenizerC
     if kind is None:
         return None
     parted = (tokenizer.definition.get("pre_tokenizer") or {}).get("type")
+    normalizer = tokenizer.definition.get("normalizer") or {}
     spaces: Split = "spaces" if tokenizer.segmenter is None else "jieba"
     return TokenizerConfig(
         kind=kind,
         vocab_size=tokenizer.vocab_size if vocab_size is None else vocab_size,
         cased=tokenizer.is_cased,
+        keep_accents=not tokenizer.is_cased and normalizer.get("strip_accents") is False,
         split=spaces if kind == "words" and parted == "WhitespaceSplit" else "punctuation",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,13 +46,13 @@ def learn_whole_words(
         MissingExtraError: if the words are jieba's, which is not installed.
     """
     least = MIN_COUNT if config.min_count is None else config.min_count
+    special = SpecialTokens().all
     counts = WordCounts(max_words=max(MAX_WORDS, 2 * config.vocab_size))
     segmenter = _segmenter(config.split)
     parted = texts() if segmenter is None else map(segmenter.parted, texts())
-    found = count_words(parted, BertWords(*_parts(config.cased, config.split)), counts)
+    found = count_words(parted, BertWords(*_parts(config)), counts)
     for sentence in found.told():
         say(sentence)
-    special = SpecialTokens().all
     known = {word: n for word, n in found.words.items() if n >= least and word not in special}
     if not known and not before:
         raise DataError(
@@ -59,57 +60,64 @@ def learn_whole_words(
             hint="Use a lower --min-count (tokenizer.min_count in a recipe), or a larger corpus.",
         )
     ranked = sorted(known, key=lambda word: (-known[word], word))
-    given = set(before)
-    new = [word for word in ranked if word not in given]
-    words = [*before, *new[: max(0, config.vocab_size - len(special) - len(before))]]
+    given = [word for word in before if word not in special]
+    if len(given) < len(before):
+        say(f"{len(before) - len(given)} words written like special tokens are left out.")
+    set_of_given = set(given)
+    new = (word for word in ranked if word not in set_of_given)
+    words = [*given, *islice(new, max(0, config.vocab_size - len(special) - len(given)))]
     share = sum(found.words[word] for word in words) / found.words.total()
     say(
         f"{len(words):,} words are in the vocabulary, of {len(found.words):,} different ones in "
         f"the text; they make up {share:.2%} of it."
     )
-    return word_level_tokenizer(words, cased=config.cased, split=config.split)
+    return word_level_tokenizer(words, config)
 
 
-def word_level_tokenizer(words: Iterable[str], *, cased: bool, split: Split) -> Tokenizer:
+def word_level_tokenizer(words: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     """Return a tokenizer whose tokens are the five special ones and then ``words``."""
     special = SpecialTokens()
     vocab = {token: number for number, token in enumerate([*special.all, *words])}
     library = tokenizers.Tokenizer(models.WordLevel(vocab=vocab, unk_token=special.unk))
-    library.normalizer, library.pre_tokenizer = _parts(cased, split)
+    library.normalizer, library.pre_tokenizer = _parts(config)
     library.add_special_tokens(list(special.all))
     ends = [(token, vocab[token]) for token in (special.sep, special.cls)]
     library.post_processor = processors.BertProcessing(*ends)
-    return Tokenizer(json.loads(library.to_str()), special, _segmenter(split))
+    return Tokenizer(json.loads(library.to_str()), special, _segmenter(config.split))
 
 
 def cut_words(
-    texts: Sequence[str], *, cased: bool, split: Split
+    texts: Sequence[str], config: TokenizerConfig
 ) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Return the words of all texts end to end, as a vocabulary of words has them, and how many.
 
     Args:
         texts: of any length.
-        cased: keep capitals and accents.
-        split: what parts words, as in :class:`TokenizerConfig`.
+        config: what becomes of capitals and accents, and what parts words.
     """
-    segmenter = _segmenter(split)
+    segmenter = _segmenter(config.split)
     parted = texts if segmenter is None else list(map(segmenter.parted, texts))
-    found = _cutter(cased, split).split(parted)
+    found = _cutter(config).split(parted)
     ends = np.array([place for place, word in enumerate(found) if word == BREAK], np.int64)
     return [word for word in found if word != BREAK], np.diff(ends, prepend=-1) - 1
 
 
 @lru_cache
-def _cutter(cased: bool, split: Split) -> BertWords:
-    return BertWords(*_parts(cased, split))
+def _cutter(config: TokenizerConfig) -> BertWords:
+    return BertWords(*_parts(config))
 
 
 def _parts(
-    cased: bool, split: Split
+    config: TokenizerConfig,
 ) -> tuple[normalizers.BertNormalizer, pre_tokenizers.PreTokenizer]:
     """Return what changes the characters of a text, and what parts its words."""
-    by_marks = split == "punctuation"
-    normalizer = normalizers.BertNormalizer(lowercase=not cased, handle_chinese_chars=by_marks)
+    by_marks = config.split == "punctuation"
+    normalizer = normalizers.BertNormalizer(
+        lowercase=not config.cased,
+        # Not told, accents go with capitals.
+        strip_accents=False if config.keep_accents else None,
+        handle_chinese_chars=by_marks,
+    )
     if by_marks:
         return normalizer, pre_tokenizers.BertPreTokenizer()
     return normalizer, pre_tokenizers.WhitespaceSplit()

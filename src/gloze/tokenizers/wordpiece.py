@@ -43,7 +43,9 @@ def learn_wordpiece(texts: Callable[[], Iterator[str]], config: TokenizerConfig)
         DataError: if the corpus is empty or too small for so large a vocabulary.
         ConfigError: if special tokens and letters alone are more than the vocabulary.
     """
-    normalizer = normalizers.BertNormalizer(lowercase=not config.cased)
+    # Not told, accents go with capitals.
+    strip = False if config.keep_accents else None
+    normalizer = normalizers.BertNormalizer(lowercase=not config.cased, strip_accents=strip)
     words = BertWords(normalizer, pre_tokenizers.BertPreTokenizer())
     counts = count_words(texts(), words)
     for sentence in counts.told():

@@ -192,6 +192,11 @@ class BlockTrainer:
         is_epoch = state.step % blocks == 0
         if state.step % self.config.log_every == 0 or is_epoch:
             self._log()
+        if is_epoch and not state.sums[PREDICTIONS]:
+            raise ConfigError(
+                "Not one word was predicted in a whole epoch: all sentences have one word that is "
+                "known, or sampler.subsample is too small."
+            )
         if is_epoch:
             state.losses.append(state.sums[LOSS] / max(state.sums[PREDICTIONS], 1))
             state.sums = [0.0, 0.0, 0.0]

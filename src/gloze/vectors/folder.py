@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gloze.core.errors import DataError
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import new_folder, read_json
 from gloze.core.tensor_file import map_arrays, write_arrays
-from gloze.tokenizers.config import Split
+from gloze.tokenizers.config import TokenizerConfig
 from gloze.vectors.table import WordVectors
 from gloze.vectors.words import Words
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MODEL_TYPE = "word-vectors"
 CONFIG, ARRAYS, CARD = "config.json", "model.safetensors", "README.md"
 FILES = (CONFIG, ARRAYS, CARD)
+_CUT = ("cased", "keep_accents", "split")
+# So many rows and words are looked at closely.
+_LOOKED_AT = 256
 
 
 def is_vectors(folder: Path) -> bool:
@@ -53,11 +56,12 @@ def save_vectors(
         "model_type": MODEL_TYPE,
         "vocab_size": len(vectors),
         "hidden_size": vectors.size,
-        "cased": vectors.cased,
-        "split": vectors.split,
+        **{name: getattr(vectors.cut, name) for name in _CUT},
         "is_sum": vectors.is_sum,
     }
     words = vectors.words
+    if not np.isfinite(vectors.norms).all():
+        raise DataError("a vector is too long for its length to be written.")
     arrays: dict[str, Array] = {
         "vectors": vectors.vectors,
         "norms": vectors.norms,
@@ -85,19 +89,26 @@ def load_vectors(folder: Path) -> WordVectors:
     config, path = read_json(folder / CONFIG), folder / ARRAYS
     if not isinstance(config, dict) or config.get("model_type") != MODEL_TYPE:
         raise DataError("no word vectors of gloze.", path=folder / CONFIG)
-    cased, split = config.get("cased"), str(config.get("split"))
-    is_sum = config.get("is_sum", False)
-    if not isinstance(cased, bool) or not isinstance(is_sum, bool):
-        raise DataError("cased or is_sum is no truth value.", path=folder / CONFIG)
-    if split not in get_args(Split):
-        raise DataError(f"split is unknown: {split!r:.80}.", path=folder / CONFIG)
+    cut, is_sum = _cut(config, folder / CONFIG), config.get("is_sum", False)
+    if not isinstance(is_sum, bool):
+        raise DataError("is_sum is no truth value.", path=folder / CONFIG)
     arrays = map_arrays(path)
     vectors = _array(arrays, "vectors", np.float32, 2, path)
     count = len(vectors)
+    if (
+        not vectors.shape[1]
+        or (config.get("vocab_size"), config.get("hidden_size")) != vectors.shape
+    ):
+        raise DataError(
+            f"its vectors are {vectors.shape}, not vocab_size by hidden_size of {CONFIG}.",
+            path=path,
+        )
     words = _words(arrays, count, path)
     norms = _array(arrays, "norms", np.float32, 1, path, count)
-    if not np.isfinite(norms).all():
-        raise DataError("vectors with numbers that are not finite.", path=path)
+    some = np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(np.int64))
+    lengths = np.linalg.norm(np.asarray(vectors[some], np.float64), axis=1)
+    if not np.isfinite(norms).all() or not np.allclose(norms[some], lengths, rtol=1e-3):
+        raise DataError("norms are not the lengths of its vectors, or not finite.", path=path)
     more = {
         name: _array(arrays, name, kind, axes, path, count)
         for name, kind, axes in (("context", np.float32, 2), ("idf", np.float32, 1))
@@ -106,11 +117,21 @@ def load_vectors(folder: Path) -> WordVectors:
     counts = _array(arrays, "counts", np.int64, 1, path, count) if "counts" in arrays else None
     if "context" in more and more["context"].shape != vectors.shape:
         raise DataError("its context vectors are not as many or as long.", path=path)
-    found = WordVectors(
-        words, vectors, norms=norms, counts=counts, cased=cased, split=cast("Split", split), **more
-    )
+    found = WordVectors(words, vectors, norms=norms, counts=counts, cut=cut, **more)
     found.is_sum = is_sum
     return found
+
+
+def _cut(config: dict[str, Any], path: Path) -> TokenizerConfig:
+    """Return how texts are cut, as the settings say it."""
+    values = {name: config.get(name, False) for name in _CUT}
+    for name in ("cased", "keep_accents"):
+        if not isinstance(values[name], bool):
+            raise DataError(f"{name} is no truth value.", path=path)
+    try:
+        return TokenizerConfig(kind="words", **values)
+    except (ConfigError, TypeError) as error:
+        raise DataError(str(error), path=path) from None
 
 
 def _array(
@@ -139,14 +160,22 @@ def _words(arrays: Mapping[str, Array], count: int, path: Path) -> Words:
     ends = _array(arrays, "words.ends", np.int64, 1, path, count)
     order = _array(arrays, "words.order", np.int32, 1, path, count)
     starts = np.append(0, ends[:-1])
+    if count and (order.min() < 0 or order.max() >= count):
+        raise DataError("the order of its words is broken.", path=path)
     # Words begin where characters do, and each has its place in the order.
     is_whole = count == 0 or (ends[-1] == len(text) and bool((ends >= starts).all()))
     if not is_whole or (text[starts[starts < len(text)]] & 0xC0 == 0x80).any():
         raise DataError("its words are cut off.", path=path)
-    if count and not (np.bincount(order.clip(0), minlength=count) == 1).all():
+    if count and not (np.bincount(order, minlength=count) == 1).all():
         raise DataError("the order of its words is broken.", path=path)
     try:
         text.tobytes().decode()
     except UnicodeDecodeError:
         raise DataError("its words are not UTF-8.", path=path) from None
-    return Words(text, ends, order)
+    words = Words(text, ends, order)
+    places = np.unique(np.linspace(0, count - 2, min(count - 1, _LOOKED_AT)).astype(np.int64))
+    for place in places.tolist() if count > 1 else ():
+        first, second = (words[int(order[p])].encode() for p in (place, place + 1))
+        if not first < second:
+            raise DataError("the order of its words is broken.", path=path)
+    return words

@@ -31,7 +31,7 @@ def document_weights(vectors: WordVectors, documents: Iterable[str]) -> Floats:
     met, total = np.zeros(len(vectors), np.int64), 0
     every = iter(documents)
     while some := list(islice(every, _DOCUMENTS_AT_ONCE)):
-        words, lengths = cut_words(some, cased=vectors.cased, split=vectors.split)
+        words, lengths = cut_words(some, vectors.cut)
         rows, owners = vectors.words.rows(words), np.repeat(np.arange(len(some)), lengths)
         pairs = np.unique(np.stack([owners[rows >= 0], rows[rows >= 0]]), axis=1)
         met += np.bincount(pairs[1], minlength=len(vectors))

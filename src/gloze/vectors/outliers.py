@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gloze.core.errors import DataError
-from gloze.text.compression import open_binary
-from gloze.vectors.lines import fold
+from gloze.vectors.lines import fold, lines_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,16 +43,20 @@ def read_outliers(path: Path) -> tuple[list[str], list[str]]:
     Raises:
         DataError: if it has not two parts.
     """
-    with open_binary(path) as file:
-        text = file.read(1 << 20).decode("utf-8-sig", errors="replace")
-    parts = [part.split("\n") for part in text.replace("\r", "").strip().split("\n\n")]
+    parts: list[list[str]] = []
+    last = -1
+    for number, line in lines_of(path):
+        # A blank line begins another part.
+        if number > last + 1:
+            parts.append([])
+        parts[-1].append(line)
+        last = number
     if len(parts) != 2:
         raise DataError(
             f"a group of words, a blank line and outliers expected, found {len(parts)} parts.",
             path=path,
         )
-    group, outliers = ([line.strip() for line in part if line.strip()] for part in parts)
-    return group, outliers
+    return parts[0], parts[1]
 
 
 def judge_outliers(vectors: WordVectors, group: list[str], outliers: list[str]) -> OutlierFigures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.core.errors import ConfigError, nearest
+from gloze.tokenizers.config import TokenizerConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from gloze.tokenizers.config import Split
     from gloze.vectors.texts import TextPooling
     from gloze.vectors.words import Rows, Words
 
@@ -37,8 +38,7 @@ class WordVectors:
         context: the other set of vectors of a model that trains two, [words, size], or None.
         counts: how often each word was met, [words], or None.
         idf: weight of each word in a text, [words], or None.
-        cased: whether capitals mean something: if not, texts are put into small letters.
-        split: what parts the words of a text, as in a tokenizer's settings.
+        cut: how texts are cut into words: what becomes of capitals and accents, what parts words.
         is_sum: whether ``vectors`` are sums, of which ``context`` is a part.
     """
 
@@ -53,12 +53,12 @@ class WordVectors:
         counts: Array | None = None,
         idf: Floats | None = None,
         norms: Floats | None = None,
-        cased: bool = True,
-        split: Split = "punctuation",
+        cut: TokenizerConfig | None = None,
     ) -> None:
         """Keep the parts; ``norms`` are the lengths of the vectors, if they are known."""
         self.words, self.vectors, self.context = words, vectors, context
-        self.counts, self.idf, self.cased, self.split = counts, idf, cased, split
+        self.counts, self.idf = counts, idf
+        self.cut = cut or TokenizerConfig(kind="words", cased=True)
         if norms is not None:
             self.norms = norms
 
@@ -85,11 +85,17 @@ class WordVectors:
         """Lengths of the vectors, [words]."""
         found = np.empty(len(self), np.float32)
         for own in self.blocks():
-            found[own] = np.linalg.norm(np.asarray(self.vectors[own]), axis=1)
+            found[own] = np.linalg.norm(np.asarray(self.vectors[own], np.float64), axis=1)
         return found
 
     def blocks(self, limit: int | None = None) -> Iterator[slice]:
-        """Yield the rows, the first ``limit`` of them, in blocks of bounded memory."""
+        """Yield the rows, the first ``limit`` of them, in blocks of bounded memory.
+
+        Raises:
+            ConfigError: if the limit is under 1.
+        """
+        if limit is not None and limit < 1:
+            raise ConfigError(f"The limit is {limit}: at least one word is looked at.")
         end = len(self) if limit is None else min(limit, len(self))
         step = max(1, _NUMBERS_AT_ONCE // self.size)
         for start in range(0, end, step):
@@ -101,6 +107,8 @@ class WordVectors:
         Raises:
             ConfigError: if it has none.
         """
+        if not isinstance(word, str):
+            raise ConfigError(f"{word!r} is asked for, which is no word.")
         row = self.words.row(word)
         if row < 0:
             known = self.words[: min(len(self), 20_000)]
@@ -203,8 +211,10 @@ class WordVectors:
         Raises:
             ConfigError: if fewer than one is asked for.
         """
-        if topn < 1:
-            raise ConfigError(f"topn is {topn}: at least one word is looked for.")
+        if not isinstance(topn, int) or topn < 1:
+            raise ConfigError(
+                f"{topn!r} words (topn, --top) cannot be looked for: one or more can."
+            )
         scores = scores.copy()
         scores[[row for row in but if row < len(scores)]] = -np.inf
         some = np.arange(len(scores))
@@ -217,13 +227,17 @@ class WordVectors:
     def _units(self, given: Query | Sequence[Query]) -> tuple[Floats, list[int]]:
         """Return words at length 1 and vectors as they are, [queries, size]; the words' rows."""
         one = isinstance(given, str) or (isinstance(given, np.ndarray) and given.ndim == 1)
-        queries: Sequence[Any] = [given] if one else given  # type: ignore[assignment]
+        queries: Any = [given] if one else given
+        if not isinstance(queries, Sequence):
+            raise ConfigError(f"{given!r} is asked for: give words, or vectors.")
         vectors, rows = np.zeros((len(queries), self.size), np.float32), []
         for place, query in enumerate(queries):
             if isinstance(query, str):
                 rows.append(self.row(query))
                 vectors[place] = self.unit(np.array(rows[-1:]))[0]
                 continue
+            if not isinstance(query, np.ndarray):
+                raise ConfigError(f"{query!r} is asked for, which is neither word nor array.")
             vector = np.asarray(query, np.float32)
             if vector.shape != (self.size,):
                 raise ConfigError(f"A vector of {vector.shape} is asked for, not ({self.size},).")

@@ -32,7 +32,7 @@ def encode_texts(
             "These vectors come without the weights of words (idf): give them some with "
             "gloze vectors convert --idf CORPUS."
         )
-    words, lengths = cut_words(texts, cased=table.cased, split=table.split)
+    words, lengths = cut_words(texts, table.cut)
     rows, owners = table.words.rows(words), np.repeat(np.arange(len(texts)), lengths)
     rows, owners = rows[rows >= 0], owners[rows >= 0]
     weights = np.ones(len(rows), np.float32)

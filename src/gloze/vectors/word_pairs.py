@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,21 +49,36 @@ def read_pairs(path: Path) -> list[tuple[str, str, float]]:
         DataError: if a line has not two words and a score, or there is none.
     """
     found: list[tuple[str, str, float]] = []
+    is_first = True
     for number, line in lines_of(path):
         if line.startswith("#"):
             continue
-        parts = re.split(r"[\t,;]" if re.search(r"[\t,;]", line) else r"\s+", line)
-        try:
-            first, second, score = (part.strip() for part in parts[:3])
-            found.append((first, second, float(score)))
-        except ValueError:
-            if number > 1:
-                raise DataError(
-                    f"two words and a score expected, found {line[:60]!r}.", path=path, line=number
-                ) from None
+        parts = parted(line)
+        score = _score(parts[2]) if len(parts) > 2 else None
+        if score is not None:
+            found.append((parts[0], parts[1], score))
+        elif not is_first or len(parts) < 3:
+            raise DataError(
+                f"two words and a score expected, found {line[:60]!r}.", path=path, line=number
+            )
+        is_first = False
     if not found:
         raise DataError("no pairs of words with a score.", path=path)
     return found
+
+
+def parted(line: str) -> list[str]:
+    """Return the parts of a line between tabs, commas or semicolons, or else between spaces."""
+    parts = re.split(r"[\t,;]" if re.search(r"[\t,;]", line) else r"\s+", line)
+    return [part.strip() for part in parts]
+
+
+def _score(text: str) -> float | None:
+    """Return a finite number, None if it is none."""
+    try:
+        return float(text) if math.isfinite(float(text)) else None
+    except ValueError:
+        return None
 
 
 def judge_pairs(vectors: WordVectors, pairs: Sequence[tuple[str, str, float]]) -> PairFigures:

@@ -66,7 +66,10 @@ class Words(Sequence[str]):
 
     def row(self, word: str) -> int:
         """Return the row of a word, -1 if it has none."""
-        wanted = word.encode()
+        try:
+            wanted = word.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair is in no file
+            return -1
         place = bisect_left(self.order, wanted, key=lambda row: self._bytes(int(row)))
         if place < len(self) and self._bytes(row := int(self.order[place])) == wanted:
             return row

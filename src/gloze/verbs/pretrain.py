@@ -146,9 +146,9 @@ def pretrain(
     config = load_any_recipe(recipe, settings, seed=seed)
     if isinstance(config, VectorsConfig):
         # Encoders need no numba.
-        from gloze.verbs.pretrain_vectors import pretrain_vectors
+        from gloze.verbs.pretrain_vectors import pretrain_vectors, refuse_encoders
 
-        _refuse_encoders(
+        refuse_encoders(
             init_embeddings=vectors,
             extend_vocabulary=extend_vocabulary,
             segmenter=segmenter,
@@ -156,8 +156,9 @@ def pretrain(
         source = RunShards.of(corpus, shards, tokenizer)
         config = source.resolve(config, settings)
         return pretrain_vectors(
-            config, source, output, init=init, inputs=inputs, resume=resume, force=force
-        )
+            config, source, output, init=init, settings=settings, inputs=inputs, resume=resume,
+            force=force,
+        )  # fmt: skip
     parts = None
     if init is not None:
         # What the model lacks, such as a pooler, begins at random: by the seed as well.
@@ -172,15 +173,6 @@ def pretrain(
     with run_folder(output, config, inputs=inputs, resume=resume, force=force) as everyone:
         everyone.once(lambda: source.make(config, output))
         return _train(config, source, parts, vectors, output)
-
-
-def _refuse_encoders(**given: object) -> None:
-    """Refuse what goes with encoders alone."""
-    for name, value in given.items():
-        if value is not None:
-            cure = " Chinese is cut by --set tokenizer.split=jieba." if name == "segmenter" else ""
-            option = name.replace("_", "-")
-            raise ConfigError(f"--{option} goes with encoders, not word vectors.{cure}")
 
 
 def _dropout_of(recipe: str | Path | RunConfig) -> list[str]:

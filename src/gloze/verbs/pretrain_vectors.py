@@ -14,7 +14,7 @@ from gloze.core.errors import ConfigError
 from gloze.core.progress import duration, say
 from gloze.core.ranks import ranks
 from gloze.data.counts import count_tokens
-from gloze.data.shards import Shards
+from gloze.data.shards import TOKENIZER, Shards
 from gloze.data.window import Blocks
 from gloze.interop.vector_tables import load_word_vectors, vectors_file
 from gloze.objectives.word2vec_tables import Word2Vec
@@ -29,7 +29,7 @@ from gloze.vectors.table import WordVectors
 from gloze.vectors.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -100,14 +100,18 @@ def pretrain_vectors(
     output: Path,
     *,
     init: str | Path | None = None,
+    settings: Sequence[str] = (),
     inputs: Iterable[str | Path],
     resume: bool,
     force: bool,
 ) -> VectorsResult:
     """Train word vectors; see :func:`gloze.pretrain`."""
+    given = source.shards / TOKENIZER if source.shards else source.tokenizer
+    if given is not None and given.exists():
+        _first_word(given)
     start = None if init is None else load_word_vectors(init)
     if start is not None:
-        config, source = _going_on(config, source, start)
+        config, source = _going_on(config, source, start, settings)
     with run_folder(output, config, inputs=inputs, resume=resume, force=force) as everyone:
         if everyone.size > 1:
             raise ConfigError(
@@ -119,16 +123,47 @@ def pretrain_vectors(
         return _train(config, source, output, start, note)
 
 
+def refuse_encoders(**given: object) -> None:
+    """Refuse what goes with encoders alone."""
+    for name, value in given.items():
+        if value is not None:
+            cure = " Chinese is cut by --set tokenizer.split=jieba." if name == "segmenter" else ""
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option} goes with encoders, not word vectors.{cure}")
+
+
 def _going_on(
-    config: VectorsConfig, source: RunShards, start: WordVectors
+    config: VectorsConfig, source: RunShards, start: WordVectors, settings: Sequence[str]
 ) -> tuple[VectorsConfig, RunShards]:
     """Let the vectors to start from decide their size and how words are cut."""
+    asked = any(change.startswith("encoder.hidden_size=") for change in settings)
+    if asked and config.encoder.hidden_size != start.size:
+        raise ConfigError(
+            f"encoder.hidden_size is {config.encoder.hidden_size}, and the vectors of --init have "
+            f"{start.size} numbers: leave it out."
+        )
     encoder = replace(config.encoder, hidden_size=start.size)
     config = replace(config, encoder=encoder)
     if source.shards is None and source.tokenizer is None:
-        own = replace(config.tokenizer, kind="words", cased=start.cased, split=start.split)
+        sizes = {name: getattr(config.tokenizer, name) for name in ("vocab_size", "min_count")}
+        own = replace(start.cut, **sizes)
         return replace(config, tokenizer=own), replace(source, before=list(start.words))
     return config, source
+
+
+def _first_word(path: Path) -> int:
+    """Return the lowest id of a word of a tokenizer.
+
+    Raises:
+        ConfigError: if its special tokens are not its first ones.
+    """
+    special = load_tokenizer(path).special_ids
+    if special != tuple(range(len(special))):
+        raise ConfigError(
+            f"The special tokens of {path} are not its first ones, as in Google's vocabularies: "
+            "learn one with gloze tokenizer --kind words."
+        )
+    return len(special)
 
 
 def _train(
@@ -145,12 +180,7 @@ def _train(
     note_data(output, {"shards": folder / "shards.json", **note})
     tokenizer = load_tokenizer(train.tokenizer_path)
     counts = count_tokens(train)
-    first = max(tokenizer.special_ids) + 1
-    if tokenizer.special_ids != tuple(range(first)):
-        raise ConfigError(
-            "The special tokens of this tokenizer are not its first ones: learn one with "
-            "gloze tokenizer --kind words."
-        )
+    first = _first_word(train.tokenizer_path)
     tables = Word2Vec(
         config.objective,
         config.sampler,
@@ -163,6 +193,8 @@ def _train(
         words = tokenizer.tokens(range(tokenizer.vocab_size))
         known = tables.begin_with(start, words)
         say(f"{known:,} words begin with their old vectors, {len(words) - first - known:,} anew.")
+        if known < len(start):
+            say(f"{len(start) - known:,} old words are not in this vocabulary, and left out.")
     if config.training.threads > 1:
         say(
             f"{config.training.threads} threads write to the same tables at once: another run "
@@ -189,19 +221,16 @@ def _train(
     if start is not None and start.counts is not None:
         rows = start.words.rows(words)
         counts = counts + np.where(rows >= 0, start.counts[rows], 0)
-    return _finish(config, tables, tokenizer, train, counts, state, output)
+    weights = document_weights_of(train) if start is None else None
+    if start is not None:
+        say("Weights of words (idf) are left out: gloze vectors convert --idf counts them anew.")
+    vectors = _table(config, tables, tokenizer, counts, weights)
+    return _finish(config, vectors, state, output)
 
 
 def _finish(
-    config: VectorsConfig,
-    tables: Word2Vec,
-    tokenizer: Tokenizer,
-    train: Shards,
-    counts: npt.NDArray[np.int64],
-    state: BlockState,
-    output: Path,
+    config: VectorsConfig, vectors: WordVectors, state: BlockState, output: Path
 ) -> VectorsResult:
-    vectors = _table(config, tables, tokenizer, train, counts)
     rows = [row for row in read_metrics(output / "metrics.jsonl") if row.get("split") == "valid"]
     figures = {"loss": rows[-1]["loss"]} if rows and "loss" in rows[-1] else {}
     result = VectorsResult(
@@ -231,8 +260,8 @@ def _table(
     config: VectorsConfig,
     tables: Word2Vec,
     tokenizer: Tokenizer,
-    train: Shards,
     counts: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float32] | None,
 ) -> WordVectors:
     """Return the vectors of all words, the most frequent first."""
     first = max(tokenizer.special_ids) + 1
@@ -245,9 +274,8 @@ def _table(
         inner + outer if config.encoder.result == "sum" else inner,
         context=outer if is_words else None,
         counts=counts[order],
-        idf=document_weights_of(train)[order],
-        cased=tokenizer.is_cased,
-        split="punctuation" if found is None else found.split,
+        idf=None if weights is None else weights[order],
+        cut=None if found is None else replace(found, kind="words", vocab_size=len(order) + first),
     )
     made.is_sum = config.encoder.result == "sum"
     return made

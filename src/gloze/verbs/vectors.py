@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from gloze.vectors.analogies import Method
 
 
+def shown(word: str) -> str:
+    """Return a word as a terminal may show it: what would steer it is written out."""
+    return word if word.isprintable() else repr(word)[1:-1]
+
+
 @dataclass(frozen=True)
 class NearestWords:
     """The words nearest to each query.
@@ -32,7 +37,7 @@ class NearestWords:
         lines = []
         for query, found in self.queries.items():
             lines.append(query)
-            lines += [f"  {score:.4f}  {word}" for word, score in found]
+            lines += [f"  {score:.4f}  {shown(word)}" for word, score in found]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,6 +88,8 @@ def vector_neighbors(
         ConfigError: if a word has no vector.
         DataError: if the vectors cannot be read.
     """
+    if not words:
+        raise ConfigError("Nothing is asked: give one word or more.")
     table = load_word_vectors(vectors)
     return NearestWords({word: table.most_similar(word, (), top, limit) for word in words})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gloze.core.errors import ConfigError
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.core.progress import Progress, say
-from gloze.interop.vector_tables import load_word_vectors, write_table
+from gloze.interop.vector_tables import find_vectors, load_word_vectors, write_table
 from gloze.text.read import ReadReport, read_documents
 from gloze.vectors.folder import FILES, save_vectors
 from gloze.vectors.idf import document_weights
@@ -80,7 +80,7 @@ def convert_vectors(
     if idf and form != "gloze":
         raise ConfigError(f"--idf gives words weights, which {form} has no place for.")
     refuse_existing(output, force=force, ours=FILES if form == "gloze" else ())
-    refuse_inputs(output, [vectors, *idf])
+    refuse_inputs(output, [find_vectors(vectors) or vectors, *idf])
     table = load_word_vectors(vectors)
     if idf:
         report = ReadReport()

@@ -14,7 +14,7 @@ from gloze.metrics.table import text_table
 from gloze.vectors.analogies import SectionFigures, judge_analogies, read_analogies
 from gloze.vectors.lines import lines_of
 from gloze.vectors.outliers import judge_outliers, read_outliers
-from gloze.vectors.word_pairs import judge_pairs, read_pairs
+from gloze.vectors.word_pairs import judge_pairs, parted, read_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,6 +115,10 @@ def evaluate_vectors(
     """
     given: list[str | Path] = as_list(vectors)
     named: list[str | Path] = as_list(data)
+    if limit is not None and limit < 1:
+        raise ConfigError(f"The limit is {limit}: answers are looked for among one word or more.")
+    if not given:
+        raise ConfigError("Nothing to judge: give word vectors before --data.")
     sets = [(path, _kind(path)) for path in _files(named)]
     figures: dict[str, list[Judged]] = {}
     sections: dict[str, dict[str, dict[str, SectionFigures]]] = {}
@@ -156,12 +160,12 @@ def _files(data: Sequence[str | Path]) -> list[Path]:
 
 def _kind(path: Path) -> str:
     """Tell analogies by a section, outliers by lines of one word, pairs by all else."""
-    first = next(lines_of(path), None)
+    first = next((line for _, line in lines_of(path) if not line.startswith("#")), None)
     if first is None:
         raise DataError("an empty file.", path=path)
-    if first[1].startswith(":"):
+    if first.startswith(":"):
         return "analogies"
-    return "outliers" if len(first[1].replace(",", " ").split()) == 1 else "pairs"
+    return "outliers" if len(parted(first)) == 1 else "pairs"
 
 
 def _pairs(table: WordVectors, path: Path) -> Judged:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gloze.core.errors import ConfigError, MissingExtraError
 from gloze.core.files import new_file
-from gloze.core.output import refuse_existing
+from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.interop.vector_tables import load_word_vectors
 from gloze.report.scatter import Point, scatter
 
@@ -78,6 +78,7 @@ def plot_vectors(
     """
     output = Path(output)
     refuse_existing(output, force=force)
+    refuse_inputs(output, [vectors])
     table = load_word_vectors(vectors)
     groups = _groups(table, words, top)
     drawn = list(groups)
