@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gloze.tokenizers.segmenters import Cut, Segmenter
 
 UNKNOWN_WORTH_A_WORD = 0.01
+UNKNOWN_IS_MUCH = "  That is much:"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class PrepareSummary:
             f"{self.unknown_rate:.3%} of tokens are unknown."
         ]
         if self.unknown_rate > UNKNOWN_WORTH_A_WORD:
-            lines.append("  That is much: a tokenizer learned from this corpus would know more.")
+            lines.append(f"{UNKNOWN_IS_MUCH} a tokenizer learned from this corpus would know more.")
         for split, counts in self.splits.items():
             figures = ", ".join(f"{count:,} {what}" for what, count in counts.items())
             lines.append(f"  {split}: {figures}")

@@ -19,7 +19,7 @@ from gloze.tokenizers import (
     new_ids,
     size_with,
 )
-from gloze.verbs.prepare import prepare
+from gloze.verbs.prepare import UNKNOWN_IS_MUCH, prepare
 from gloze.verbs.tokenizer import extend, learn
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ class RunShards:
                 segmenter=self.segmenter,
                 seed=config.seed,
             )
-            say(str(summary))
+            # A vocabulary that was just learned from it knows the corpus as well as it can.
+            say(_told(summary, *(() if self.tokenizer else (UNKNOWN_IS_MUCH,))))
 
     def _tokenizer(
         self, files: Sequence[str | Path], config: RunConfig | VectorsConfig, output: Path
@@ -140,7 +141,7 @@ class RunShards:
             return self.tokenizer
         if not own.exists():
             if self.tokenizer is None:
-                say(str(learn(files, output=own, config=config.tokenizer, before=self.before)))
+                say(_told(learn(files, output=own, config=config.tokenizer, before=self.before)))
             else:
                 say(str(extend(files, self.tokenizer, self.new_words or 0, output=own)))
         elif self.tokenizer is not None:
@@ -160,3 +161,9 @@ class RunShards:
                 f"{now or 'the tokenizer'}: give the same --segmenter, or begin a new run with "
                 "another -o."
             )
+
+
+def _told(summary: object, *but: str) -> str:
+    """Return what a verb says of its work, but for what to do next and some other lines."""
+    lines = str(summary).splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("Next: ", *but)))
