@@ -81,15 +81,14 @@ def train_gloze(corpus: Corpus, recipe: str, size: int, epochs: int, seed: int) 
     config: Any = load_any_recipe(recipe)
     tables = tables_of(corpus, recipe, size, seed)
     blocks = Blocks(corpus.train, "sentence", config.training.block_tokens)
-    first, last = config.training.learning_rate, config.training.final_learning_rate
     total = epochs * corpus.train.num_tokens
     for epoch, number in product(range(epochs), range(len(blocks))):
         done = [
             (epoch * corpus.train.num_tokens + blocks.tokens_before(n)) / total
             for n in (number, number + 1)
         ]
-        rates = tuple(first + (last - first) * share for share in done)
-        tables.train(blocks[number], rates, epoch, number)
+        begin, end = map(config.training.rate, done)
+        tables.train(blocks[number], (begin, end), epoch, number)
     return tables
 
 

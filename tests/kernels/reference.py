@@ -42,15 +42,17 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def sentences(tokens, ends, first, keep, draws):
-    """Yield the kept words of each sentence and the share of all tokens that are before it."""
+def sentences(kind, tokens, ends, first, keep, rates, draws):
+    """Yield the kept words of each sentence that predicts something, and the rate there."""
     begin = 0
     for end in ends:
         kept = []
         for word in tokens[begin:end].tolist():
             if word >= first and (keep[word] >= 1 or draws.uniform() < keep[word]):
                 kept.append(word)
-        yield kept, begin / ends[-1]
+        # The mean around a word alone is nothing.
+        if kind == "skipgram" or len(kept) > 1:
+            yield kept, rates[0] + (rates[1] - rates[0]) * begin / ends[-1]
         begin = end
 
 
@@ -70,10 +72,7 @@ def negative(kind, tokens, ends, first, keep, inner, outer, window, dynamic, rat
              alias, negatives, shared, divided=False):  # fmt: skip
     """Skip-gram or CBOW against noise; changes the tables, returns loss and predictions."""
     draws, loss, predictions = Draws(state), 0.0, 0
-    for kept, share in sentences(tokens, ends, first, keep, draws):
-        rate = rates[0] + (rates[1] - rates[0]) * share
-        if kind == "cbow" and len(kept) < 2:
-            continue
+    for kept, rate in sentences(kind, tokens, ends, first, keep, rates, draws):
         for start in range(0, len(kept), BLOCK):
             block = range(start, min(start + BLOCK, len(kept)))
             noise = noise_words(draws, accept, alias, shared)
@@ -104,10 +103,7 @@ def hierarchical(kind, tokens, ends, first, keep, inner, outer, window, dynamic,
                  starts, nodes, signs, divided=False):  # fmt: skip
     """Skip-gram or CBOW by turns in a tree."""
     draws, loss, predictions = Draws(state), 0.0, 0
-    for kept, share in sentences(tokens, ends, first, keep, draws):
-        rate = rates[0] + (rates[1] - rates[0]) * share
-        if kind == "cbow" and len(kept) < 2:
-            continue
+    for kept, rate in sentences(kind, tokens, ends, first, keep, rates, draws):
         for start in range(0, len(kept), BLOCK):
             block = range(start, min(start + BLOCK, len(kept)))
             span = range(max(0, start - window), min(len(kept), block[-1] + 1 + window))

@@ -9,10 +9,11 @@ import pytest
 from gloze import cli, load
 from gloze.core.errors import ConfigError, DataError
 from gloze.probes.occurrences import Index
-from gloze.probes.search import cosines, nearest, unit_length
+from gloze.probes.search import cosines, unit_length
 from gloze.probes.tokens import token_neighbors
 from gloze.probes.words import Word, vectors_at, words_of
 from gloze.tasks.lines import read_lines
+from gloze.vectors.search import nearest
 from gloze.verbs.neighbors import neighbors
 from tests.verbs import labelled
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.kernels.compiled import kernel, part
-from gloze.kernels.draws import draw_noise, keep_words, longest, reach_of
-from gloze.kernels.logistic import judge
+from gloze.kernels.draws import draw_noise, draw_window, keep_words, longest
+from gloze.kernels.logistic import judge, judging_memory
 from gloze.kernels.paths import (
     SHARE_EVERY,
     add_to_node,
@@ -30,6 +30,7 @@ from gloze.kernels.tiles import (
     gradients,
     products,
     products_of_one,
+    rows_of,
     scatter_add,
 )
 
@@ -55,16 +56,11 @@ class _Means(NamedTuple):
 
 
 @kernel
-def _rows(count, size):  # type: ignore[no-untyped-def]
-    return np.zeros((count, size), np.float32)
-
-
-@kernel
 def _means(size, reach):  # type: ignore[no-untyped-def]
     span = BLOCK + 2 * reach + 1
     return _Means(
-        _rows(span, size), _rows(span, size), _rows(BLOCK + SPARE, size),
-        _rows(BLOCK + SPARE, size), np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64),
+        rows_of(span, size), rows_of(span, size), rows_of(BLOCK, size),
+        rows_of(BLOCK, size), np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64),
         np.zeros(BLOCK, np.float32),
     )  # fmt: skip
 
@@ -128,21 +124,18 @@ class _Room(NamedTuple):
     scores: npt.NDArray[Any]
     ones: npt.NDArray[Any]
     weights: npt.NDArray[Any]
-    bits: npt.NDArray[Any]
-    powers: npt.NDArray[Any]
-    parts: npt.NDArray[Any]
+    memory: tuple[npt.NDArray[Any], ...]
 
 
 @kernel
 def _room(size, noise):  # type: ignore[no-untyped-def]
     shared = noise.shared
-    bits = np.zeros(BLOCK * shared, np.int32)
     weight = np.float32(noise.negatives) / np.float32(shared)
     return _Room(
-        _rows(shared, size), _rows(shared, size), np.zeros(shared, np.int64),
+        rows_of(shared, size), rows_of(shared, size), np.zeros(shared, np.int64),
         np.zeros((BLOCK + SPARE) * shared, np.float32), np.zeros(BLOCK, np.float32),
         np.ones(BLOCK, np.float32), np.full(BLOCK * shared, weight, np.float32),
-        bits, bits.view(np.float32), np.zeros(BLOCK * shared, np.float32),
+        judging_memory(BLOCK * shared),
     )  # fmt: skip
 
 
@@ -168,9 +161,8 @@ def cbow_negative(text, inner, outer, window, rates, state, sums, noise, is_divi
             draw_noise(state, noise, room.noise)
             gather(outer, room.noise, noise.shared, room.z)
             for i in range(count):
-                far, own = reach_of(state, window), start + i
-                low, high = max(0, own - far) - left, min(n, own + far + 1) - left
-                _average(means, i, low, high, inner, kept[own], is_divided)
+                low, high = draw_window(state, window, start + i, n, left)
+                _average(means, i, low, high, inner, kept[start + i], is_divided)
             words = kept[start:]
             _score(room, means, outer, words, count, noise.shared, rate, sums)
             if rate > 0:
@@ -192,9 +184,8 @@ def _score(room, means, outer, words, count, shared, rate, sums):  # type: ignor
             score += means.h[i, k] * outer[word, k]
         room.scores[i] = score
     products(means.h, 0, count, room.z, shared, room.tile, shared)
-    memory = room.bits, room.powers, room.parts
-    sums[0] += judge(room.tile, 0, room.weights, count * shared, rate, memory)
-    sums[0] += judge(room.scores, 1, room.ones, count, rate, memory)
+    sums[0] += judge(room.tile, 0, room.weights, count * shared, rate, room.memory)
+    sums[0] += judge(room.scores, 1, room.ones, count, rate, room.memory)
     sums[1] += count
 
 
@@ -225,12 +216,11 @@ def cbow_hierarchical(text, inner, outer, window, rates, state, sums, tree, is_d
     path = longest_path(tree.starts)
     means = _means(size, reach)
     y, scores, ones = (
-        _rows(path + SPARE, size),
+        rows_of(path, size),
         np.zeros(path + SPARE, np.float32),
         np.ones(path, np.float32),
     )
-    bits = np.zeros(path, np.int32)
-    memory = bits, bits.view(np.float32), np.zeros(path, np.float32)
+    memory = judging_memory(path)
     top, blocks = copy_top(outer, tree.nodes), 0
     kept = np.zeros(longest(text.ends), np.int64)
     begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
@@ -243,11 +233,11 @@ def cbow_hierarchical(text, inner, outer, window, rates, state, sums, tree, is_d
             left, right = max(0, start - reach), min(n, start + count + reach)
             _add_up(inner, kept[left:], right - left, means)
             for i in range(count):
-                far, own = reach_of(state, window), start + i
-                low, high = max(0, own - far) - left, min(n, own + far + 1) - left
-                _average(means, i, low, high, inner, kept[own], is_divided)
-                at = tree.starts[kept[own]]
-                length = tree.starts[kept[own] + 1] - at
+                low, high = draw_window(state, window, start + i, n, left)
+                word = kept[start + i]
+                _average(means, i, low, high, inner, word, is_divided)
+                at = tree.starts[word]
+                length = tree.starts[word + 1] - at
                 gather_path_of(outer, top, tree, at, length, y)
                 products_of_one(means.h, i, y, 0, length, scores, 0)
                 sums[0] += judge(scores, 1, ones, length, rate, memory)

@@ -87,9 +87,13 @@ def keep_words(state, text, begin, end, out):  # type: ignore[no-untyped-def]
 
 
 @part
-def reach_of(state, window):  # type: ignore[no-untyped-def]
-    """Return how far the window of one position reaches: below 0 is fixed, else drawn."""
-    return 1 + below(state, window) if window > 0 else -window
+def draw_window(state, window, at, n, left):  # type: ignore[no-untyped-def]
+    """Return where the window of position ``at`` of ``n`` begins and ends, counted from ``left``.
+
+    It reaches as far as is drawn, from 1 to ``window``, or ``-window`` if that is below 0.
+    """
+    reach = 1 + below(state, window) if window > 0 else -window
+    return max(0, at - reach) - left, min(n, at + reach + 1) - left
 
 
 @kernel

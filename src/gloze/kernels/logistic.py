@@ -14,6 +14,13 @@ _LOG2_E = np.float32(1.4426950408889634)
 
 
 @part
+def judging_memory(count):  # type: ignore[no-untyped-def]
+    """Return what judging needs: int32, the same memory as float32, and float32, each [count]."""
+    bits = np.zeros(count, np.int32)
+    return bits, bits.view(np.float32), np.zeros(count, np.float32)
+
+
+@part
 def judge(scores, label, weights, count, rate, memory):  # type: ignore[no-untyped-def]
     """Turn scores into errors, ``(label - sigmoid(score)) * weight * rate``; return the loss.
 
@@ -23,7 +30,7 @@ def judge(scores, label, weights, count, rate, memory):  # type: ignore[no-untyp
         weights: of each in the loss, [count].
         count: of the scores.
         rate: learning rate.
-        memory: for its own use: int32, the same as float32, and float32, each [count].
+        memory: of :func:`judging_memory`, for as many.
 
     Returns:
         The sum of ``weight * -log(sigmoid(score))``, of ``-score`` where the label is 0.

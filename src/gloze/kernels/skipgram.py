@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.kernels.compiled import kernel, part
-from gloze.kernels.draws import draw_noise, keep_words, longest, reach_of
-from gloze.kernels.logistic import judge
+from gloze.kernels.draws import draw_noise, draw_window, keep_words, longest
+from gloze.kernels.logistic import judge, judging_memory
 from gloze.kernels.paths import gather_path, longest_path, scatter_path
 from gloze.kernels.tiles import (
     SPARE,
@@ -35,6 +35,7 @@ from gloze.kernels.tiles import (
     gradients_of_one,
     products,
     products_of_one,
+    rows_of,
     scatter_add,
 )
 
@@ -56,30 +57,21 @@ class _Room(NamedTuple):
     scores: npt.NDArray[Any]
     ones: npt.NDArray[Any]
     weights: npt.NDArray[Any]
-    bits: npt.NDArray[Any]
-    powers: npt.NDArray[Any]
-    parts: npt.NDArray[Any]
+    memory: tuple[npt.NDArray[Any], ...]
     low: npt.NDArray[Any]
     high: npt.NDArray[Any]
-
-
-@kernel
-def _rows(count, size):  # type: ignore[no-untyped-def]
-    return np.zeros((count + SPARE, size), np.float32)
 
 
 @kernel
 def _room(size, reach, shared):  # type: ignore[no-untyped-def]
     span = BLOCK + 2 * reach
     some = max(BLOCK * (2 * reach + 1), BLOCK * shared) + SPARE
-    bits = np.zeros(some, np.int32)
     return _Room(
-        _rows(BLOCK, size), _rows(BLOCK, size), _rows(span, size), _rows(span, size),
-        _rows(shared, size), _rows(shared, size), np.zeros(shared, np.int64),
+        rows_of(BLOCK, size), rows_of(BLOCK, size), rows_of(span, size), rows_of(span, size),
+        rows_of(shared, size), rows_of(shared, size), np.zeros(shared, np.int64),
         np.zeros((BLOCK + SPARE) * shared, np.float32), np.zeros(some, np.float32),
         np.zeros(some, np.float32), np.zeros(BLOCK * shared, np.float32),
-        bits, bits.view(np.float32), np.zeros(some, np.float32),
-        np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64),
+        judging_memory(some), np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64),
     )  # fmt: skip
 
 
@@ -119,8 +111,7 @@ def _score(room, start, count, left, n, window, noise, rate, state, sums):  # ty
     """Score what a block predicts, and turn scores into errors."""
     shared, at = noise.shared, 0
     for i in range(count):
-        reach = reach_of(state, window)
-        low, high = max(0, start + i - reach) - left, min(n, start + i + reach + 1) - left
+        low, high = draw_window(state, window, start + i, n, left)
         room.low[i], room.high[i] = low, high
         products_of_one(room.x, i, room.y, low, high, room.scores, at)
         room.ones[at : at + high - low] = 1
@@ -131,9 +122,8 @@ def _score(room, start, count, left, n, window, noise, rate, state, sums):  # ty
         for j in range(shared):
             room.weights[i * shared + j] = weight
     products(room.x, 0, count, room.z, shared, room.tile, shared)
-    memory = room.bits, room.powers, room.parts
-    sums[0] += judge(room.tile, 0, room.weights, count * shared, rate, memory)
-    sums[0] += judge(room.scores, 1, room.ones, at, rate, memory)
+    sums[0] += judge(room.tile, 0, room.weights, count * shared, rate, room.memory)
+    sums[0] += judge(room.scores, 1, room.ones, at, rate, room.memory)
     sums[1] += at - count
 
 
@@ -161,19 +151,16 @@ class _PathRoom(NamedTuple):
     dy: npt.NDArray[Any]
     tile: npt.NDArray[Any]
     ones: npt.NDArray[Any]
-    bits: npt.NDArray[Any]
-    powers: npt.NDArray[Any]
-    parts: npt.NDArray[Any]
+    memory: tuple[npt.NDArray[Any], ...]
 
 
 @kernel
 def _path_room(size, reach, path):  # type: ignore[no-untyped-def]
     some = (2 * reach + SPARE) * (path + SPARE)
-    bits = np.zeros(some, np.int32)
     return _PathRoom(
-        _rows(2 * reach, size), _rows(2 * reach, size), _rows(path, size), _rows(path, size),
-        np.zeros(some, np.float32), np.ones(some, np.float32),
-        bits, bits.view(np.float32), np.zeros(some, np.float32),
+        rows_of(2 * reach, size), rows_of(2 * reach, size),
+        rows_of(path, size), rows_of(path, size),
+        np.zeros(some, np.float32), np.ones(some, np.float32), judging_memory(some),
     )  # fmt: skip
 
 
@@ -187,7 +174,7 @@ def skipgram_hierarchical(text, inner, outer, window, rates, state, sums, tree):
     """
     size, reach = inner.shape[1], abs(window)
     room = _path_room(size, reach, longest_path(tree.starts))
-    x, moved = _rows(BLOCK + 2 * reach, size), _rows(BLOCK + 2 * reach, size)
+    x, moved = rows_of(BLOCK + 2 * reach, size), rows_of(BLOCK + 2 * reach, size)
     kept = np.zeros(longest(text.ends), np.int64)
     begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
     for end in text.ends:
@@ -199,8 +186,7 @@ def skipgram_hierarchical(text, inner, outer, window, rates, state, sums, tree):
             gather(inner, kept[left:], right - left, x)
             clear(moved, right - left)
             for i in range(start, start + count):
-                far = reach_of(state, window)
-                low, high = max(0, i - far) - left, min(n, i + far + 1) - left
+                low, high = draw_window(state, window, i, n, left)
                 around = _rows_around(x, low, high, i - left, room.c)
                 _turns(outer, tree, kept[i], around, rate, room, sums)
                 if rate > 0:
@@ -245,7 +231,7 @@ def _turns(outer, tree, word, around, rate, room, sums):  # type: ignore[no-unty
     room.y[length:stride] = 0
     products(room.c, 0, around, room.y, length, room.tile, stride)
     used = around * stride
-    loss = judge(room.tile, 1, room.ones, used, rate, (room.bits, room.powers, room.parts))
+    loss = judge(room.tile, 1, room.ones, used, rate, room.memory)
     # Nodes that only fill a tile score 0.
     sums[0] += loss - around * (stride - length) * _LOG_2
     sums[1] += around

@@ -13,6 +13,12 @@ from gloze.kernels.compiled import kernel, part
 SPARE = 3
 
 
+@part
+def rows_of(count, size):  # type: ignore[no-untyped-def]
+    """Return a buffer for so many rows and those that tiles take along."""
+    return np.zeros((count + SPARE, size), np.float32)
+
+
 @kernel
 def gather(table, rows, count, out):  # type: ignore[no-untyped-def]
     """Copy ``count`` rows of a table."""

@@ -18,8 +18,9 @@ from gloze.core.files import new_folder, read_json, write_json
 from gloze.core.manifest import MANIFEST, verify_manifest, write_manifest
 from gloze.data.array_file import ArrayFile
 from gloze.probes.index_arrays import KINDS, open_arrays
-from gloze.probes.search import cosines, nearest, unit_length
+from gloze.probes.search import cosines, unit_length
 from gloze.probes.words import Phrase, Word, vectors_at, without_spaces, words_of
+from gloze.vectors.search import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence

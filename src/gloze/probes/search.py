@@ -36,8 +36,3 @@ def cosines(
         block = vectors[own] if rows is None else vectors[rows[own]]
         found[own] = block.astype(np.float32) @ query
     return found
-
-
-def nearest(scores: npt.NDArray[np.float32], top: int) -> npt.NDArray[np.int64]:
-    """Return the places of the highest scores, highest first; of equals the first."""
-    return np.argsort(-scores, kind="stable")[:top]

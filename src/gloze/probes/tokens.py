@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gloze.probes.search import cosines, nearest, unit_length
+from gloze.probes.search import cosines, unit_length
+from gloze.vectors.search import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -67,6 +67,10 @@ class BlockTrainingConfig(Settings):
         if self.save_minutes < 0:
             raise ConfigError(f"training.save_minutes is {self.save_minutes}; it is negative.")
 
+    def rate(self, share: float) -> float:
+        """Return the learning rate after a share of the training."""
+        return self.learning_rate + (self.final_learning_rate - self.learning_rate) * share
+
 
 class BlockLearner(Protocol):
     """What learns from blocks, by number, on several threads at once."""
@@ -171,11 +175,11 @@ class BlockTrainer:
         """Return the learning rates at which a block begins and ends."""
         whole = self.ends[-1]
         before = self.ends[block - 1] if block else 0
-        first, last = self.config.learning_rate, self.config.final_learning_rate
         begin, end = (
-            (epoch + tokens / whole) / self.config.epochs for tokens in (before, self.ends[block])
+            self.config.rate((epoch + tokens / whole) / self.config.epochs)
+            for tokens in (before, self.ends[block])
         )
-        return first + (last - first) * begin, first + (last - first) * end
+        return begin, end
 
     def _take(self, sums: Sums) -> None:
         state, blocks = self.state, len(self.ends)
@@ -192,17 +196,21 @@ class BlockTrainer:
         is_epoch = state.step % blocks == 0
         if state.step % self.config.log_every == 0 or is_epoch:
             self._log()
-        if is_epoch and not state.sums[PREDICTIONS]:
+        if is_epoch:
+            self._end_epoch()
+
+    def _end_epoch(self) -> None:
+        state = self.state
+        if not state.sums[PREDICTIONS]:
             raise ConfigError(
                 "Not one word was predicted in a whole epoch: all sentences have one word that is "
                 "known, or sampler.subsample is too small."
             )
-        if is_epoch:
-            state.losses.append(state.sums[LOSS] / max(state.sums[PREDICTIONS], 1))
-            state.sums = [0.0, 0.0, 0.0]
-            figures = {"epoch_loss": state.losses[-1]}
-            figures |= self.evaluate() if self.evaluate is not None else {}
-            self._row({"split": "valid", "epoch": len(state.losses), **figures})
+        state.losses.append(state.sums[LOSS] / state.sums[PREDICTIONS])
+        state.sums = [0.0, 0.0, 0.0]
+        figures = {"epoch_loss": state.losses[-1]}
+        figures |= self.evaluate() if self.evaluate is not None else {}
+        self._row({"split": "valid", "epoch": len(state.losses), **figures})
 
     def _log(self) -> None:
         now = time.monotonic()

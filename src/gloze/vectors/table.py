@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gloze.core.errors import ConfigError, nearest
 from gloze.tokenizers.config import TokenizerConfig
+from gloze.vectors.search import nearest as highest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,11 +218,7 @@ class WordVectors:
             )
         scores = scores.copy()
         scores[[row for row in but if row < len(scores)]] = -np.inf
-        some = np.arange(len(scores))
-        if topn < len(scores):
-            least = np.partition(scores, -topn)[-topn]
-            some = np.flatnonzero(scores >= least)
-        order = some[np.argsort(-scores[some], kind="stable")][:topn]
+        order = highest(scores, topn)
         return [(self.words[i], float(scores[i])) for i in order.tolist() if scores[i] > -np.inf]
 
     def _units(self, given: Query | Sequence[Query]) -> tuple[Floats, list[int]]:

@@ -12,7 +12,6 @@ from gloze.checkpoint import Checkpoints
 from gloze.config.runs import note_data, run_folder
 from gloze.core.errors import ConfigError
 from gloze.core.progress import duration, say
-from gloze.core.ranks import ranks
 from gloze.data.counts import count_tokens
 from gloze.data.shards import TOKENIZER, Shards
 from gloze.data.window import Blocks
@@ -108,7 +107,7 @@ def pretrain_vectors(
     """Train word vectors; see :func:`gloze.pretrain`."""
     given = source.shards / TOKENIZER if source.shards else source.tokenizer
     if given is not None and given.exists():
-        _first_word(given)
+        _first_word(load_tokenizer(given), given)
     start = None if init is None else load_word_vectors(init)
     if start is not None:
         config, source = _going_on(config, source, start, settings)
@@ -151,13 +150,13 @@ def _going_on(
     return config, source
 
 
-def _first_word(path: Path) -> int:
-    """Return the lowest id of a word of a tokenizer.
+def _first_word(tokenizer: Tokenizer, path: Path) -> int:
+    """Return the lowest id of a word of a tokenizer, which is at ``path``.
 
     Raises:
         ConfigError: if its special tokens are not its first ones.
     """
-    special = load_tokenizer(path).special_ids
+    special = tokenizer.special_ids
     if special != tuple(range(len(special))):
         raise ConfigError(
             f"The special tokens of {path} are not its first ones, as in Google's vocabularies: "
@@ -180,7 +179,7 @@ def _train(
     note_data(output, {"shards": folder / "shards.json", **note})
     tokenizer = load_tokenizer(train.tokenizer_path)
     counts = count_tokens(train)
-    first = _first_word(train.tokenizer_path)
+    first = _first_word(tokenizer, train.tokenizer_path)
     tables = Word2Vec(
         config.objective,
         config.sampler,
@@ -218,14 +217,23 @@ def _train(
         evaluate=look if valid.num_tokens else None,
     )
     state = trainer.run()
-    if start is not None and start.counts is not None:
-        rows = start.words.rows(words)
-        counts = counts + np.where(rows >= 0, start.counts[rows], 0)
-    weights = document_weights_of(train) if start is None else None
-    if start is not None:
+    weights = None
+    if start is None:
+        weights = document_weights_of(train)
+    else:
         say("Weights of words (idf) are left out: gloze vectors convert --idf counts them anew.")
+        counts = counts + _counted(start, words)
     vectors = _table(config, tables, tokenizer, counts, weights)
     return _finish(config, vectors, state, output)
+
+
+def _counted(start: WordVectors, words: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return how often words were met before, as far as it is known, [words]."""
+    rows = start.words.rows(words)
+    counts = np.zeros(len(words), np.int64)
+    if start.counts is not None:
+        counts[rows >= 0] = start.counts[rows[rows >= 0]]
+    return counts
 
 
 def _finish(
@@ -251,8 +259,7 @@ def _finish(
         **{f"held-out {name}": value for name, value in figures.items()},
     }
     save_vectors(result.model, vectors, card=vectors_card(config, facts), force=True)
-    if ranks().is_first:
-        write_run_report(output, f"Training of {config.name}", facts)
+    write_run_report(output, f"Training of {config.name}", facts)
     return result
 
 
@@ -264,7 +271,7 @@ def _table(
     weights: npt.NDArray[np.float32] | None,
 ) -> WordVectors:
     """Return the vectors of all words, the most frequent first."""
-    first = max(tokenizer.special_ids) + 1
+    first = len(tokenizer.special_ids)
     order = first + np.argsort(-counts[first:], kind="stable")
     inner, outer = (table[order, : tables.size] for table in (tables.inner, tables.outer))
     is_words = config.objective.output == "negative_sampling"
