@@ -45,3 +45,8 @@ class ArrayFile:
     def close(self) -> None:
         """Close without a header: the file is not to be used."""
         self._file.close()
+
+
+def map_array(path: Path) -> npt.NDArray[Any]:
+    """Map a ``.npy`` file of ours, read-only."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)

@@ -33,6 +33,8 @@ VECTOR_RECIPES: dict[str, Callable[[], VectorsConfig]] = {
     "skip-gram-hs": static.skip_gram_hs,
     "cbow": static.cbow,
     "cbow-hs": static.cbow_hs,
+    "ppmi-svd": static.ppmi_svd,
+    "glove": static.glove,
 }
 # By Google's names of sizes.
 SIZES: dict[str, Callable[[], RunConfig]] = {

@@ -47,7 +47,9 @@ def vectors_card(config: VectorsConfig, facts: Mapping[str, float]) -> str:
         config: of the run.
         facts: what came of it, by name.
     """
-    [(objective, _)] = config.objectives.items()
+    [(name, settings)] = config.objectives.items()
+    kinds = (getattr(settings, kind, "") for kind in ("output", "weighting"))
+    objective = ", ".join(each for each in (name, *kinds) if each)
     shown = {
         name: f"{fact:,}" if isinstance(fact, int) else f"{fact:.4f}"
         for name, fact in facts.items()
@@ -55,8 +57,7 @@ def vectors_card(config: VectorsConfig, facts: Mapping[str, float]) -> str:
     lines = [
         f"# {config.name}",
         "",
-        f"Word vectors trained with gloze ({objective}, {config.objective.output}), seed "
-        f"{config.seed}.",
+        f"Word vectors trained with gloze ({objective}), seed {config.seed}.",
         "",
         "| | |",
         "|---|---|",

@@ -35,9 +35,10 @@ class BlockTrainingConfig(Settings):
         epochs: times the corpus is gone through, in its order.
         learning_rate: at the beginning; it falls evenly to
         final_learning_rate: at the end.
-        threads: that learn from different blocks at a time and change the same tables. One gives
-            the same bytes every time; several do not, for they read what others just write.
-        block_tokens: tokens of a block, at least.
+        threads: of word2vec learn from different blocks at a time and change the same tables. One
+            gives the same bytes every time; several do not, for they read what others just
+            write. Those of counting, GloVe and an SVD keep apart: any number gives the same bytes.
+        block_tokens: tokens of a block, at least; of GloVe as many pairs as these have.
         log_every: blocks between log rows.
         save_minutes: minutes between checkpoints; 0 for none but the last.
         keep_checkpoints: the newest ones kept.

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gloze.checkpoint import Checkpoints
 from gloze.config.runs import note_data, run_folder
 from gloze.core.errors import ConfigError
 from gloze.core.progress import duration, say
 from gloze.data.counts import count_tokens
 from gloze.data.shards import TOKENIZER, Shards
-from gloze.data.window import Blocks
+from gloze.data.window import WindowConfig
 from gloze.interop.vector_tables import load_word_vectors, vectors_file
-from gloze.objectives.word2vec_tables import Word2Vec
+from gloze.objectives.counts import SVDConfig
 from gloze.report.card import vectors_card
 from gloze.report.run import write_run_report
 from gloze.tokenizers import config_of, load_tokenizer
-from gloze.training.blocks import LOSS, PREDICTIONS, BlockTrainer
-from gloze.training.log import MetricsLog, read_metrics
 from gloze.vectors.folder import save_vectors
 from gloze.vectors.idf import document_weights_of
 from gloze.vectors.table import WordVectors
 from gloze.vectors.words import Words
+from gloze.verbs.pretrain_counts import learn_from_counts
+from gloze.verbs.pretrain_text import learn_from_text
+from gloze.verbs.vectors_parts import VectorsTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from gloze.config.vectors import VectorsConfig
     from gloze.tokenizers import Tokenizer
-    from gloze.training.blocks import BlockState
     from gloze.verbs.run_shards import RunShards
+    from gloze.verbs.vectors_parts import Learned
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,10 @@ class VectorsResult:
         size: numbers of each.
         tokens: learned from, over all epochs.
         seconds: what it took.
-        losses: mean negative log-likelihood of a prediction in each epoch.
-        figures: of the held-out split at the end; empty if there is none.
+        losses: mean of each epoch: word2vec's negative log-likelihood of a prediction, GloVe's
+            half weighted squared error of a count; an SVD has none.
+        figures: at the end: word2vec's ``loss`` on the held-out split, if there is one; of an
+            SVD how much of its matrix's squares it holds and how exact it is.
     """
 
     path: Path
@@ -67,30 +69,28 @@ class VectorsResult:
         lines = [
             f"Trained {self.words:,} vectors of {self.size} numbers on {self.tokens:,} tokens in "
             f"{duration(self.seconds)} ({speed:,.0f} tokens/s).",
-            f"  loss by epoch: {', '.join(f'{loss:.4f}' for loss in self.losses)}",
-            *(f"  held-out {name}: {value:.4f}" for name, value in self.figures.items()),
+            *(
+                [f"  loss by epoch: {', '.join(f'{loss:.4f}' for loss in self.losses)}"]
+                if self.losses
+                else []
+            ),
+            *(f"  {name}: {value:.4g}" for name, value in self.named_figures().items()),
             f"Vectors: {self.model}",
             f"Report: {self.path / 'report.html'}",
             f"Next: gloze vectors neighbors {self.model} WORD",
         ]
         return "\n".join(lines)
 
+    def named_figures(self) -> dict[str, float]:
+        """Return the figures under the names that people read."""
+        return {
+            "held-out loss" if name == "loss" else name: value
+            for name, value in self.figures.items()
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON knows it."""
         return {**asdict(self), "path": str(self.path), "model": str(self.model)}
-
-
-class _Learner:
-    """The tables with the blocks they learn from."""
-
-    def __init__(self, tables: Word2Vec, blocks: Blocks) -> None:
-        self.tables, self.blocks = tables, blocks
-
-    def tensors(self) -> dict[str, npt.NDArray[Any]]:
-        return {"inner": self.tables.inner, "outer": self.tables.outer}
-
-    def train(self, epoch: int, block: int, rates: tuple[float, float]) -> npt.NDArray[np.float64]:
-        return self.tables.train(self.blocks[block], rates, epoch, block)
 
 
 def pretrain_vectors(
@@ -108,6 +108,8 @@ def pretrain_vectors(
     given = source.shards / TOKENIZER if source.shards else source.tokenizer
     if given is not None and given.exists():
         _first_word(load_tokenizer(given), given)
+    if init is not None and isinstance(config.objective, SVDConfig):
+        raise ConfigError("An SVD is computed from the counts of all text: leave --init out.")
     start = None if init is None else load_word_vectors(init)
     if start is not None:
         config, source = _going_on(config, source, start, settings)
@@ -178,53 +180,19 @@ def _train(
     valid = Shards.open(folder, "valid", fingerprint=wanted)
     note_data(output, {"shards": folder / "shards.json", **note})
     tokenizer = load_tokenizer(train.tokenizer_path)
-    counts = count_tokens(train)
-    first = _first_word(tokenizer, train.tokenizer_path)
-    tables = Word2Vec(
-        config.objective,
-        config.sampler,
-        counts,
-        size=config.encoder.hidden_size,
-        first_word=first,
-        seed=config.seed,
+    task = VectorsTask(
+        config=config,
+        train=train,
+        valid=valid,
+        tokenizer=tokenizer,
+        counts=count_tokens(train),
+        first_word=_first_word(tokenizer, train.tokenizer_path),
+        start=start,
+        output=output,
     )
-    if start is not None:
-        words = tokenizer.tokens(range(tokenizer.vocab_size))
-        known = tables.begin_with(start, words)
-        say(f"{known:,} words begin with their old vectors, {len(words) - first - known:,} anew.")
-        if known < len(start):
-            say(f"{len(start) - known:,} old words are not in this vocabulary, and left out.")
-    if config.training.threads > 1:
-        say(
-            f"{config.training.threads} threads write to the same tables at once: another run "
-            "will end with other numbers. One thread gives the same bytes."
-        )
-    within, tokens = config.sampler.within, config.training.block_tokens
-    blocks, held_out = Blocks(train, within, tokens), Blocks(valid, within, tokens)
-
-    def look() -> dict[str, float]:
-        sums = np.zeros(3)
-        for number, block in enumerate(held_out):
-            sums += tables.train(block, (0.0, 0.0), -1, number)
-        return {"loss": float(sums[LOSS] / max(sums[PREDICTIONS], 1))}
-
-    trainer = BlockTrainer(
-        _Learner(tables, blocks),
-        [blocks.tokens_before(number + 1) for number in range(len(blocks))],
-        config.training,
-        log=MetricsLog(output, "pretrain"),
-        checkpoints=Checkpoints(output / "checkpoints", config.training.keep_checkpoints),
-        evaluate=look if valid.num_tokens else None,
-    )
-    state = trainer.run()
-    weights = None
-    if start is None:
-        weights = document_weights_of(train)
-    else:
-        say("Weights of words (idf) are left out: gloze vectors convert --idf counts them anew.")
-        counts = counts + _counted(start, words)
-    vectors = _table(config, tables, tokenizer, counts, weights)
-    return _finish(config, vectors, state, output)
+    is_text = isinstance(config.sampler, WindowConfig)
+    learned = learn_from_text(task) if is_text else learn_from_counts(task)
+    return _finish(task, learned)
 
 
 def _counted(start: WordVectors, words: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -236,53 +204,51 @@ def _counted(start: WordVectors, words: Sequence[str]) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _finish(
-    config: VectorsConfig, vectors: WordVectors, state: BlockState, output: Path
-) -> VectorsResult:
-    rows = [row for row in read_metrics(output / "metrics.jsonl") if row.get("split") == "valid"]
-    figures = {"loss": rows[-1]["loss"]} if rows and "loss" in rows[-1] else {}
+def _finish(task: VectorsTask, learned: Learned) -> VectorsResult:
+    vectors, output = _table(task, learned), task.output
     result = VectorsResult(
         path=output,
         model=output / "model",
         words=len(vectors),
         size=vectors.size,
-        tokens=state.tokens,
-        seconds=state.seconds,
-        losses=state.losses,
-        figures=figures,
+        tokens=learned.tokens,
+        seconds=learned.seconds,
+        losses=learned.losses,
+        figures=learned.figures,
     )
-    facts = {
+    facts: dict[str, float] = {
         "words": result.words,
         "size": result.size,
         "tokens": result.tokens,
-        "loss of the last epoch": result.losses[-1],
-        **{f"held-out {name}": value for name, value in figures.items()},
+        **({"loss of the last epoch": result.losses[-1]} if result.losses else {}),
+        **result.named_figures(),
     }
-    save_vectors(result.model, vectors, card=vectors_card(config, facts), force=True)
-    write_run_report(output, f"Training of {config.name}", facts)
+    card = vectors_card(task.config, facts)
+    save_vectors(result.model, vectors, card=card, force=True)
+    write_run_report(output, f"Training of {task.config.name}", facts)
     return result
 
 
-def _table(
-    config: VectorsConfig,
-    tables: Word2Vec,
-    tokenizer: Tokenizer,
-    counts: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float32] | None,
-) -> WordVectors:
+def _table(task: VectorsTask, learned: Learned) -> WordVectors:
     """Return the vectors of all words, the most frequent first."""
-    first = len(tokenizer.special_ids)
-    order = first + np.argsort(-counts[first:], kind="stable")
-    inner, outer = (table[order, : tables.size] for table in (tables.inner, tables.outer))
-    is_words = config.objective.output == "negative_sampling"
-    found = config_of(tokenizer)
+    ids, is_sum = learned.ids, task.config.encoder.result == "sum"
+    inner, outer, counts = learned.inner, learned.outer, task.counts
+    weights = None
+    if task.start is None:
+        weights = document_weights_of(task.train)[ids]
+    else:
+        say("Weights of words (idf) are left out: gloze vectors convert --idf counts them anew.")
+        words = task.tokenizer.tokens(range(task.tokenizer.vocab_size))
+        counts = counts + _counted(task.start, words)
+    order = np.argsort(-counts[ids], kind="stable")
+    found, size = config_of(task.tokenizer), len(ids) + task.first_word
     made = WordVectors(
-        Words.of(tokenizer.tokens(order.tolist())),
-        inner + outer if config.encoder.result == "sum" else inner,
-        context=outer if is_words else None,
-        counts=counts[order],
+        Words.of(task.tokenizer.tokens(ids[order].tolist())),
+        (inner + outer if is_sum and outer is not None else inner)[order],
+        context=None if outer is None else outer[order],
+        counts=counts[ids][order],
         idf=None if weights is None else weights[order],
-        cut=None if found is None else replace(found, kind="words", vocab_size=len(order) + first),
+        cut=None if found is None else replace(found, kind="words", vocab_size=size),
     )
-    made.is_sum = config.encoder.result == "sum"
+    made.is_sum = is_sum
     return made

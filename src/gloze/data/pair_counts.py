@@ -1,0 +1,212 @@
+"""Counts of words that stand together, on disk: in tiles of frequent and rare words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gloze.core.errors import DataError
+from gloze.core.files import read_json
+from gloze.core.manifest import verify_manifest, write_manifest
+from gloze.data.array_file import ArrayFile, map_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+INDEX = "counts.json"
+ARRAYS = PLACES, VALUES, STARTS, SUMS, IDS = (
+    "places.npy",
+    "values.npy",
+    "starts.npy",
+    "sums.npy",
+    "ids.npy",
+)
+Floats = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
+# A tile has at least 1024 words to a side, and there are at most 128 to a side.
+_LEAST_BITS, _MOST_TILES = 10, 7
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the pair of two words lies, by their ranks: the most frequent word has rank 0.
+
+    Attributes:
+        words: number of them.
+        is_symmetric: whether a pair is kept once, the lower rank first.
+    """
+
+    words: int
+    is_symmetric: bool
+
+    @property
+    def bits(self) -> int:
+        """Binary digits of a word's place in its tile."""
+        return max(_LEAST_BITS, (self.words - 1).bit_length() - _MOST_TILES)
+
+    @property
+    def shift(self) -> int:
+        """Binary digits of a tile's column."""
+        return ((self.words - 1) >> self.bits).bit_length()
+
+    @property
+    def across(self) -> int:
+        """Tiles to a side."""
+        return ((self.words - 1) >> self.bits) + 1
+
+    def keys(self, first: Array, second: Array) -> npt.NDArray[np.uint64]:
+        """Return a number for each pair; they rise tile by tile, and in a tile row by row."""
+        inside = (1 << self.bits) - 1
+        tiles = ((first >> self.bits) << self.shift) | (second >> self.bits)
+        places = ((first & inside) << self.bits) | (second & inside)
+        return (tiles.astype(np.uint64) << np.uint64(2 * self.bits)) | places.astype(np.uint64)
+
+    def parted(self, keys: npt.NDArray[np.uint64]) -> tuple[Array, npt.NDArray[np.uint32]]:
+        """Return the tile of each key, by rows of tiles, and its place in it."""
+        tiles = (keys >> np.uint64(2 * self.bits)).astype(np.int64)
+        rows, columns = tiles >> self.shift, tiles & ((1 << self.shift) - 1)
+        places = (keys & np.uint64((1 << 2 * self.bits) - 1)).astype(np.uint32)
+        return rows * self.across + columns, places
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The counts of some words with some others.
+
+    Attributes:
+        row, column: of the tile; its words begin at these times ``side``.
+        side: words to a side.
+        first, second: which words, counted from the beginning of the tile, int64 [pairs].
+        values: how often they meet, over 0, [pairs].
+    """
+
+    row: int
+    column: int
+    side: int
+    first: Array
+    second: Array
+    values: Floats
+
+
+class PairCounts:
+    """Counts of pairs of words in a folder, mapped.
+
+    Attributes:
+        layout: of the pairs.
+        ids: token of each rank, [words].
+        sums: of all counts of each word as first and as second one, float64 [2, words].
+        tokens: of the text they were counted in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open and check.
+
+        Raises:
+            DataError: naming the file that is missing, cut or altered.
+        """
+        verify_manifest(folder)
+        index = read_json(folder / INDEX)
+        self.layout = Layout(index["words"], index["is_symmetric"])
+        self.tokens = int(index["tokens"])
+        found = [map_array(folder / name) for name in ARRAYS]
+        self._places, self._values, self._starts = found[:3]
+        self.sums, self.ids = np.asarray(found[3]), np.asarray(found[4])
+        if len(self._places) != self._starts[-1] or self.sums.shape[1] != self.layout.words:
+            raise DataError("its arrays do not fit each other.", path=folder)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Return how many pairs each tile has, by rows of tiles, [tiles]."""
+        return np.diff(self._starts)
+
+    def tile(self, number: int) -> Tile:
+        """Return a tile, by rows of tiles."""
+        bits, own = self.layout.bits, slice(*self._starts[number : number + 2])
+        places = np.asarray(self._places[own]).astype(np.int64)
+        row, column = divmod(number, self.layout.across)
+        inside = (1 << bits) - 1
+        values = np.asarray(self._values[own])
+        return Tile(row, column, 1 << bits, places >> bits, places & inside, values)
+
+    def rows(self, *, second: bool = False) -> Iterator[tuple[int, Array, Array, Floats]]:
+        """Yield the counts of all words of a row of tiles after another, both halves of them.
+
+        Args:
+            second: go by the second word of each pair.
+
+        Yields:
+            The number after the last word; of each pair the word, rising, the other one, rising
+            for each word, and their count.
+        """
+        across, side = self.layout.across, 1 << self.layout.bits
+        for row in range(across):
+            parts = []
+            for other in range(across):
+                as_first, as_second = row * across + other, other * across + row
+                if not second or self.layout.is_symmetric:
+                    parts.append(self._lines(as_first, flip=False, but_diagonal=False))
+                if second or self.layout.is_symmetric:
+                    same = self.layout.is_symmetric and row == other
+                    parts.append(self._lines(as_second, flip=True, but_diagonal=same))
+            words, others, values = (np.concatenate(each) for each in zip(*parts, strict=True))
+            order = np.lexsort((others, words))
+            end = min((row + 1) * side, self.layout.words)
+            yield end, words[order], others[order], values[order]
+
+    def _lines(self, number: int, *, flip: bool, but_diagonal: bool) -> tuple[Array, Array, Floats]:
+        tile = self.tile(number)
+        first = tile.first + tile.row * tile.side
+        second = tile.second + tile.column * tile.side
+        kept = first != second if but_diagonal else slice(None)
+        pair = (second, first) if flip else (first, second)
+        return pair[0][kept], pair[1][kept], tile.values[kept]
+
+
+class PairWriter:
+    """Writes counts of pairs that come with rising keys."""
+
+    def __init__(self, folder: Path, layout: Layout, one: int) -> None:
+        """Begin in a new folder; ``one`` is how many units of counts are 1."""
+        self.layout, self._one = layout, one
+        self._places = ArrayFile(folder / PLACES, np.dtype(np.uint32))
+        self._values = ArrayFile(folder / VALUES, np.dtype(np.float32))
+        self._sizes = np.zeros(layout.across**2, np.int64)
+        self._sums = np.zeros((2, layout.words), np.uint64)
+
+    def add(self, keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint64]) -> None:
+        """Append pairs."""
+        tiles, places = self.layout.parted(keys)
+        self._places.add(places)
+        self._values.add(counts / self._one)
+        self._sizes += np.bincount(tiles, minlength=len(self._sizes))
+        rows, columns = np.divmod(tiles, self.layout.across)
+        bits = self.layout.bits
+        first = (rows << bits) | (places >> bits)
+        second = (columns << bits) | (places & ((1 << bits) - 1))
+        np.add.at(self._sums[0], first, counts)
+        np.add.at(self._sums[1], second, counts)
+        if self.layout.is_symmetric:
+            apart = first != second
+            np.add.at(self._sums[0], second[apart], counts[apart])
+            np.add.at(self._sums[1], first[apart], counts[apart])
+
+    def finish(self, folder: Path, ids: Array, tokens: int) -> None:
+        """Write what is known at the end."""
+        for file in (self._places, self._values):
+            file.finish()
+        starts = np.append(0, np.cumsum(self._sizes))
+        for name, numbers in ((STARTS, starts), (SUMS, self._sums / self._one), (IDS, ids)):
+            file = ArrayFile(folder / name, numbers.dtype, numbers.shape[1:])
+            file.add(numbers)
+            file.finish()
+        layout = {"words": self.layout.words, "is_symmetric": self.layout.is_symmetric}
+        text = json.dumps({**layout, "tokens": tokens}, indent=2) + "\n"
+        (folder / INDEX).write_text(text, encoding="utf-8")
+        write_manifest(folder)
