@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gloze.checkpoint.find import find_any, is_static
 from gloze.checkpoint.model import load as load_model
-from gloze.interop.vector_tables import find_vectors, load_word_vectors
+from gloze.interop.vector_tables import load_word_vectors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,8 @@ def load(
 ) -> Model | WordVectors:
     """Load a model for use: an encoder, or static word vectors.
 
-    Both have ``encode``, which gives each text a vector.
+    Both have ``encode``, which gives each text a vector. Of a task that was learned on word
+    vectors these are what it made of them.
 
     Args:
         path: a folder of ours or a run, a BERT in Hugging Face layout or a hub name, or a file of
@@ -34,6 +36,7 @@ def load(
         ConfigError: if there is no such folder, file or hub model, or no such device.
         DataError: if a file is missing, broken, or does not fit the others.
     """
-    if find_vectors(path) is not None:
-        return load_word_vectors(path)
+    found = find_any(path)
+    if is_static(found):
+        return load_word_vectors(found)
     return load_model(path, precision=precision, device=device)

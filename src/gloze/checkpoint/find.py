@@ -27,15 +27,37 @@ def find_model(path: str | Path) -> Path:
     ``uncased_L-4_H-256_A-4``; a folder of that name goes before.
 
     Raises:
+        ConfigError: if there is none, or one for each fold of a cross-validation, or if it holds
+            word vectors.
+        DataError: if it is a folder of sentence-transformers without an encoder.
+    """
+    found = find_any(path)
+    if is_static(found):
+        what = "is a file, and" if found.is_file() else "holds word vectors, and"
+        raise ConfigError(
+            f"{path} {what} an encoder is needed here. Word vectors go with gloze vectors, "
+            "finetune, encode, neighbors, --init-embeddings, and gloze.load."
+        )
+    return found
+
+
+def is_static(found: Path) -> bool:
+    """Return whether what :func:`find_any` found are word vectors: a file, or a folder of ours."""
+    return found.is_file() or is_vectors(found)
+
+
+def find_any(path: str | Path) -> Path:
+    """Return what a path or a name stands for, as :func:`find_model` does, or word vectors.
+
+    These are a folder of ours, or a file of word2vec or GloVe, which is not looked into.
+
+    Raises:
         ConfigError: if there is none, or one for each fold of a cross-validation.
         DataError: if it is a folder of sentence-transformers without an encoder.
     """
     folder = Path(path)
-    if any(map(is_vectors, (folder, folder / "model"))):
-        raise ConfigError(
-            f"{path} holds word vectors, and an encoder is needed here. They go with gloze "
-            "vectors, --init-embeddings, and gloze.load."
-        )
+    if folder.is_file():
+        return folder
     of_seed = folder / f"seed-{saved_best_seed(folder)}" / "model"
     for candidate in (folder, folder / "model", of_seed):
         inner = encoder_folder(candidate) or candidate

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from gloze.checkpoint.find import CONFIG, WEIGHTS, config_of, find_model
+from gloze.checkpoint.find import CONFIG, WEIGHTS, config_of, find_any, find_model, is_static
+from gloze.checkpoint.loaded import AnyParts, Parts, fill_weights
 from gloze.checkpoint.sizes import check_sizes
 from gloze.checkpoint.sources import read_weights
+from gloze.checkpoint.static import read_static, write_static
 from gloze.checkpoint.store import save_tensors
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
@@ -33,38 +32,7 @@ if TYPE_CHECKING:
     from gloze.core.devices import Precision
     from gloze.tokenizers import Tokenizer
     from gloze.training.learner import Learner
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a model folder holds.
-
-    Attributes:
-        encoder: with the folder's weights.
-        tokenizer: of the folder.
-        tensors: every weight of the folder under our names.
-        config: ``config.json`` as it stands.
-        unknown: names of weights that have no place with us.
-    """
-
-    encoder: TransformerEncoder
-    tokenizer: Tokenizer
-    tensors: dict[str, Tensor]
-    config: dict[str, Any]
-    unknown: list[str]
-
-    def load_head(self, name: str, head: nn.Module) -> bool:
-        """Fill a head with the folder's weights; return False if it has none for it.
-
-        Raises:
-            DataError: if they do not fit.
-        """
-        prefix = f"heads.{name}."
-        own = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
-        if not own:
-            return False
-        _load(head, own, f"the {name} head")
-        return True
+    from gloze.vectors.table import WordVectors
 
 
 def save_model(
@@ -74,33 +42,41 @@ def save_model(
     *,
     card: str,
     extra: dict[str, Any] | None = None,
+    vectors: WordVectors | None = None,
     force: bool = False,
 ) -> None:
-    """Write a model folder in Hugging Face layout.
+    """Write a model folder in Hugging Face layout, or of word vectors one of ours.
 
     Where processes have shared out the weights all must call; the first one writes.
 
     Args:
         folder: to write.
-        learner: its encoder must be a Transformer.
+        learner: its encoder must be a Transformer, or a table of word vectors.
         tokenizer: goes into the folder too.
         card: text of ``README.md``.
         extra: further entries of ``config.json``, such as ``id2label``.
+        vectors: what a table of word vectors began as.
         force: replace ``folder`` if it exists.
 
     Raises:
         WriteError: if the disk is full or the place cannot be written to.
     """
     encoder = learner.encoder
-    assert isinstance(encoder, TransformerEncoder)
-    config = to_their_config(
-        encoder.config, encoder.vocab_size, tokenizer.pad_id, set(learner.heads)
-    )
+    config = extra or {}
+    if isinstance(encoder, TransformerEncoder):
+        sizes, vocab_size = encoder.config, encoder.vocab_size
+        config = {
+            **to_their_config(sizes, vocab_size, tokenizer.pad_id, set(learner.heads)),
+            **config,
+        }
     weights = whole_weights(learner)
     if not ranks().is_first:
         return
     with new_folder(folder, force=force) as temporary:
-        write_model(temporary, weights, {**config, **(extra or {})}, tokenizer, card)
+        if vectors is None:
+            write_model(temporary, weights, config, tokenizer, card)
+        else:
+            write_static(temporary, weights, vectors, config, card)
         write_manifest(temporary)
 
 
@@ -148,8 +124,21 @@ def load_parts(path: str | Path, *, cased: bool | None = None) -> Parts:
     encoder = TransformerEncoder(sizes, vocab_size)
     prefix = "encoder."
     own = {k.removeprefix(prefix): v for k, v in found.tensors.items() if k.startswith(prefix)}
-    _load(encoder, own, str(found.path), may_lack=("pooler.",))
+    fill_weights(encoder, own, str(found.path), may_lack=("pooler.",))
     return Parts(encoder, tokenizer, found.tensors, found.config, found.unknown)
+
+
+def load_any_parts(path: str | Path) -> AnyParts:
+    """Read a model that a task is learned on: what :func:`load_parts` reads, or word vectors.
+
+    These are a folder of ours, also with the head of a task, or a file of word2vec or GloVe.
+
+    Raises:
+        ConfigError: if there is no such folder or file, and no hub model of that name.
+        DataError: if a file is missing, broken, or does not fit the others.
+    """
+    found = find_any(path)
+    return read_static(found) if is_static(found) else load_parts(path)
 
 
 def load(path: str | Path, *, precision: Precision = "float32", device: str = "cpu") -> Model:
@@ -183,6 +172,8 @@ def load_task(
 ) -> TaskModel:
     """Load a fine-tuned model with its task: ours, or one in Hugging Face layout.
 
+    A table of word vectors stays in float32.
+
     Args:
         path: also a run folder, whose model it loads: of several seeds the best.
         precision: lays the weights out for answering: ``float32``; ``bfloat16``, several times
@@ -194,8 +185,8 @@ def load_task(
         ConfigError: if there is no such folder, and no hub model of that name can be had.
         DataError: if it is of no task we know, or a file is missing, broken, or does not fit.
     """
-    parts = load_parts(path)
-    where = config_of(find_model(path))
+    parts = load_any_parts(path)
+    where = config_of(find_any(path))
     most = min(512, parts.encoder.config.max_position_embeddings)
     task, learned, readout = read_task(parts.config, most, where)
     weights = parts.tensors.get(f"heads.{task.kind}.output.weight")
@@ -212,20 +203,3 @@ def load_task(
     model = TaskModel(parts.encoder, head, parts.tokenizer, task, learned, readout)
     where_to = pick_device(device)
     return model.to(where_to) if precision is None else model.laid_out(where_to, precision)
-
-
-def _load(
-    module: nn.Module, tensors: dict[str, Tensor], where: str, may_lack: tuple[str, ...] = ()
-) -> None:
-    own = module.state_dict()
-    missing = [n for n in own if n not in tensors and not n.startswith(may_lack or "\0")]
-    if missing:
-        raise DataError(f"weights are missing: {', '.join(missing[:5])}.", path=where)
-    for name, tensor in tensors.items():
-        if name not in own or own[name].shape != tensor.shape:
-            wanted = tuple(own[name].shape) if name in own else "none"
-            raise DataError(
-                f"{name} has shape {tuple(tensor.shape)}, expected {wanted}.", path=where
-            )
-    floats = {name: tensor.to(torch.float32) for name, tensor in tensors.items()}
-    module.load_state_dict(floats, strict=False)

@@ -51,11 +51,14 @@ class Weights:
 def weights_of(folder: Path) -> Path:
     """Return the file that tells a folder's weights from others.
 
-    Of Google's checkpoints it is the index, which has a checksum of each weight.
+    A file is that itself, as of word vectors. Of Google's checkpoints it is the index, which has
+    a checksum of each weight.
 
     Raises:
         DataError: if the folder has no weights, or several.
     """
+    if folder.is_file():
+        return folder
     for name in (WEIGHTS, PICKLED):
         if (folder / name).is_file():
             return folder / name

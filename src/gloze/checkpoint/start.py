@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gloze.checkpoint.model import Parts
+    from gloze.checkpoint.loaded import AnyParts, Parts
     from gloze.tokenizers import Tokenizer
 
 _TABLE, _BIAS = "encoder.embeddings.token_embeddings.weight", "heads.mlm.output.bias"
@@ -51,18 +51,25 @@ def start_from(
     return _rebuilt(parts, wanted)
 
 
-def with_dropout(parts: Parts, rates: dict[str, float]) -> Parts:
-    """Return a saved model whose encoder has this dropout while it trains.
+def for_task(parts: AnyParts, rates: dict[str, float]) -> AnyParts:
+    """Return a saved model whose encoder has this dropout while it learns a task.
 
     Args:
         parts: of the model.
         rates: by name of the encoder's setting, like ``hidden_dropout_prob``; others stay.
 
     Raises:
-        ConfigError: if a rate is not at least 0 and under 1.
+        ConfigError: if a rate is not at least 0 and under 1, or the encoder is a table of words.
     """
-    changes: dict[str, Any] = dict(rates)
-    return _rebuilt(parts, replace(parts.encoder.config, **changes)) if rates else parts
+    if not rates:
+        return parts
+    config, changes = parts.encoder.config, cast("dict[str, Any]", rates)
+    if not isinstance(config, TransformerConfig):
+        raise ConfigError(
+            f"encoder.{next(iter(rates))} does nothing here: a table of word vectors has no "
+            "dropout. Set readout.lstm_dropout."
+        )
+    return _rebuilt(cast("Parts", parts), replace(config, **changes))
 
 
 def with_tokenizer(parts: Parts, tokenizer: Tokenizer) -> Parts:

@@ -73,8 +73,14 @@ class ReadoutConfig(Settings):
         """Return which of an encoder's hidden states are read, counted from 0.
 
         Raises:
-            ConfigError: if it has not all of them, or one is named twice.
+            ConfigError: if it has not all of them, one is named twice, or several are to be put
+                together where there is one.
         """
+        if num_states == 1 and self.combine != "concatenate":
+            raise ConfigError(
+                f"readout.combine is {self.combine}, and the model has one layer, its table of "
+                "words: leave it out, and of --transfer mix give frozen."
+            )
         if self.layers == "all":
             return tuple(range(num_states))
         for layer in self.layers:

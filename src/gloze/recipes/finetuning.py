@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
 
@@ -18,6 +18,7 @@ from gloze.tasks.classification import Classification
 from gloze.tasks.multilabel import Multilabel
 from gloze.tasks.ranking import Ranking
 from gloze.tasks.regression import Regression
+from gloze.tasks.sequences import SequenceTask
 from gloze.tasks.span import Span
 from gloze.tasks.tagging import Tagging
 from gloze.training.config import TrainingConfig
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOTES = ("versions",)
+EncoderKind = Literal["transformer", "lookup"]
 # The settings of each task; pydantic tells them apart by their kind.
 TaskConfig = Annotated[
     Classification | Regression | Multilabel | Choice | Ranking | Span | Tagging,
@@ -134,7 +136,11 @@ class FinetuneConfig(Settings):
 
 
 def finetuning(
-    task: str, transfer: Transfer, hidden_size: int, num_hidden_layers: int = 12
+    task: str,
+    transfer: Transfer,
+    hidden_size: int,
+    num_hidden_layers: int = 12,
+    kind: EncoderKind = "transformer",
 ) -> FinetuneConfig:
     """Return the default recipe of a task for an encoder of this size.
 
@@ -144,8 +150,10 @@ def finetuning(
     that it differs in its weights alone. A head on a frozen encoder starts from nothing and has
     nothing to spoil: 10 epochs at 3e-3. Gradual unfreezing (Howard and Ruder 2018, 3.2 and 3.3)
     lets one more part learn each epoch, at 1/2.6 of the rate of the one above, and has two
-    epochs for all of them.
+    epochs for all of them. Of a table of word vectors see :func:`static_finetuning`.
     """
+    if kind == "lookup":
+        return static_finetuning(task, transfer, hidden_size)
     rate = 5e-5 if hidden_size >= 512 else 1e-4 if hidden_size >= 256 else 3e-4
     settings: Any = TASKS[task]()
     training = TrainingConfig(
@@ -173,6 +181,39 @@ def finetuning(
     return FinetuneConfig(transfer=transfer, task=settings, readout=readout, training=training)
 
 
+def static_finetuning(task: str, transfer: Transfer, hidden_size: int) -> FinetuneConfig:
+    """Return the default recipe of a task for a table of word vectors.
+
+    A BiLSTM over them, as wide each way as they are, half of its inputs dropped (Lample et al.
+    2016, 2.1 and 4.3); of texts the largest of each number is taken (Conneau et al. 2017).
+    Whatever the transfer, Adam begins at 1e-3 for 10 epochs of 32 sequences: what learns most
+    begins from nothing. Nothing decays, or words that are never met would fade.
+    """
+    settings: Any = TASKS[task]()
+    if isinstance(settings, SequenceTask):
+        settings = replace(settings, pooling="max")
+    unfreeze = 1.0 if transfer == "gradual" else None
+    training = TrainingConfig(
+        epochs=10,
+        batch_size=32,
+        learning_rate=1e-3,
+        warmup_rate=0.1,
+        weight_decay=0.0,
+        evaluations=10,
+        unfreeze_epochs=unfreeze,
+    )
+    # A mix is refused where the layers are known.
+    combine: Literal["concatenate", "mix"] = "mix" if transfer == "mix" else "concatenate"
+    readout = ReadoutConfig(
+        layers="all" if transfer == "mix" else (-1,),
+        combine=combine,
+        lstm_layers=1,
+        lstm_size=hidden_size,
+        lstm_dropout=0.5,
+    )
+    return FinetuneConfig(transfer=transfer, task=settings, readout=readout, training=training)
+
+
 def load_finetuning(
     recipe: str | Path | FinetuneConfig | None,
     changes: Sequence[str] = (),
@@ -181,6 +222,7 @@ def load_finetuning(
     transfer: Transfer | None = None,
     hidden_size: int,
     num_hidden_layers: int = 12,
+    kind: EncoderKind = "transformer",
     seed: int | None = None,
 ) -> FinetuneConfig:
     """Return the default recipe, or one from a TOML file, with ``path=value`` changes applied.
@@ -192,6 +234,7 @@ def load_finetuning(
         transfer: the way; ``full`` if neither this nor the recipe says.
         hidden_size: of the encoder.
         num_hidden_layers: of the encoder.
+        kind: of the encoder.
         seed: replaces the recipe's.
 
     Raises:
@@ -202,7 +245,7 @@ def load_finetuning(
         way = asked[-1].partition("=")[2].strip()
         raise ConfigError(f"Give --transfer {way} instead of --set: the defaults follow from it.")
     if recipe is None:
-        values = to_dict(finetuning(task, transfer or "full", hidden_size, num_hidden_layers))
+        values = to_dict(finetuning(task, transfer or "full", hidden_size, num_hidden_layers, kind))
     elif isinstance(recipe, FinetuneConfig):
         values = to_dict(recipe)
     else:

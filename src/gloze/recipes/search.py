@@ -73,7 +73,9 @@ class Space:
                 )
 
 
-def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:
+def read_space(
+    text: str, transfer: Transfer, hidden_size: int, *, is_static: bool = False
+) -> Space:
     """Return what ``--search`` stands for.
 
     Args:
@@ -81,6 +83,7 @@ def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:
             ``path=value,value``; of ``optuna`` also as ``path=lowest..highest``.
         transfer: all weights must train where the text names no settings.
         hidden_size: of the encoder, which decides those.
+        is_static: whether it is a table of word vectors, for which there is no published grid.
 
     Raises:
         ConfigError: if it is none of these.
@@ -92,9 +95,10 @@ def read_space(text: str, transfer: Transfer, hidden_size: int) -> Space:
     if words[0] in _METHODS:
         method = "optuna" if words.pop(0) == "optuna" else "grid"
     if not words:
-        if transfer not in ("full", "none"):
+        if is_static or transfer not in ("full", "none"):
+            of = "Transformers" if is_static else "--transfer full"
             raise ConfigError(
-                f"--search {text}: the published grid is for --transfer full. Name what to try, "
+                f"--search {text}: the published grid is for {of}. Name what to try, "
                 "such as --search 'training.learning_rate=1e-3,3e-3,1e-2'."
             )
         return _published(method, hidden_size)

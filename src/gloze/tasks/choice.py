@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gloze.core.batch import Batch, Ints
-    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tokenizers import Tokenizer
@@ -117,7 +117,7 @@ class Choice(SequenceTask[Question]):
 
     def build(
         self,
-        encoder: TransformerEncoder,
+        encoder: AnyEncoder,
         readout: Readout,
         learned: Learned,
         initializer_range: float = 0.02,

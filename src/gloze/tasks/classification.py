@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gloze.core.batch import Batch, Ints
-    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder
     from gloze.nn.readout import Readout
     from gloze.tasks.writing import AnswerWriter
 
@@ -148,7 +148,7 @@ class Classification(TextTask):
 
     def build(
         self,
-        encoder: TransformerEncoder,
+        encoder: AnyEncoder,
         readout: Readout,
         learned: Learned,
         initializer_range: float = 0.02,

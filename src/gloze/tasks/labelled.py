@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.learned import Learned
     from gloze.tasks.reader import Reader
@@ -67,7 +67,7 @@ def read_splits(reader: Reader[Any], paths: dict[str, Path]) -> dict[str, list[A
 
 def encode_splits(
     task: Task[Any],
-    encoder: TransformerEncoder,
+    encoder: AnyEncoder,
     tokenizer: Tokenizer,
     paths: dict[str, Path],
     examples: dict[str, list[Any]],

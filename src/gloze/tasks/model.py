@@ -15,6 +15,7 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.core.memory import keep_freed_memory
 from gloze.core.ranges import ranges
 from gloze.data.collate import collate, cut_parts
+from gloze.encoders.transformer import TransformerEncoder
 from gloze.nn.packed import pack
 from gloze.nn.readout import Readout, ReadoutConfig
 from gloze.tasks import TASKS
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from gloze.core.batch import Batch, Ints
     from gloze.core.devices import Precision
-    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.learned import Rows
     from gloze.tasks.task import Task
@@ -61,7 +62,7 @@ class TaskModel:
 
     def __init__(
         self,
-        encoder: TransformerEncoder,
+        encoder: AnyEncoder,
         head: nn.Module,
         tokenizer: Tokenizer,
         task: Task[Any],
@@ -86,7 +87,7 @@ class TaskModel:
         """Lay the encoder's weights out for answering, for good; return self.
 
         On a CPU in the processor's own order; in half precision they take half the memory, while
-        the head stays in float32.
+        the head stays in float32. A table of word vectors stays as it is.
 
         Args:
             device: to compute on.
@@ -94,6 +95,9 @@ class TaskModel:
                 fast at it.
         """
         self.to(device)
+        if not isinstance(self.encoder, TransformerEncoder):
+            # A row is found as soon whatever it is made of.
+            return self
         if uses_bfloat16(device, precision):
             self.encoder.to(torch.bfloat16)
             # Heads that read through the pooler compute it as their own.
@@ -273,7 +277,7 @@ def read_task(
 
 
 def build_head(
-    encoder: TransformerEncoder,
+    encoder: AnyEncoder,
     task: Task[Any],
     learned: Learned,
     readout: ReadoutConfig,
@@ -284,5 +288,5 @@ def build_head(
     Raises:
         ConfigError: if the encoder has not the layers that ``readout`` names.
     """
-    reads = Readout(encoder.output_size, encoder.config.num_hidden_layers + 1, readout)
+    reads = Readout(encoder.output_size, len(encoder.stages), readout)
     return task.build(encoder, reads, learned, initializer_range)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from gloze.core.batch import Batch
     from gloze.core.contracts import Source
-    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.writing import AnswerWriter
@@ -171,7 +171,7 @@ class Ranking(SequenceTask[Query]):
 
     def build(
         self,
-        encoder: TransformerEncoder,
+        encoder: AnyEncoder,
         readout: Readout,
         learned: Learned,
         initializer_range: float = 0.02,

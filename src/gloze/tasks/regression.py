@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gloze.core.batch import Batch
-    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder
     from gloze.nn.readout import Readout
     from gloze.tasks.writing import AnswerWriter
 
@@ -91,7 +91,7 @@ class Regression(TextTask):
 
     def build(
         self,
-        encoder: TransformerEncoder,
+        encoder: AnyEncoder,
         readout: Readout,
         learned: Learned,
         initializer_range: float = 0.02,

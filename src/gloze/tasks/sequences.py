@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
 from gloze.core.settings import check_rate
-from gloze.nn.pooling import first_of_sequence, mean_of_sequence
+from gloze.nn.pooling import POOLS
 from gloze.tasks.learned import E, Learned
 from gloze.tasks.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gloze.encoders.transformer import TransformerConfig
+    from gloze.encoders.kinds import AnyEncoderConfig
     from gloze.nn.pooling import Pooling
     from gloze.nn.readout import Readout
 
-HeadPooling = Literal["auto", "pooler", "cls", "mean"]
+HeadPooling = Literal["auto", "pooler", "cls", "mean", "max"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,8 @@ class SequenceTask(Task[E]):
     Attributes:
         max_length: tokens of a sequence with [CLS] and [SEP].
         pooling: ``pooler`` is BERT's dense layer with tanh on [CLS] (Devlin et al. 2019, 4.1),
-            ``cls`` the state of [CLS] itself, ``mean`` the mean over the tokens; ``auto`` is
+            ``cls`` the state of [CLS] itself, ``mean`` the mean over the tokens, ``max`` the
+            largest of each number, as is usual over a BiLSTM (Conneau et al. 2017); ``auto`` is
             ``pooler`` if the last layer of an encoder that trains is read, else ``mean``. Of an
             encoder tuned to vectors of texts it is what they were tuned through: its pooler was
             not in use there.
@@ -67,7 +68,7 @@ class SequenceTask(Task[E]):
 
     def check(
         self,
-        config: TransformerConfig,
+        config: AnyEncoderConfig,
         examples: Sequence[E],
         learned: Learned,
         *,
@@ -121,5 +122,5 @@ class SequenceHead(nn.Module):
         if self.pooling == "pooler":
             pooled: Tensor = self._pooler[0](hidden_states[-1], batch)
             return pooled
-        pool = first_of_sequence if self.pooling == "cls" else mean_of_sequence
+        pool = POOLS[cast("Pooling", self.pooling)]
         return pool(self.readout(hidden_states, batch), batch)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gloze.core.contracts import Source
-    from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder, AnyEncoderConfig
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.writing import AnswerWriter
@@ -128,7 +128,7 @@ class Span(Task[Question]):
 
     def check(
         self,
-        config: TransformerConfig,
+        config: AnyEncoderConfig,
         examples: Sequence[Question],
         learned: Learned,
         *,
@@ -182,7 +182,7 @@ class Span(Task[Question]):
 
     def build(
         self,
-        encoder: TransformerEncoder,
+        encoder: AnyEncoder,
         readout: Readout,
         learned: Learned,
         initializer_range: float = 0.02,

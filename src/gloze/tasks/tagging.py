@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from gloze.encoders.transformer import TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder
     from gloze.nn.readout import Readout
     from gloze.tasks.learned import Rows
     from gloze.tasks.writing import AnswerWriter
@@ -173,7 +173,7 @@ class Tagging(Task[Sentence]):
 
     def build(
         self,
-        encoder: TransformerEncoder,
+        encoder: AnyEncoder,
         readout: Readout,
         learned: Learned,
         initializer_range: float = 0.02,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from gloze.core.contracts import Objective, Source
-    from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
+    from gloze.encoders.kinds import AnyEncoder, AnyEncoderConfig
     from gloze.nn.pooling import Pooling
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
@@ -105,7 +105,7 @@ class Task(Settings, ABC, Generic[E]):
 
     def check(
         self,
-        config: TransformerConfig,
+        config: AnyEncoderConfig,
         examples: Sequence[E],
         learned: Learned,
         *,
@@ -157,7 +157,7 @@ class Task(Settings, ABC, Generic[E]):
     @abstractmethod
     def build(
         self,
-        encoder: TransformerEncoder,
+        encoder: AnyEncoder,
         readout: Readout,
         learned: Learned,
         initializer_range: float = 0.02,

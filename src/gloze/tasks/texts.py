@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from gloze.encoders.transformer import TransformerConfig
+    from gloze.encoders.kinds import AnyEncoderConfig
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.learned import Learned
@@ -75,7 +75,7 @@ class TextTask(SequenceTask[Example]):
 
     def check(
         self,
-        config: TransformerConfig,
+        config: AnyEncoderConfig,
         examples: Sequence[Example],
         learned: Learned,
         *,

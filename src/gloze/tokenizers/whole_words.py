@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,7 @@ def learn_whole_words(
     least = MIN_COUNT if config.min_count is None else config.min_count
     special = SpecialTokens().all
     counts = WordCounts(max_words=max(MAX_WORDS, 2 * config.vocab_size))
-    segmenter = _segmenter(config.split)
+    segmenter = segmenter_of(config.split)
     parted = texts() if segmenter is None else map(segmenter.parted, texts())
     found = count_words(parted, BertWords(*_parts(config)), counts)
     for sentence in found.told():
@@ -76,6 +76,11 @@ def learn_whole_words(
 
 def word_level_tokenizer(words: Iterable[str], config: TokenizerConfig) -> Tokenizer:
     """Return a tokenizer whose tokens are the five special ones and then ``words``."""
+    return Tokenizer(definition_of(words, config), SpecialTokens(), segmenter_of(config.split))
+
+
+def definition_of(words: Iterable[str], config: TokenizerConfig) -> dict[str, Any]:
+    """Return the content of the ``tokenizer.json`` of :func:`word_level_tokenizer`."""
     special = SpecialTokens()
     vocab = {token: number for number, token in enumerate([*special.all, *words])}
     library = tokenizers.Tokenizer(models.WordLevel(vocab=vocab, unk_token=special.unk))
@@ -83,7 +88,8 @@ def word_level_tokenizer(words: Iterable[str], config: TokenizerConfig) -> Token
     library.add_special_tokens(list(special.all))
     ends = [(token, vocab[token]) for token in (special.sep, special.cls)]
     library.post_processor = processors.BertProcessing(*ends)
-    return Tokenizer(json.loads(library.to_str()), special, _segmenter(config.split))
+    found: dict[str, Any] = json.loads(library.to_str())
+    return found
 
 
 def cut_words(
@@ -95,7 +101,7 @@ def cut_words(
         texts: of any length.
         config: what becomes of capitals and accents, and what parts words.
     """
-    segmenter = _segmenter(config.split)
+    segmenter = segmenter_of(config.split)
     parted = texts if segmenter is None else list(map(segmenter.parted, texts))
     found = _cutter(config).split(parted)
     ends = np.array([place for place, word in enumerate(found) if word == BREAK], np.int64)
@@ -123,5 +129,6 @@ def _parts(
     return normalizer, pre_tokenizers.WhitespaceSplit()
 
 
-def _segmenter(split: Split) -> Segmenter | None:
+def segmenter_of(split: Split) -> Segmenter | None:
+    """Return what parts words where neither marks nor spaces do."""
     return load_segmenter("jieba") if split == "jieba" else None

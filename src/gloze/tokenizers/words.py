@@ -12,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,7 @@ from gloze.core.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel, WordPiece
+    from tokenizers import Token, Tokenizer
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import PreTokenizer
 
@@ -33,6 +32,14 @@ MAX_CACHED_WORDS = 1 << 17
 FEW_WORDS = 64
 # Longer words are unknown where the vocabulary is of whole words.
 MAX_WHOLE_WORD = 1 << 10
+
+
+class WordModel(Protocol):
+    """What cuts a word into tokens."""
+
+    def tokenize(self, word: str, /) -> list[Token]:
+        """Return the tokens of a word."""
+        ...
 
 
 class _CharacterTable(dict[int, str]):
@@ -94,7 +101,7 @@ class _WordIndex(dict[str, int]):
 
     def __init__(
         self,
-        model: WordPiece | WordLevel,
+        model: WordModel,
         unk_id: int,
         max_word_characters: int,
         special: frozenset[str],
@@ -124,7 +131,7 @@ class WordEncoder:
     def __init__(
         self,
         words: BertWords,
-        model: WordPiece | WordLevel,
+        model: WordModel,
         *,
         unk_id: int,
         max_word_characters: int,

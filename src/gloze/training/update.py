@@ -205,11 +205,23 @@ class Updater:
         self.optimizer.step()
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Return weights and optimizer as a checkpoint keeps them."""
+        """Return weights and optimizer as a checkpoint keeps them.
+
+        Weights that do not train are left out, unless each process holds its part of them: they
+        follow from what the learner was made of.
+        """
+        model = dict(self.learner.state_dict())
         return {
-            "model": dict(self.learner.state_dict()),
+            "model": {name: x for name, x in model.items() if name not in self._fixed()},
             "optimizer": optimizer_tensors(self.learner, self.optimizer),
         }
+
+    def _fixed(self) -> set[str]:
+        """Return the names of weights that never train, and are not shared out."""
+        if is_sharded(self.config):
+            return set()
+        trained = set(self.trained)
+        return {name for name, x in self.learner.named_parameters() if x not in trained}
 
     def parts(self) -> dict[str, dict[str, Tensor]] | None:
         """Return the tensors a checkpoint is to be read into; None where all are whole."""
@@ -222,5 +234,7 @@ class Updater:
 
     def load(self, tensors: dict[str, dict[str, Tensor]]) -> None:
         """Take weights and optimizer from a checkpoint."""
-        self.learner.load_state_dict(tensors["model"])
+        fixed, model = self._fixed(), self.learner.state_dict()
+        kept = {name: x for name, x in model.items() if name in fixed}
+        self.learner.load_state_dict({**kept, **tensors["model"]})
         load_optimizer_tensors(self.learner, self.optimizer, tensors.get("optimizer", {}))

@@ -52,7 +52,33 @@ def save_vectors(
         ConfigError: if ``folder`` exists and may not be replaced.
         WriteError: if the disk is full or the place cannot be written to.
     """
+    with new_folder(folder, force=force, ours=FILES) as temporary:
+        write_vectors(temporary, vectors, card=card)
+
+
+def write_vectors(
+    folder: Path,
+    vectors: WordVectors,
+    *,
+    card: str = "",
+    settings: Mapping[str, Any] | None = None,
+    more: Mapping[str, Array] | None = None,
+) -> None:
+    """Write the files of word vectors into a folder that is there.
+
+    Args:
+        folder: to write into.
+        vectors: all that is known of them is kept.
+        card: text of ``README.md``; none is written without.
+        settings: more entries of ``config.json``.
+        more: arrays beside those of the vectors.
+
+    Raises:
+        DataError: if a vector is too long for its length to be written.
+        WriteError: if the disk is full or the place cannot be written to.
+    """
     config = {
+        **(settings or {}),
         "model_type": MODEL_TYPE,
         "vocab_size": len(vectors),
         "hidden_size": vectors.size,
@@ -63,6 +89,7 @@ def save_vectors(
     if not np.isfinite(vectors.norms).all():
         raise DataError("a vector is too long for its length to be written.")
     arrays: dict[str, Array] = {
+        **(more or {}),
         "vectors": vectors.vectors,
         "norms": vectors.norms,
         "words.text": words.text,
@@ -72,12 +99,11 @@ def save_vectors(
     for name in ("context", "counts", "idf"):
         if (array := getattr(vectors, name)) is not None:
             arrays[name] = array
-    with new_folder(folder, force=force, ours=FILES) as temporary:
-        write_arrays(temporary / ARRAYS, arrays)
-        text = json.dumps(config, indent=2) + "\n"
-        (temporary / CONFIG).write_text(text, encoding="utf-8")
-        if card:
-            (temporary / CARD).write_text(card, encoding="utf-8")
+    write_arrays(folder / ARRAYS, arrays)
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    if card:
+        (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def load_vectors(folder: Path) -> WordVectors:

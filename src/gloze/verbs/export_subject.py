@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gloze.checkpoint import load, load_parts
 from gloze.core.errors import DataError
 from gloze.core.progress import say
+from gloze.encoders.transformer import TransformerEncoder
 from gloze.inference.agreement import cosines, vectors_of
 from gloze.interop.onnx_run import Graph
 from gloze.nn.pooling import TextVectors
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from gloze.encoders.transformer import TransformerEncoder
     from gloze.nn.pooling import Pooling
     from gloze.tasks.model import TaskModel
     from gloze.tasks.task import Task
@@ -103,6 +103,8 @@ def of_task(
     else:
         examples = model.task.take(model.task.some_inputs(_read(texts), model.learned))
     judged = model.judge(examples)
+    # Where the model is looked for, word vectors are refused.
+    assert isinstance(model.encoder, TransformerEncoder)
 
     def compare(path: Path) -> tuple[float, dict[str, float]]:
         same, difference = answers_agree(model, judged, Graph(path))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gloze.checkpoint import find_model, load_parts, load_task, weights_of
+from gloze.checkpoint import find_any, load_any_parts, load_task, weights_of
 from gloze.config.runs import (
     FOLDS,
     SEARCH,
@@ -68,7 +68,8 @@ def finetune(
 
     Args:
         task: what is learned, such as ``classification``.
-        model: a model folder, ours or in Hugging Face layout; a run folder; a hub name.
+        model: a model folder, ours or in Hugging Face layout; a run folder; a hub name; word
+            vectors: a folder of ours, a run that trained some, or a file of word2vec or GloVe.
         train: labelled examples: TSV, CSV, JSONL, Parquet, plain or compressed.
         dev: labelled examples that compare settings and seeds.
         test: labelled examples looked at once, at the end.
@@ -100,7 +101,7 @@ def finetune(
     # Each example of a cross-validation is held out once.
     held_out = dev if folds is None else train
     paths |= {name: Path(path) for name, path in (("dev", held_out), ("test", test)) if path}
-    parts = load_parts(model)
+    parts = load_any_parts(model)
     config = load_finetuning(
         recipe,
         as_list(settings),
@@ -108,6 +109,7 @@ def finetune(
         transfer=transfer,
         hidden_size=parts.encoder.output_size,
         num_hidden_layers=parts.encoder.config.num_hidden_layers,
+        kind=parts.encoder.config.kind,
         seed=seed,
     )
     reader = config.task.reader(format, columns)
@@ -120,11 +122,11 @@ def finetune(
     run = _way(given, config, trying=trying, folds=folds, seeds=seeds, output=output)
     beside = {**vectors, **job.config.task.files}
     recipes = [recipe] if isinstance(recipe, str | Path) else []
-    inputs = [*paths.values(), *beside.values(), find_model(model), *recipes]
+    inputs = [*paths.values(), *beside.values(), find_any(model), *recipes]
     with run_folder(output, job.config, inputs=inputs, resume=resume, force=force):
         _refuse_other_ways(output, {"--search": search is not None, "--folds": folds is not None})
         refuse_other_seeds(output, seed_folders(job.config.seed, seeds, output), FIGURES)
-        note_data(output, {**paths, **beside, "model": weights_of(find_model(model))})
+        note_data(output, {**paths, **beside, "model": weights_of(find_any(model))})
         result = run()
         if ranks().is_first:
             write_finetune_report(result)
@@ -173,7 +175,8 @@ def _search(
     if text is None:
         return None
     size = given.parts.encoder.output_size
-    space = read_space(text, config.transfer, size)
+    is_static = given.parts.vectors is not None
+    space = read_space(text, config.transfer, size, is_static=is_static)
     space.refuse_set(settings)
 
     def job(changes: Changes) -> Job:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import find_model, with_dropout
+from gloze.checkpoint import find_model, for_task
+from gloze.core.errors import ConfigError
 from gloze.interop.sentence_transformers import tuned_pooling
 from gloze.tasks.labelled import LabelledData, encode_splits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gloze.checkpoint import Parts
+    from gloze.checkpoint import AnyParts
     from gloze.recipes.finetuning import FinetuneConfig
     from gloze.tasks.learned import Learned
 
@@ -48,7 +49,7 @@ class Given:
     """
 
     model: str | Path
-    parts: Parts
+    parts: AnyParts
     paths: dict[str, Path]
     examples: dict[str, list[Any]]
     metric: str | None
@@ -64,7 +65,7 @@ class Given:
             DataError: if the files do not fit each other.
         """
         config = self._resolved(config)
-        config.readout.numbers(self.parts.encoder.config.num_hidden_layers + 1)
+        config.readout.numbers(len(self.parts.encoder.stages))
         key = repr(config.task)
         if key not in self._encoded:
             # One at a time: those of all trials of a search may not fit into memory.
@@ -86,9 +87,25 @@ class Given:
 
     def _resolved(self, config: FinetuneConfig) -> FinetuneConfig:
         task = config.task
-        if config.is_plain:
+        if self.parts.vectors is not None:
+            self._refuse_layers(config)
+        # A table of words has no pooler to be read through.
+        is_plain = config.is_plain and self.parts.vectors is None
+        if is_plain:
             task = task.suited(tuned_pooling(find_model(self.model)))
-        return replace(config, task=task.resolve(is_plain=config.is_plain, metric=self.metric))
+        return replace(config, task=task.resolve(is_plain=is_plain, metric=self.metric))
+
+    def _refuse_layers(self, config: FinetuneConfig) -> None:
+        """Refuse what is about an encoder's layers, of which a table of words has none."""
+        if config.training.gradient_checkpointing:
+            raise ConfigError(
+                "training.gradient_checkpointing does nothing here: word vectors have no layers."
+            )
+        if self.init_embeddings is not None:
+            raise ConfigError(
+                "--init-embeddings fills the table of an encoder, and --model is a table of word "
+                "vectors itself: give one of them."
+            )
 
     def _encode(
         self,
@@ -97,5 +114,5 @@ class Given:
         examples: dict[str, list[Any]],
         learned: Learned | None = None,
     ) -> LabelledData:
-        parts = with_dropout(self.parts, config.encoder.rates)
+        parts = for_task(self.parts, config.encoder.rates)
         return encode_splits(config.task, parts.encoder, parts.tokenizer, paths, examples, learned)

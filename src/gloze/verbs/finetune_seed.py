@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from gloze.checkpoint import Checkpoints, load_parts, save_model, with_dropout
+from gloze.checkpoint import Checkpoints, for_task, load_any_parts, save_model
 from gloze.config.runs import step_size
 from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.files import write_json
@@ -18,6 +18,7 @@ from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.stream import Stream
+from gloze.encoders.lookup import LookupEncoder
 from gloze.interop.token_table import fill_token_table
 from gloze.nn.readout import layers_of, mix_of
 from gloze.tasks.features import with_features
@@ -32,7 +33,7 @@ from gloze.training.transfer import FrozenLearner, build_learner
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gloze.checkpoint import Parts
+    from gloze.checkpoint import AnyParts
     from gloze.core.batch import Batch
     from gloze.core.contracts import Objective
     from gloze.tasks.labelled import Split
@@ -56,23 +57,23 @@ def run_seed(job: Job, seed: int, folder: Path) -> SeedResult:
     return SeedResult.from_dict(json.loads(ranks().tell(told)), folder)
 
 
-def _build(job: Job, seed: int) -> tuple[Parts, Objective, Learner]:
+def _build(job: Job, seed: int) -> tuple[AnyParts, Objective, Learner]:
     """Return the network as it starts under this seed."""
     torch.manual_seed(derive("weights", seed) % 2**63)
-    parts = with_dropout(load_parts(job.model), job.config.encoder.rates)
+    parts = for_task(load_any_parts(job.model), job.config.encoder.rates)
     spread = parts.encoder.config.initializer_range
     config, learned = job.config, job.data.learned
     objective = build_head(parts.encoder, config.task, learned, config.readout, spread)
     learner = build_learner(parts.encoder, [objective], config.transfer, config.freeze)
     if job.init_embeddings is not None:
-        table = parts.encoder.token_embeddings
+        table = cast("Any", parts.encoder).token_embeddings
         say(str(fill_token_table(table, parts.tokenizer, job.init_embeddings)))
     return parts, objective, learner
 
 
 def _judge(
     job: Job,
-    parts: Parts,
+    parts: AnyParts,
     objective: Objective,
     learner: Learner,
     state: TrainingState,
@@ -114,7 +115,10 @@ def _judge(
         base=Path(job.model).name,
     )
     extra = model.to_config()
-    save_model(folder / "model", learner, parts.tokenizer, card=card, extra=extra, force=True)
+    save_model(
+        *(folder / "model", learner, parts.tokenizer),
+        card=card, extra=extra, vectors=parts.vectors, force=True,
+    )  # fmt: skip
     write_json(folder / FIGURES, result.to_dict())
     # With the model saved, the optimizer's state has served its purpose.
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -155,7 +159,9 @@ def _train(
 def _with_features(job: Job, learner: Learner, objective: Objective) -> dict[str, Split]:
     """Return the files looked at while training, with what a frozen encoder makes of them."""
     splits = {name: split for name, split in job.data.splits.items() if name != "test"}
-    if not isinstance(learner, FrozenLearner) or ranks().size > 1:
+    is_static = isinstance(learner.encoder, LookupEncoder)
+    # A row is found as soon as a feature.
+    if not isinstance(learner, FrozenLearner) or is_static or ranks().size > 1:
         return splits
     training, learner.layers = job.config.training, layers_of(objective.head)
     if not learner.layers:

@@ -1,0 +1,9 @@
+"""All encoders that a task can be learned on."""
+
+from __future__ import annotations
+
+from gloze.encoders.lookup import LookupConfig, LookupEncoder
+from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
+
+AnyEncoder = TransformerEncoder | LookupEncoder
+AnyEncoderConfig = TransformerConfig | LookupConfig
