@@ -12,7 +12,7 @@ from gloze.core.errors import ConfigError
 if TYPE_CHECKING:
     from gloze.verbs.encode import EncodeSummary
 
-Pooling = Literal["mean", "cls", "max", "first_last", "none"]
+Pooling = Literal["mean", "cls", "max", "first_last", "idf", "none"]
 
 
 def encode(
@@ -40,7 +40,8 @@ def encode(
     Example: gloze encode runs/mini --input texts.txt -o words.parquet --words --layers -4,-3,-2,-1
 
     Args:
-        model: a model or run folder, ours or in Hugging Face layout, or a hub name.
+        model: a model or run folder, ours or in Hugging Face layout, or a hub name; or word
+            vectors: a folder of ours, a run, or a file of word2vec or GloVe.
         input: a text a line, or TSV, CSV, JSONL or Parquet; plain or compressed; - is standard
             input.
         output: .npy (one array), .npz (arrays), .jsonl or .parquet (the rows of the input with
@@ -48,8 +49,9 @@ def encode(
         layers: one or several, like -1 or -4,-3,-2,-1: 0 is the embeddings, -1 the last layer.
         combine: several layers: concat, sum, mean, or stack, which keeps them apart.
         pooling: a vector for each text: mean, cls, max, first_last (mean of the first and the
-            last layer); none gives one for each token. By default that of a folder of
-            sentence-transformers, else mean.
+            last layer); none gives one for each token; of word vectors mean, or idf, which
+            weighs rare words more. By default that of a folder of sentence-transformers, else
+            mean.
         words: a vector for each word: those in a table's column words, which holds lists of
             them, or else those between spaces.
         pieces: a word's vector: that of its first token, or the mean of all its tokens.

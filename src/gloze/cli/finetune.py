@@ -46,7 +46,8 @@ def finetune(
 
     Args:
         task: classification, regression, multilabel, tagging, span, choice or ranking.
-        model: a model folder, ours or in Hugging Face layout, a run folder, or a hub name.
+        model: a model folder, ours or in Hugging Face layout, a run folder, a hub name, or word
+            vectors, over which a BiLSTM is learned.
         train: labelled examples: TSV, CSV, JSONL or Parquet, for tagging CoNLL columns and more,
             for span SQuAD's JSON too; plain or compressed.
         dev: labelled examples that compare settings and seeds.

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from gloze.cli.corpus import CorpusWord
 
 if TYPE_CHECKING:
+    from gloze.vectors.nearest import NearestWords
     from gloze.verbs.neighbors import NeighborsResult
 
 
@@ -24,7 +25,7 @@ def neighbors(
     top: int = 10,
     device: str = "auto",
     force: Annotated[bool, Parameter(negative="")] = False,
-) -> NeighborsResult:
+) -> NeighborsResult | NearestWords:
     """Find the occurrences nearest to a word in its sentence, and the nearest tokens.
 
     Example: gloze neighbors runs/mini --corpus books/ --index books-index
@@ -34,7 +35,8 @@ def neighbors(
     Example: gloze neighbors runs/mini bank
 
     Args:
-        model: a model or run folder, ours or in Hugging Face layout, or a hub name.
+        model: a model or run folder, ours or in Hugging Face layout, a hub name, or word vectors,
+            of which words alone can be asked.
         queries: sentences with one word marked by [[ ]], or words alone, which are looked up in
             the token table only.
         corpus: files, folders or globs to make the index of; may be repeated.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gloze.inference.model import Model
 
-FeaturePooling = Literal["none", "cls", "mean", "max", "first_last"]
+FeaturePooling = Literal["none", "cls", "mean", "max", "first_last", "idf"]
 Long = Literal["windows", "cut"]
 
 # Vectors of so many bytes are held at once, where four characters make a token.
@@ -40,6 +40,7 @@ class FeatureConfig:
         pooling: ``none`` gives a vector for each token or word. Else each text has one:
             ``cls`` that of [CLS], ``mean`` and ``max`` over all its tokens with [CLS] and [SEP],
             ``first_last`` the mean over all tokens and over the first and the last layer.
+            ``idf`` weighs the words of a table of word vectors.
         words: a vector for each word between spaces, not for each token.
         pieces: a word's vector is that of its ``first`` token or the ``mean`` of all its tokens.
         long: texts over the model's length go through overlapping ``windows``, each token's
@@ -92,6 +93,8 @@ class FeatureConfig:
         Raises:
             ConfigError: if it has no such layer, or one is named twice.
         """
+        if self.pooling == "idf":
+            raise ConfigError("Pooling idf weighs words of word vectors; this model is an encoder.")
         if self.pooling == "first_last":
             return replace(self, layers=(1, num_layers), combine="mean", pooling="mean")
         for layer in self.layers:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 FILES = ("index.json", MANIFEST, *(f"{name}.npy" for name in KINDS))
 _FORMAT = 1
 _SENTENCES_AT_ONCE = 256
+# Characters shown on each side of an occurrence.
+_SIDE = 34
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ class Hit:
     start: int
     end: int
     sentence: str
+
+    @property
+    def in_context(self) -> str:
+        """The sentence around it in one line, the word in brackets."""
+        before = " ".join(self.sentence[: self.start].split())
+        after = " ".join(self.sentence[self.end :].split())
+        left = before if len(before) <= _SIDE else f"...{before[-_SIDE:]}"
+        right = after if len(after) <= _SIDE else f"{after[:_SIDE]}..."
+        return f"{left} [{self.word}] {right}".strip()
 
 
 @dataclass(frozen=True)

@@ -228,9 +228,18 @@ def saved_best_seed(run: Path) -> str | None:
 
 
 def model_card(
-    result: SeedResult, *, task: str, labels: Sequence[str], transfer: str, base: str
+    result: SeedResult,
+    *,
+    task: str,
+    labels: Sequence[str],
+    transfer: str,
+    base: str,
+    is_static: bool = False,
 ) -> str:
-    """Return the text of a model card: what is known of the run, nothing invented."""
+    """Return the text of a model card: what is known of the run, nothing invented.
+
+    One of word vectors is for no library of Hugging Face, and says so.
+    """
     figures = [
         f"| {split} {name} ({values['examples']:,} examples) | {value:.4f} |"
         for split, values in result.figures.items()
@@ -238,14 +247,15 @@ def model_card(
         if isinstance(value, float)
     ]
     names = f"{', '.join(labels[:50])}{', ...' if len(labels) > 50 else ''}"
+    what = "Word vectors" if is_static else "An encoder"
     lines = [
         "---",
-        "library_name: transformers",
+        f"library_name: {'gloze' if is_static else 'transformers'}",
         *([f"pipeline_tag: {_PIPELINES[task]}"] if task in _PIPELINES else []),
         "---",
         f"# A model of the task {task}",
         "",
-        f"An encoder fine-tuned with gloze (transfer {transfer}, seed {result.seed}) from {base}.",
+        f"{what} fine-tuned with gloze (transfer {transfer}, seed {result.seed}) from {base}.",
         "",
         "| | |",
         "|---|---|",

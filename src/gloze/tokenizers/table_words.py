@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tokenizers
-from tokenizers import normalizers
 
 from gloze.core.ranges import places
 from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
-from gloze.tokenizers.whole_words import definition_of, segmenter_of
+from gloze.tokenizers.whole_words import definition_of, plain_words, segmenter_of
 from gloze.tokenizers.words import WordEncoder
 
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
     from gloze.tokenizers.config import TokenizerConfig
     from gloze.tokenizers.tokenizer import Ids
-
-_MAX_KNOWN = 1 << 17
 
 
 class TableTokenizer(Tokenizer):
@@ -52,13 +48,6 @@ class TableTokenizer(Tokenizer):
             max_word_characters=1 << 10,
             special=frozenset(self.special_tokens.all),
         )
-        # Of words that are given marks and Chinese characters part nothing.
-        self._plain = normalizers.BertNormalizer(
-            lowercase=not cut.cased,
-            strip_accents=False if cut.keep_accents else None,
-            handle_chinese_chars=False,
-        )
-        self._whole = lru_cache(_MAX_KNOWN)(self._id_of_whole)
 
     def __reduce__(self) -> Any:
         return TableTokenizer, (self._tokens[len(self.special_tokens.all) :], self._cut)
@@ -77,17 +66,14 @@ class TableTokenizer(Tokenizer):
 
         A word of which nothing is left has none; see :meth:`Tokenizer.encode_words`.
         """
-        found = np.array([self._whole(word) for text in texts for word in text], np.int32)
+        words = plain_words([word for text in texts for word in text], self._cut)
+        known = {word: self.id_of(word) if word else -1 for word in set(words)}
+        found = np.array([known[word] for word in words], np.int32)
         sizes = np.fromiter(map(len, texts), np.int64, len(texts))
         is_left = found >= 0
         owner = np.repeat(np.arange(len(texts)), sizes)
         lengths = np.bincount(owner[is_left], minlength=len(texts))
         return found[is_left], lengths, places(sizes)[is_left]
-
-    def _id_of_whole(self, word: str) -> int:
-        """Return the id of a word that was given, -1 if nothing of it is left."""
-        plain = self._plain.normalize_str(word).strip()
-        return self.id_of(plain) if plain else -1
 
 
 class _Folding:

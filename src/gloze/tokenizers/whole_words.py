@@ -108,6 +108,26 @@ def cut_words(
     return [word for word in found if word != BREAK], np.diff(ends, prepend=-1) - 1
 
 
+def plain_words(words: Sequence[str], config: TokenizerConfig) -> list[str]:
+    """Return words that were given as a vocabulary of words has them; nothing parts them.
+
+    One of which nothing is left, such as a lone control character, is empty.
+    """
+    normalizer = _plain(config)
+    known = {word: normalizer.normalize_str(word).strip() for word in dict.fromkeys(words)}
+    return [known[word] for word in words]
+
+
+@lru_cache
+def _plain(config: TokenizerConfig) -> normalizers.BertNormalizer:
+    # Marks and Chinese characters part nothing.
+    return normalizers.BertNormalizer(
+        lowercase=not config.cased,
+        strip_accents=False if config.keep_accents else None,
+        handle_chinese_chars=False,
+    )
+
+
 @lru_cache
 def _cutter(config: TokenizerConfig) -> BertWords:
     return BertWords(*_parts(config))

@@ -35,6 +35,14 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, text
 
 
+def look_up(vectors: WordVectors, words: Sequence[str]) -> Rows:
+    """Return the row of each word of a text, -1 where there is none, as :func:`fold` does.
+
+    Where capitals are lost when texts are cut, there is nothing to fold.
+    """
+    return fold(vectors, words) if vectors.cut.cased else vectors.words.rows(words)
+
+
 def fold(vectors: WordVectors, words: Sequence[str]) -> Rows:
     """Return the row of each word as it is written, else of the first that differs in case alone.
 

@@ -9,12 +9,14 @@ import numpy as np
 
 from gloze.core.errors import ConfigError
 from gloze.tokenizers.whole_words import cut_words
+from gloze.vectors.lines import look_up
 from gloze.vectors.table import divisors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.vectors.table import Floats, WordVectors
+    from gloze.vectors.words import Rows
 
 TextPooling = Literal["mean", "idf"]
 
@@ -33,20 +35,37 @@ def encode_texts(
             "gloze vectors convert --idf CORPUS."
         )
     words, lengths = cut_words(texts, table.cut)
-    rows, owners = table.words.rows(words), np.repeat(np.arange(len(texts)), lengths)
-    rows, owners = rows[rows >= 0], owners[rows >= 0]
-    weights = np.ones(len(rows), np.float32)
-    if pooling == "idf" and table.idf is not None:
-        weights = table.idf[rows]
-    sums = np.zeros((len(texts), table.size), np.float32)
-    np.add.at(sums, owners, np.asarray(table.vectors[rows]) * weights[:, None])
-    totals = np.bincount(owners, weights, minlength=len(texts)).astype(np.float32)
+    rows, owners = look_up(table, words), np.repeat(np.arange(len(texts)), lengths)
+    owners, rows = owners[rows >= 0], rows[rows >= 0]
+    found = pool_rows(table, rows, owners, len(texts), pooling)
     if empty := len(texts) - len(np.unique(owners)):
         warnings.warn(
             f"{empty:,} of {len(texts):,} texts have no word with a vector: theirs are zeros.",
             stacklevel=3,
         )
     if normalize:
-        totals = np.linalg.norm(sums, axis=1)
+        found = found / divisors(np.linalg.norm(found, axis=1))[:, None]
+    return found
+
+
+def pool_rows(
+    table: WordVectors, rows: Rows, owners: Rows, count: int, pooling: TextPooling
+) -> Floats:
+    """Return the means of some rows, zeros where there is none, [count, size].
+
+    Args:
+        table: of vectors.
+        rows: one for each word; -1 has no share.
+        owners: which mean each word has a share in.
+        count: how many there are.
+        pooling: ``idf`` weighs words by :attr:`WordVectors.idf`, if the table has it.
+    """
+    owners, rows = owners[rows >= 0], rows[rows >= 0]
+    weights = np.ones(len(rows), np.float32)
+    if pooling == "idf" and table.idf is not None:
+        weights = table.idf[rows]
+    sums = np.zeros((count, table.size), np.float32)
+    np.add.at(sums, owners, np.asarray(table.vectors[rows]) * weights[:, None])
+    totals = np.bincount(owners, weights, minlength=count).astype(np.float32)
     found: Floats = sums / divisors(totals)[:, None]
     return found

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gloze.checkpoint import load
+from gloze.checkpoint.anything import load
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.core.progress import Progress, duration, say
 from gloze.inference.features import FeatureConfig, iterate_features
 from gloze.inference.vector_file import write_npy, write_npz
+from gloze.inference.word_features import iterate_word_features
 from gloze.tasks.unlabelled import find_column, find_kind, iterate_texts
 from gloze.tasks.writing import write_table
+from gloze.vectors.table import WordVectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -104,15 +106,17 @@ def encode(
     Example: ``gloze.encode("runs/mini", input="texts.txt", output="vectors.npy")``
 
     Args:
-        model: a model or run folder, ours or in Hugging Face layout, or a hub name.
+        model: a model or run folder, ours or in Hugging Face layout, or a hub name; or word
+            vectors: a folder of ours, a run, or a file of word2vec or GloVe.
         input: a text a line, or TSV, CSV, JSONL or Parquet; plain or compressed; ``-`` is
             standard input.
         output: ``.npy`` (one array), ``.npz`` (arrays), ``.jsonl`` or ``.parquet`` (the rows of
             the input with vectors added).
         layers: 0 is the embeddings, 1 the first layer, -1 the last.
         combine: several layers: concat, sum, mean, or stack, which keeps them apart.
-        pooling: mean, cls, max, first_last, or none for the vectors of tokens; by default that
-            of a folder of sentence-transformers, else mean; none with ``words``.
+        pooling: mean, cls, max, first_last, or none for the vectors of tokens; of word vectors
+            mean, or idf; by default that of a folder of sentence-transformers, else mean; none
+            with ``words``.
         words: a vector for each word: those in a table's column ``words``, which holds lists of
             them, or else those between spaces.
         pieces: a word's vector: its first token's, or the mean of all its tokens'.
@@ -140,12 +144,16 @@ def encode(
     refuse_inputs(output, [source])
     _check_output(output, config, force=force)
     loaded = load(model, precision=precision, device=device)
-    if pooling is None and not by_words:
-        config = replace(config, pooling=loaded.vectors.pooling)
-    if config.pooling != "none":
-        _tell_left_out(loaded.vectors)
     given, again = itertools.tee(iterate_texts(source, kind, column, words=words))
-    found = iterate_features(loaded, (text.text for text in again), config)
+    alone = (text.text for text in again)
+    if isinstance(loaded, WordVectors):
+        found = iterate_word_features(loaded, alone, config)
+    else:
+        if pooling is None and not by_words:
+            config = replace(config, pooling=loaded.vectors.pooling)
+        if config.pooling != "none":
+            _tell_left_out(loaded.vectors)
+        found = iterate_features(loaded, alone, config)
     counts: Counter[str] = Counter()
     size: tuple[int, ...] = ()
     with Progress("encode") as progress, _writer(output, config, source, force=force) as write:

@@ -113,6 +113,7 @@ def _judge(
         labels=model.labels,
         transfer=job.config.transfer,
         base=Path(job.model).name,
+        is_static=parts.vectors is not None,
     )
     extra = model.to_config()
     save_model(

@@ -7,17 +7,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import find_model, load, weights_of
+from gloze.checkpoint import find_any, is_static, load, weights_of
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.lists import as_list
 from gloze.core.manifest import sha256
 from gloze.core.output import refuse_existing
 from gloze.core.progress import Progress, say
 from gloze.inference.features import FeatureConfig
+from gloze.interop.vector_tables import load_word_vectors
 from gloze.probes.occurrences import FILES, Hit, Index, IndexFacts, build_index
 from gloze.probes.tokens import Neighbor, token_neighbors
 from gloze.probes.words import Phrase, Word, vectors_at, words_of
 from gloze.text.read import ReadReport, read_sentences
+from gloze.vectors.nearest import NearestWords, nearest_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from gloze.inference.model import Model
 
 _MARK = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
-_SIDE = 34
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class QueryResult:
         lines = [self.query]
         if self.hits is not None:
             lines.append(f"  {self.occurrences:,} occurrences of {self.word!r} in the corpus")
-            lines += [f"  {hit.cosine:.3f}  {_in_context(hit)}" for hit in self.hits]
+            lines += [f"  {hit.cosine:.3f}  {hit.in_context}" for hit in self.hits]
         listed = ", ".join(f"{found.token} {found.cosine:.2f}" for found in self.tokens)
         return "\n".join([*lines, f"  token table, {' '.join(self.pieces)}: {listed}"])
 
@@ -102,13 +103,14 @@ def neighbors(
     top: int = 10,
     device: str = "auto",
     force: bool = False,
-) -> NeighborsResult:
+) -> NeighborsResult | NearestWords:
     """Find what stands near words.
 
     Example: ``gloze.neighbors("runs/mini", "the [[bank]] of the river", index="bank-index")``
 
     Args:
-        model: a model or run folder, ours or in Hugging Face layout, or a hub name.
+        model: a model or run folder, ours or in Hugging Face layout, a hub name, or word vectors,
+            of which words alone can be asked.
         queries: a sentence with the word marked by ``[[ ]]``, for its nearest occurrences in the
             corpus; or a word alone, for the nearest rows of the token table.
         corpus: to make ``index`` of, as ``gloze.prepare`` reads it.
@@ -128,12 +130,21 @@ def neighbors(
         WriteError: if the index cannot be written.
     """
     sources: list[str | Path] = as_list(corpus)
+    if is_static(where := find_any(model)):
+        contexts = {
+            "--corpus": sources,
+            "--index": index,
+            "--layer": layer is not None,
+            "--only": only,
+            "--any-word": any_word,
+        }
+        return nearest_words(load_word_vectors(where), queries, top, refused=contexts)
     _check(queries, sources, index, top)
     _refuse_idle(queries, sources, index, layer=layer, only=only, any_word=any_word)
     folder = None if index is None else Path(index)
     if folder is not None and sources:
         refuse_existing(folder, force=force, ours=FILES)
-    weights = sha256(weights_of(find_model(model)))
+    weights = sha256(weights_of(where))
     loaded = load(model, device=device)
     if folder is not None and sources:
         own = -1 if layer is None else layer
@@ -289,12 +300,3 @@ def _phrase(model: Model, query: str, sentence: str, span: Word) -> Phrase:
                 f"{query!r} marks a part of {sentence[word.start : word.end]!r}: mark all of it."
             )
     return Phrase.of(sentence, marked)
-
-
-def _in_context(hit: Hit) -> str:
-    """Return the sentence around an occurrence in one line, the word in brackets."""
-    before = " ".join(hit.sentence[: hit.start].split())
-    after = " ".join(hit.sentence[hit.end :].split())
-    left = before if len(before) <= _SIDE else f"...{before[-_SIDE:]}"
-    right = after if len(after) <= _SIDE else f"{after[:_SIDE]}..."
-    return f"{left} [{hit.word}] {right}".strip()

@@ -9,40 +9,12 @@ from typing import TYPE_CHECKING, Any
 from gloze.core.errors import ConfigError
 from gloze.interop.vector_tables import load_word_vectors
 from gloze.metrics.table import text_table
+from gloze.vectors.nearest import NearestWords, nearest_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.vectors.analogies import Method
-
-
-def shown(word: str) -> str:
-    """Return a word as a terminal may show it: what would steer it is written out."""
-    return word if word.isprintable() else repr(word)[1:-1]
-
-
-@dataclass(frozen=True)
-class NearestWords:
-    """The words nearest to each query.
-
-    Attributes:
-        queries: for each, the words and their scores, best first.
-        method: what the scores are: ``cosine``, or ``mul``, quotients of 3CosMul.
-    """
-
-    queries: dict[str, list[tuple[str, float]]]
-    method: str = "cosine"
-
-    def __str__(self) -> str:
-        lines = []
-        for query, found in self.queries.items():
-            lines.append(query)
-            lines += [f"  {score:.4f}  {shown(word)}" for word, score in found]
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON knows it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -90,8 +62,7 @@ def vector_neighbors(
     """
     if not words:
         raise ConfigError("Nothing is asked: give one word or more.")
-    table = load_word_vectors(vectors)
-    return NearestWords({word: table.most_similar(word, (), top, limit) for word in words})
+    return nearest_words(load_word_vectors(vectors), words, top, limit)
 
 
 def vector_analogy(
