@@ -257,7 +257,7 @@ def test_force_leaves_a_run_alone_in_which_somebody_keeps_a_copy_of_a_seed(data,
     run(data, tmp_path / "run", seeds=2, settings=ONE_STEP, force=True)
 
 
-@pytest.mark.parametrize("settings", [(), ("task.pooling=mean",)])
+@pytest.mark.parametrize("settings", [(), ("task.pooling=mean",), ("task.pooling=max",)])
 def test_a_saved_classifier_gives_the_same_answers(data, tmp_path, settings):
     result = run(data, tmp_path / "run", settings=settings)
     texts = ["the cat sees warm bread.", "my sister paints a long river."]
