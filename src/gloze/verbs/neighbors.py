@@ -131,7 +131,11 @@ def neighbors(
     """
     sources: list[str | Path] = as_list(corpus)
     if is_static(where := find_any(model)):
-        contexts = {"--corpus": sources, "--index": index, "--layer": layer is not None}
+        contexts: dict[str, object] = {
+            "--corpus": sources,
+            "--index": index,
+            "--layer": layer is not None,
+        }
         contexts |= {"--only": only, "--any-word": any_word}
         return nearest_words(load_word_vectors(where), queries, top, refused=contexts)
     _check(queries, sources, index, top)
