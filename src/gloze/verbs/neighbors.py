@@ -131,12 +131,8 @@ def neighbors(
     """
     sources: list[str | Path] = as_list(corpus)
     if is_static(where := find_any(model)):
-        contexts: dict[str, object] = {
-            "--corpus": sources,
-            "--index": index,
-            "--layer": layer is not None,
-        }
-        contexts |= {"--only": only, "--any-word": any_word}
+        contexts = {"--corpus": bool(sources), "--index": index is not None}
+        contexts |= {"--layer": layer is not None, "--only": bool(only), "--any-word": any_word}
         return nearest_words(load_word_vectors(where), queries, top, refused=contexts)
     _check(queries, sources, index, top)
     _refuse_idle(queries, sources, index, layer=layer, only=only, any_word=any_word)
