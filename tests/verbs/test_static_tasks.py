@@ -113,6 +113,14 @@ def test_none_is_the_same_network_from_a_random_table(data, tmp_path):
     assert abs(np.corrcoef(random.ravel(), begin.ravel())[0, 1]) < 0.2
 
 
+def test_the_bilstm_can_be_left_out(data, tmp_path):
+    bare = run(data, tmp_path / "run", settings=["readout.lstm_layers=0"])
+    assert bare.best.figures["dev"]["accuracy"] > 0.9
+    assert not any("lstm" in name for name in arrays(bare.path))
+    again = gloze.evaluate(bare.path, data / "dev.tsv").figures["-"]
+    assert again["loss"] == bare.best.figures["dev"]["loss"]
+
+
 def test_a_tuned_run_is_word_vectors_as_well(data, tmp_path):
     full = run(data, tmp_path / "run", seeds=2, settings=ONE_STEP)
     vectors = gloze.load(full.path)

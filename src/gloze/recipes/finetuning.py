@@ -253,6 +253,12 @@ def load_finetuning(
         values = {k: v for k, v in read_toml(Path(recipe)).items() if k not in _NOTES}
     values.setdefault("task", {}).setdefault("kind", task)
     values = override(values, changes, FinetuneConfig)
+    if recipe is None and not values["readout"]["lstm_layers"]:
+        # With the BiLSTM goes what the default says of it.
+        named = {change.partition("=")[0].strip() for change in changes}
+        for name in ("lstm_size", "lstm_dropout"):
+            if f"readout.{name}" not in named:
+                del values["readout"][name]
     if (kind := values["task"]["kind"]) != task:
         raise ConfigError(f"{where or 'The recipe'} is of the task {kind!r}, not {task!r}.")
     config = from_dict(FinetuneConfig, values, where)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gloze.core.errors import DataError
 from gloze.tokenizers.whole_words import cut_words
+from gloze.vectors.lines import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,7 @@ def document_weights(vectors: WordVectors, documents: Iterable[str]) -> Floats:
     every = iter(documents)
     while some := list(islice(every, _DOCUMENTS_AT_ONCE)):
         words, lengths = cut_words(some, vectors.cut)
-        rows, owners = vectors.words.rows(words), np.repeat(np.arange(len(some)), lengths)
+        rows, owners = look_up(vectors, words), np.repeat(np.arange(len(some)), lengths)
         pairs = np.unique(np.stack([owners[rows >= 0], rows[rows >= 0]]), axis=1)
         met += np.bincount(pairs[1], minlength=len(vectors))
         total += len(some)
