@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gloze.verbs.tokenizer import learn as learn_tokenizer
     from gloze.verbs.vectors_convert import convert_vectors
     from gloze.verbs.vectors_evaluate import evaluate_vectors
+    from gloze.verbs.vectors_phrases import join_corpus
     from gloze.verbs.vectors_plot import plot_vectors
 
     __version__: str
@@ -62,6 +63,7 @@ __all__ = [
     "fill",
     "finetune",
     "inspect",
+    "join_corpus",
     "learn_tokenizer",
     "load",
     "load_recipe",
@@ -95,6 +97,7 @@ _PLACES = {
     "fill": "gloze.verbs.fill:fill",
     "finetune": "gloze.verbs.finetune:finetune",
     "inspect": "gloze.verbs.inspect:inspect",
+    "join_corpus": "gloze.verbs.vectors_phrases:join_corpus",
     "learn_tokenizer": "gloze.verbs.tokenizer:learn",
     "load": "gloze.checkpoint.anything:load",
     "load_recipe": "gloze.recipes:load_recipe",

@@ -160,3 +160,18 @@ def test_weights_are_those_of_scikit_learn():
     found = document_weights(table(words), documents)
     np.testing.assert_allclose(found[:-1], made.idf_, rtol=1e-6)
     assert found[-1] == found.max()
+
+
+def test_bags_of_words_are_those_of_scikit_learn():
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    documents = ["the cat sat", "the dog sat the dog", "a bird, and nothing else"]
+    words = ["the", "cat", "dog", "sat", "bird"]
+    vectors = WordVectors(Words.of(words), np.ones((5, 2), np.float32))
+    vectors.idf = document_weights(vectors, documents)
+    for pooling, made in (
+        ("counts", text.CountVectorizer(vocabulary=words)),
+        ("tf-idf", text.TfidfVectorizer(vocabulary=words)),
+    ):
+        wanted = made.fit(documents).transform(documents).toarray()
+        found = vectors.encode(documents, pooling=pooling, normalize=pooling == "tf-idf")
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)

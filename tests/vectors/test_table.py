@@ -80,7 +80,10 @@ def test_a_vector_of_zeros_is_like_nothing():
         (lambda v: v.most_similar(np.ones(3)), r"A vector of \(3,\) is asked for, not \(8,\)"),
         (lambda v: v.doesnt_match(["w1", "w2"]), "2 words have no odd one out"),
         (lambda v: v.encode("w1"), "takes a list of texts"),
-        (lambda v: v.encode(["w1"], pooling="max"), "pooling 'max': it is one of mean, idf"),
+        (
+            lambda v: v.encode(["w1"], pooling="max"),
+            "pooling 'max': it is one of mean, idf, counts",
+        ),
         (lambda v: v.encode(["w1"], pooling="idf"), r"without the weights of words \(idf\)"),
     ],
 )

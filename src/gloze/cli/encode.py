@@ -12,7 +12,7 @@ from gloze.core.errors import ConfigError
 if TYPE_CHECKING:
     from gloze.verbs.encode import EncodeSummary
 
-Pooling = Literal["mean", "cls", "max", "first_last", "idf", "none"]
+Pooling = Literal["mean", "cls", "max", "first_last", "idf", "counts", "tf-idf", "none"]
 
 
 def encode(

@@ -128,6 +128,46 @@ def convert(
 
 
 @vectors.command
+def phrases(
+    corpus: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")],
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    threshold: float = 100.0,
+    min_count: int = 5,
+    passes: int = 1,
+    cased: Annotated[bool, _FORCE] = False,
+    keep_accents: Annotated[bool, _FORCE] = False,
+    split: Literal["punctuation", "spaces", "jieba"] = "punctuation",
+    threads: int = 1,
+    force: Annotated[bool, _FORCE] = False,
+) -> Any:
+    """Write a corpus anew, the words of phrases as one (new_york), to learn vectors of them.
+
+    Example: gloze vectors phrases books/ -o books.txt --passes 2
+
+    Args:
+        corpus: files, folders, globs, or - for standard input.
+        output: the text file to write.
+        threshold: of a phrase's score; the higher, the fewer phrases.
+        min_count: of its words; also taken from the count of a phrase.
+        passes: after two, phrases have up to four words.
+        cased: keep capitals and accents.
+        keep_accents: keep accents alone.
+        split: what parts words.
+        threads: that count.
+        force: replace the output if it exists.
+    """
+    from gloze.tokenizers import TokenizerConfig
+    from gloze.verbs.vectors_phrases import join_corpus
+
+    config = TokenizerConfig(kind="words", cased=cased, keep_accents=keep_accents, split=split)
+    return join_corpus(
+        corpus, output, threshold=threshold, min_count=min_count, passes=passes, config=config,
+        threads=threads, force=force,
+    )  # fmt: skip
+
+
+@vectors.command
 def plot(
     vectors: str,
     *words: str,

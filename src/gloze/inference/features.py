@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gloze.inference.model import Model
 
-FeaturePooling = Literal["none", "cls", "mean", "max", "first_last", "idf"]
+FeaturePooling = Literal["none", "cls", "mean", "max", "first_last", "idf", "counts", "tf-idf"]
 Long = Literal["windows", "cut"]
 
 # Vectors of so many bytes are held at once, where four characters make a token.
@@ -93,8 +93,10 @@ class FeatureConfig:
         Raises:
             ConfigError: if it has no such layer, or one is named twice.
         """
-        if self.pooling == "idf":
-            raise ConfigError("Pooling idf weighs words of word vectors; this model is an encoder.")
+        if self.pooling in ("idf", "counts", "tf-idf"):
+            raise ConfigError(
+                f"Pooling {self.pooling} is of word vectors; this model is an encoder."
+            )
         if self.pooling == "first_last":
             return replace(self, layers=(1, num_layers), combine="mean", pooling="mean")
         for layer in self.layers:

@@ -13,7 +13,7 @@ from gloze.core.errors import ConfigError
 from gloze.inference.features import Features
 from gloze.tokenizers.whole_words import cut_words, plain_words
 from gloze.vectors.lines import look_up
-from gloze.vectors.texts import pool_rows
+from gloze.vectors.texts import WEIGHTED, pool_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gloze.vectors.texts import TextPooling
 
 _TEXTS_AT_ONCE = 1024
+# Of bags of words: numbers at a time.
+_NUMBERS_AT_ONCE = 1 << 25
 _WORD = re.compile(r"\S+")
 
 
@@ -47,7 +49,7 @@ def _check(table: WordVectors, config: FeatureConfig) -> None:
             "--pooling none gives a vector for each token, and the tokens of word vectors are "
             "words: add --words."
         )
-    if config.pooling == "idf" and table.idf is None:
+    if config.pooling in WEIGHTED and table.idf is None:
         raise ConfigError(
             "These vectors come without the weights of words (idf): give them some with "
             "gloze vectors convert --idf CORPUS."
@@ -74,7 +76,9 @@ def iterate_word_features(
 def _iterate(
     table: WordVectors, every: Iterator[Text], config: FeatureConfig
 ) -> Iterator[Features]:
-    while block := list(islice(every, _TEXTS_AT_ONCE)):
+    width = len(table) if config.pooling in ("counts", "tf-idf") else table.size
+    at_once = max(1, min(_TEXTS_AT_ONCE, _NUMBERS_AT_ONCE // width))
+    while block := list(islice(every, at_once)):
         yield from (_by_word if config.pooling == "none" else _pooled)(table, block, config)
 
 

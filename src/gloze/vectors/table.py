@@ -261,12 +261,16 @@ class WordVectors:
     ) -> Floats:
         """Return a vector for each text, [texts, size]: the mean of its words' vectors.
 
+        Or one of the words themselves, [texts, words], the simplest there is.
+
         Words without a vector are passed over; a text that has no other gets zeros, and a warning
         says how many did.
 
         Args:
             texts: of any length.
-            pooling: ``mean``; or ``idf``, where each word counts by its weight in :attr:`idf`.
+            pooling: ``mean``; or ``idf``, where each word counts by its weight in :attr:`idf`;
+                ``counts``, how often each word of the table is there; ``tf-idf``, that times its
+                weight.
             normalize: to a length of 1.
 
         Raises:

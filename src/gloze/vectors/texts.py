@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from gloze.vectors.table import Floats, WordVectors
     from gloze.vectors.words import Rows
 
-TextPooling = Literal["mean", "idf"]
+# Of the vectors of a text's words, or bags of words, which need none.
+TextPooling = Literal["mean", "idf", "counts", "tf-idf"]
+WEIGHTED = ("idf", "tf-idf")
 
 
 def encode_texts(
@@ -29,7 +31,7 @@ def encode_texts(
         raise ConfigError("encode takes a list of texts.")
     if pooling not in get_args(TextPooling):
         raise ConfigError(f"pooling {pooling!r}: it is one of {', '.join(get_args(TextPooling))}.")
-    if pooling == "idf" and table.idf is None:
+    if pooling in WEIGHTED and table.idf is None:
         raise ConfigError(
             "These vectors come without the weights of words (idf): give them some with "
             "gloze vectors convert --idf CORPUS."
@@ -58,12 +60,18 @@ def pool_rows(
         rows: one for each word; -1 has no share.
         owners: which mean each word has a share in.
         count: how many there are.
-        pooling: ``idf`` weighs words by :attr:`WordVectors.idf`, if the table has it.
+        pooling: ``idf`` weighs words by :attr:`WordVectors.idf`, if the table has it; ``counts``
+            and ``tf-idf`` return how often each word of the table is there, [count, words], the
+            second times its weight.
     """
     owners, rows = owners[rows >= 0], rows[rows >= 0]
     weights = np.ones(len(rows), np.float32)
-    if pooling == "idf" and table.idf is not None:
+    if pooling in WEIGHTED and table.idf is not None:
         weights = table.idf[rows]
+    if pooling in ("counts", "tf-idf"):
+        bags = np.zeros((count, len(table)), np.float32)
+        np.add.at(bags, (owners, rows), weights)
+        return bags
     sums = np.zeros((count, table.size), np.float32)
     np.add.at(sums, owners, np.asarray(table.vectors[rows]) * weights[:, None])
     totals = np.bincount(owners, weights, minlength=count).astype(np.float32)

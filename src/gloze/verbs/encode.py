@@ -115,8 +115,8 @@ def encode(
         layers: 0 is the embeddings, 1 the first layer, -1 the last.
         combine: several layers: concat, sum, mean, or stack, which keeps them apart.
         pooling: mean, cls, max, first_last, or none for the vectors of tokens; of word vectors
-            mean, or idf; by default that of a folder of sentence-transformers, else mean; none
-            with ``words``.
+            mean, idf, counts or tf-idf (bags of words); by default that of a folder of
+            sentence-transformers, else mean; none with ``words``.
         words: a vector for each word: those in a table's column ``words``, which holds lists of
             them, or else those between spaces.
         pieces: a word's vector: its first token's, or the mean of all its tokens'.
