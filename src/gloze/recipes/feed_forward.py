@@ -1,0 +1,27 @@
+"""The neural probabilistic language model."""
+
+from __future__ import annotations
+
+from gloze.config.run import ObjectivesConfig, RunConfig
+from gloze.data.samplers import TextBlockConfig
+from gloze.encoders.feed_forward import FeedForwardConfig
+from gloze.objectives.lm import LanguageModelConfig
+from gloze.tokenizers import TokenizerConfig
+from gloze.training.config import TrainingConfig
+
+
+def nnlm() -> RunConfig:
+    """Words predicted from the five before them (NNLM, Bengio et al. 2003)."""
+    return RunConfig(
+        name="nnlm",
+        tokenizer=TokenizerConfig(kind="words", vocab_size=20_000),
+        sampler=TextBlockConfig(max_length=128, short_rate=0.0, within="sentence"),
+        encoder=FeedForwardConfig(),
+        objectives=ObjectivesConfig(lm=LanguageModelConfig()),
+        training=TrainingConfig(
+            epochs=5,
+            batch_tokens=1024,
+            learning_rate=2e-3,
+            warmup_rate=0.02,
+        ),
+    )
