@@ -19,13 +19,12 @@ from gloze.interop.vector_tables import load_word_vectors, vectors_file
 from gloze.objectives.word2vec_tables import Word2Vec
 from gloze.report.card import vectors_card
 from gloze.report.run import write_run_report
-from gloze.tokenizers import config_of, load_tokenizer
+from gloze.tokenizers import load_tokenizer
 from gloze.training.blocks import LOSS, PREDICTIONS, BlockTrainer
 from gloze.training.log import MetricsLog, read_metrics
 from gloze.vectors.folder import save_vectors
 from gloze.vectors.idf import document_weights_of
-from gloze.vectors.table import WordVectors
-from gloze.vectors.words import Words
+from gloze.vectors.learned import learned_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from gloze.config.vectors import VectorsConfig
     from gloze.tokenizers import Tokenizer
     from gloze.training.blocks import BlockState
+    from gloze.vectors.table import WordVectors
     from gloze.verbs.run_shards import RunShards
 
 
@@ -271,18 +271,13 @@ def _table(
     weights: npt.NDArray[np.float32] | None,
 ) -> WordVectors:
     """Return the vectors of all words, the most frequent first."""
-    first = len(tokenizer.special_ids)
-    order = first + np.argsort(-counts[first:], kind="stable")
-    inner, outer = (table[order, : tables.size] for table in (tables.inner, tables.outer))
-    is_words = config.objective.output == "negative_sampling"
-    found = config_of(tokenizer)
-    made = WordVectors(
-        Words.of(tokenizer.tokens(order.tolist())),
+    inner, outer = (table[:, : tables.size] for table in (tables.inner, tables.outer))
+    made = learned_vectors(
+        tokenizer,
+        counts,
         inner + outer if config.encoder.result == "sum" else inner,
-        context=outer if is_words else None,
-        counts=counts[order],
-        idf=None if weights is None else weights[order],
-        cut=None if found is None else replace(found, kind="words", vocab_size=len(order) + first),
+        context=outer if config.objective.output == "negative_sampling" else None,
+        idf=weights,
     )
     made.is_sum = config.encoder.result == "sum"
     return made
