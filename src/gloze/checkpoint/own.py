@@ -70,7 +70,7 @@ def refuse_own(folder: Path) -> None:
     config = read_json(path) if path.is_file() else None
     if not isinstance(config, dict) or not is_own(config):
         return
-    said = config.get("encoder", {})
+    said = config["encoder"] if isinstance(config.get("encoder"), dict) else {}
     kind, direction = (str(said.get(name)).replace("_", "-") for name in ("kind", "direction"))
     vectors = folder.parent / VECTORS
     cure = f" Its word vectors do more: {vectors}." if vectors.exists() else ""
@@ -104,7 +104,8 @@ def load_own(path: str | Path) -> OwnModel | None:
             f"the tokenizer has {tokenizer.vocab_size} entries and the model {vocab_size}.",
             path=folder,
         )
-    encoder = _encoder(config.get("encoder"), vocab_size, where)
+    layers = {name.split(".")[2] for name in tensors if name.startswith("encoder.layers.")}
+    encoder = _encoder(config.get("encoder"), vocab_size, len(layers), where)
     prefix = "encoder."
     own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
@@ -119,8 +120,15 @@ def load_own(path: str | Path) -> OwnModel | None:
     return OwnModel(encoder, tokenizer, tensors)
 
 
-def _encoder(values: Any, vocab_size: int, path: Path) -> AnyEncoder:
-    """Return the encoder that ``config.json`` describes, without memory for its weights yet."""
+def _encoder(values: Any, vocab_size: int, layers: int, path: Path) -> AnyEncoder:
+    """Return the encoder that ``config.json`` describes, without memory for its weights yet.
+
+    Args:
+        values: what it says.
+        vocab_size: rows of the token table.
+        layers: how many there are weights of.
+        path: of the file.
+    """
     if not isinstance(values, dict):
         raise DataError("it says nothing of the encoder.", path=path)
     if values.get("kind") == "feed_forward":
@@ -129,6 +137,8 @@ def _encoder(values: Any, vocab_size: int, path: Path) -> AnyEncoder:
         config: Any = from_dict(_Described, {"encoder": values}).encoder
     except ConfigError as error:
         raise DataError(str(error), path=path) from None
+    if (claimed := getattr(config, "num_hidden_layers", 0)) != layers:
+        raise DataError(f"{claimed} layers, and there are weights of {layers}.", path=path)
     with torch.device("meta"):
         found: AnyEncoder = config.build(vocab_size)
     return found

@@ -16,12 +16,12 @@ def nnlm() -> RunConfig:
         name="nnlm",
         tokenizer=TokenizerConfig(kind="words", vocab_size=20_000),
         sampler=TextBlockConfig(max_length=128, short_rate=0.0, within="sentence"),
-        encoder=FeedForwardConfig(),
+        encoder=FeedForwardConfig(hidden_dropout_prob=0.2),
         objectives=ObjectivesConfig(lm=LanguageModelConfig()),
         training=TrainingConfig(
             epochs=5,
             batch_tokens=1024,
-            learning_rate=2e-3,
+            learning_rate=1e-2,
             warmup_rate=0.02,
         ),
     )
