@@ -193,6 +193,19 @@ def test_blocks_end_where_a_sentence_ends_unless_one_is_too_long(shards):
     assert np.isin(rows["a_start"], shards.sentences).all()
 
 
+@pytest.mark.parametrize("max_length", [10, 64])
+def test_a_sentence_is_a_sequence_of_its_own_cut_only_if_it_is_too_long(shards, max_length):
+    config = TextBlockConfig(max_length=max_length, short_rate=0.0, within="sentence")
+    made = config.build(shards, tokenizer(), seed=0)
+    rows, samples = made.plan(0).rows, every(made)
+    assert np.array_equal(samples.input_ids[~samples.is_special], shards.tokens)
+    ends = rows["a_start"] + rows["a_length"]
+    is_cut = ~np.isin(ends, shards.sentences)
+    assert is_cut.any() == (max_length == 10)
+    assert (samples.lengths[is_cut] == max_length).all()
+    assert set(shards.sentences[:-1]) <= set(rows["a_start"])
+
+
 def test_word_starts_come_from_the_shards(shards):
     samples = every(sampler(shards, max_length=32))
     ordinary = ~samples.is_special

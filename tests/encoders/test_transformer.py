@@ -83,7 +83,7 @@ def test_recipes_have_the_parameter_counts_of_the_papers(name, encoder_parameter
     assert sum(p.numel() for p in model.parameters()) == encoder_parameters
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("bert")])
 def test_every_recipe_has_published_shape(name):
     config = load_recipe(name).encoder
     assert config.intermediate_size == 4 * config.hidden_size

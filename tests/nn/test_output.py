@@ -4,25 +4,33 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from gloze.nn.output import TokenOutput
+from gloze.nn.output import TokenOutput, VocabularyOutput
 from gloze.nn.rows import round_up_rows
 
 VOCAB = 90
 
 
-def parts(asked):
+KINDS = {
+    "kept": TokenOutput,
+    "flat": lambda table: VocabularyOutput(16, VOCAB, tied_to=table),
+}
+
+
+def parts(asked, kind="kept"):
     torch.manual_seed(0)
     table = nn.Embedding(VOCAB, 16)
-    output = TokenOutput(table)
+    output = KINDS[kind](table)
     nn.init.normal_(output.bias)
     hidden = round_up_rows(torch.randn(asked, 16)).requires_grad_()
     return table, output, hidden, torch.randint(VOCAB, (asked,))
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("asked", [1, 63, 64, 128, 129, 300])
-def test_loss_answers_and_gradients_are_those_of_all_scores(asked):
-    table, output, hidden, labels = parts(asked)
+def test_loss_answers_and_gradients_are_those_of_all_scores(asked, kind):
+    table, output, hidden, labels = parts(asked, kind)
     weights = (hidden, table.weight, output.bias)
     loss, right = output.loss(hidden, labels)
     mine = torch.autograd.grad(loss * 0.3, weights)
@@ -36,8 +44,9 @@ def test_loss_answers_and_gradients_are_those_of_all_scores(asked):
     assert not mine[0][asked:].any()
 
 
-def test_in_half_precision_it_stays_near():
-    table, output, hidden, labels = parts(200)
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_half_precision_it_stays_near(kind):
+    table, output, hidden, labels = parts(200, kind)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss, _ = output.loss(hidden, labels)
     mine = torch.autograd.grad(loss, (hidden, table.weight, output.bias))
@@ -50,24 +59,61 @@ def test_in_half_precision_it_stays_near():
         assert (one - other).norm() < 0.01 * other.norm()
 
 
-def test_scores_of_any_size_give_a_finite_loss():
-    _, output, hidden, labels = parts(4)
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_of_any_size_give_a_finite_loss(kind):
+    _, output, hidden, labels = parts(4, kind)
     loss, _ = output.loss(hidden * 1e4, labels)
     expected = F.cross_entropy(output(hidden * 1e4)[:4], labels, reduction="sum")
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_nothing_asked_is_no_loss():
-    _, output, hidden, labels = parts(0)
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_asked_is_no_loss(kind):
+    _, output, hidden, labels = parts(0, kind)
     loss, right = output.loss(hidden, labels)
     loss.backward()
     assert loss.item() == 0
     assert right.shape == (0,)
 
 
-def test_without_gradients_the_loss_is_the_same():
-    _, output, hidden, labels = parts(100)
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_gradients_the_loss_is_the_same(kind):
+    _, output, hidden, labels = parts(100, kind)
     with torch.no_grad():
         loss, _ = output.loss(hidden, labels)
     assert not loss.requires_grad
     assert loss.item() == output.loss(hidden, labels)[0].item()
+
+
+class Largest(TorchDispatchMode):
+    """Notes the largest tensor that any operation makes."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for each in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(each, torch.Tensor):
+                self.numbers = max(self.numbers, each.numel())
+        return result
+
+
+def largest(loss_of, rows):
+    hidden, labels = torch.randn(rows, 16, requires_grad=True), torch.randint(VOCAB, (rows,))
+    with Largest() as seen:
+        loss_of(hidden, labels).backward()
+    return seen.numbers
+
+
+def test_the_flat_loss_never_holds_the_scores_of_more_rows_than_a_block():
+    output = VocabularyOutput(16, VOCAB)
+    flat = [largest(lambda x, y: output.loss(x, y)[0], rows) for rows in (128, 640)]
+    assert flat == [128 * VOCAB] * 2
+    whole = largest(lambda x, y: F.cross_entropy(output(x), y, reduction="sum"), 640)
+    assert whole >= 640 * VOCAB
+
+
+def test_an_output_with_a_table_of_its_own_has_it_beside_the_bias_and_a_tied_one_has_not():
+    names = [[n for n, _ in VocabularyOutput(16, VOCAB).named_parameters()]]
+    names.append([n for n, _ in parts(1, "flat")[1].named_parameters()])
+    assert names == [["bias", "table.weight"], ["bias"]]

@@ -1,22 +1,27 @@
 """Saving and loading, whole or not at all: training checkpoints and model folders."""
 
-from gloze.checkpoint.find import config_of, find_any, find_model, is_static, models_of
-from gloze.checkpoint.loaded import AnyParts, Parts
+from gloze.checkpoint.find import VECTORS, config_of, find_any, find_model, is_static, models_of
+from gloze.checkpoint.loaded import AnyParts, Parts, load_head
 from gloze.checkpoint.model import (
     load,
     load_any_parts,
     load_parts,
     load_task,
+    load_trained,
     save_model,
     write_model,
 )
+from gloze.checkpoint.own import OwnModel
 from gloze.checkpoint.sources import weights_of
 from gloze.checkpoint.start import for_task, start_from, with_tokenizer
 from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
+from gloze.checkpoint.token_vectors import save_token_vectors
 
 __all__ = [
+    "VECTORS",
     "AnyParts",
     "Checkpoints",
+    "OwnModel",
     "Parts",
     "config_of",
     "find_any",
@@ -25,12 +30,15 @@ __all__ = [
     "is_static",
     "load",
     "load_any_parts",
+    "load_head",
     "load_parts",
     "load_task",
     "load_tensors",
+    "load_trained",
     "models_of",
     "save_model",
     "save_tensors",
+    "save_token_vectors",
     "start_from",
     "weights_of",
     "with_tokenizer",

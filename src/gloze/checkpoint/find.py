@@ -17,6 +17,8 @@ CONFIG = "config.json"
 WEIGHTS, PICKLED = "model.safetensors", "pytorch_model.bin"
 _PATTERNS = (CONFIG, WEIGHTS, "vocab.txt", "modules.json", "1_Pooling/config.json")
 # The tokenizer's, and those of sentence-transformers.
+# In a run, beside its model folder.
+VECTORS = "vectors"
 _MORE = ("*token*.json", "*sentence_*.json")
 
 
@@ -31,7 +33,7 @@ def find_model(path: str | Path) -> Path:
             word vectors.
         DataError: if it is a folder of sentence-transformers without an encoder.
     """
-    found = find_any(path)
+    found = _find(path)
     if is_static(found):
         what = "is a file, and" if found.is_file() else "holds word vectors, and"
         raise ConfigError(
@@ -49,12 +51,18 @@ def is_static(found: Path) -> bool:
 def find_any(path: str | Path) -> Path:
     """Return what a path or a name stands for, as :func:`find_model` does, or word vectors.
 
-    These are a folder of ours, or a file of word2vec or GloVe, which is not looked into.
+    These are a folder of ours, those that lie beside the model of a run, or a file of word2vec or
+    GloVe, which is not looked into.
 
     Raises:
         ConfigError: if there is none, or one for each fold of a cross-validation.
         DataError: if it is a folder of sentence-transformers without an encoder.
     """
+    beside = Path(path) / VECTORS
+    return beside if is_vectors(beside) else _find(path)
+
+
+def _find(path: str | Path) -> Path:
     folder = Path(path)
     if folder.is_file():
         return folder

@@ -46,17 +46,26 @@ class Loaded(Generic[E_co]):
         Raises:
             DataError: if they do not fit.
         """
-        prefix = f"heads.{name}."
-        own = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
-        if not own:
-            return False
-        fill_weights(head, own, f"the {name} head")
-        return True
+        return load_head(self.tensors, name, head)
 
 
 Parts = Loaded[TransformerEncoder]
 # Of a model that a task is learned on.
 AnyParts = Loaded[AnyEncoder]
+
+
+def load_head(tensors: dict[str, Tensor], name: str, head: nn.Module) -> bool:
+    """Fill a head with weights of a folder; return False if there are none for it.
+
+    Raises:
+        DataError: if they do not fit.
+    """
+    prefix = f"heads.{name}."
+    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    if not own:
+        return False
+    fill_weights(head, own, f"the {name} head")
+    return True
 
 
 def fill_weights(

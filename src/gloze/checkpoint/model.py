@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gloze.checkpoint.find import CONFIG, WEIGHTS, config_of, find_any, find_model, is_static
 from gloze.checkpoint.loaded import AnyParts, Parts, fill_weights
+from gloze.checkpoint.own import OwnModel, is_own, load_own, own_config, refuse_own
 from gloze.checkpoint.sizes import check_sizes
 from gloze.checkpoint.sources import read_weights
 from gloze.checkpoint.static import read_static, write_static
@@ -29,10 +30,21 @@ from gloze.training.distributed import whole_weights
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from gloze.checkpoint.own import OwnEncoder
     from gloze.core.devices import Precision
     from gloze.tokenizers import Tokenizer
     from gloze.training.learner import Learner
     from gloze.vectors.table import WordVectors
+
+
+def load_trained(path: str | Path) -> Parts | OwnModel:
+    """Read a model folder, a run, or a model by its name, with an encoder of any kind.
+
+    Raises:
+        ConfigError: if there is none.
+        DataError: if a file is missing, broken, or does not fit the others.
+    """
+    return load_own(path) or load_parts(path)
 
 
 def save_model(
@@ -45,13 +57,13 @@ def save_model(
     vectors: WordVectors | None = None,
     force: bool = False,
 ) -> None:
-    """Write a model folder in Hugging Face layout, or of word vectors one of ours.
+    """Write a model folder, in Hugging Face layout where that knows the encoder.
 
     Where processes have shared out the weights all must call; the first one writes.
 
     Args:
         folder: to write.
-        learner: its encoder must be a Transformer, or a table of word vectors.
+        learner: with an encoder of any kind.
         tokenizer: goes into the folder too.
         card: text of ``README.md``.
         extra: further entries of ``config.json``, such as ``id2label``.
@@ -61,14 +73,14 @@ def save_model(
     Raises:
         WriteError: if the disk is full or the place cannot be written to.
     """
-    encoder = learner.encoder
-    config = extra or {}
-    if isinstance(encoder, TransformerEncoder):
-        sizes, vocab_size = encoder.config, encoder.vocab_size
-        config = {
-            **to_their_config(sizes, vocab_size, tokenizer.pad_id, set(learner.heads)),
-            **config,
-        }
+    encoder, config = learner.encoder, {}
+    if isinstance(encoder, TransformerEncoder) and encoder.config.direction == "bidirectional":
+        config = to_their_config(
+            encoder.config, encoder.vocab_size, tokenizer.pad_id, set(learner.heads)
+        )
+    elif vectors is None:
+        config = own_config(cast("OwnEncoder", encoder))
+    config |= extra or {}
     weights = whole_weights(learner)
     if not ranks().is_first:
         return
@@ -87,7 +99,7 @@ def write_model(
     tokenizer: Tokenizer,
     card: str,
 ) -> None:
-    """Write the files of a model in Hugging Face layout.
+    """Write the files of a model, in Hugging Face layout unless ``config`` is of one of ours.
 
     Args:
         folder: an empty one.
@@ -96,10 +108,10 @@ def write_model(
         tokenizer: goes into the folder too.
         card: text of ``README.md``.
     """
-    save_tensors(to_theirs(tensors), folder / WEIGHTS)
+    save_tensors(tensors if is_own(config) else to_theirs(tensors), folder / WEIGHTS)
     text = json.dumps(config, indent=2, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
-    tokenizer.save(folder, max_length=config["max_position_embeddings"])
+    tokenizer.save(folder, max_length=config.get("max_position_embeddings"))
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -111,10 +123,12 @@ def load_parts(path: str | Path, *, cased: bool | None = None) -> Parts:
         cased: whether a ``vocab.txt`` keeps capitals; as the files beside it say if None.
 
     Raises:
-        ConfigError: if there is no such folder, and no hub model of that name can be had.
+        ConfigError: if there is no such folder, and no hub model of that name can be had; or if
+            it is a language model, which sees one side alone.
         DataError: if a file is missing, broken, or does not fit the others.
     """
     folder = find_model(path)
+    refuse_own(folder)
     if (folder / "manifest.json").exists():
         verify_manifest(folder)
     found = read_weights(folder, cased=cased)
@@ -159,8 +173,8 @@ def load(path: str | Path, *, precision: Precision = "float32", device: str = "c
     where = pick_device(device)
     parts = load_parts(path)
     heads: dict[str, nn.Module] = {}
-    for name, config in OBJECTIVES.items():
-        head = config().build(parts.encoder, parts.tokenizer).head
+    for name in ("mlm", "nsp"):
+        head = OBJECTIVES[name]().build(parts.encoder, parts.tokenizer).head
         if parts.load_head(name, head):
             heads[name] = head.to(where)
     vectors = read_vectors(find_model(path))

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from gloze.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gloze.verbs.pretrain import PretrainResult
+    from gloze.report import PretrainResult
     from gloze.verbs.pretrain_vectors import VectorsResult
     from gloze.verbs.profile import ProfileResult
 

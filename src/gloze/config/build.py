@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gloze.config.runs import step_size
 from gloze.core.progress import say
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gloze.core.contracts import Objective
     from gloze.data.samplers import Sampler
     from gloze.data.shards import Shards
+    from gloze.encoders.feed_forward import FeedForwardEncoder
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.tokenizers import Tokenizer
 
@@ -26,14 +27,15 @@ def build_learner(
     config: RunConfig,
     tokenizer: Tokenizer,
     train: Shards | None = None,
-    encoder: TransformerEncoder | None = None,
+    start: TransformerEncoder | FeedForwardEncoder | None = None,
 ) -> tuple[list[Objective], Learner]:
     """Return the objectives and the learner of a recipe.
 
-    Weights are random, from PyTorch's current seed; those of ``encoder`` stay if it is given.
+    Weights are random, from PyTorch's current seed; those of ``start`` stay if it is given.
     Objectives that go by the counts of a corpus take those of ``train``.
     """
-    encoder = encoder or config.encoder.build(tokenizer.vocab_size)
+    # Which objectives go with which encoder the recipe has checked.
+    encoder: Any = start or config.encoder.build(tokenizer.vocab_size)
     spread = config.encoder.initializer_range
     objectives = [
         item.build(encoder, tokenizer, spread, train) for _, item in config.objectives.items()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from gloze.core.errors import ConfigError, about
 from gloze.core.settings import Settings
 from gloze.data.samplers import SegmentPairConfig, TextBlockConfig
+from gloze.encoders.feed_forward import FeedForwardConfig
 from gloze.encoders.transformer import TransformerConfig
+from gloze.objectives.lm import LanguageModelConfig
 from gloze.objectives.mlm import MaskedLMConfig
 from gloze.objectives.nsp import NextSentenceConfig
 from gloze.tokenizers import TokenizerConfig
@@ -20,16 +22,36 @@ from gloze.training.config import TrainingConfig
 SamplerConfig = Annotated[SegmentPairConfig | TextBlockConfig, Field(discriminator="kind")]
 
 
+def _kind_of(encoder: Any) -> str:
+    """Return the kind of an encoder; one of no name is a Transformer, once the only kind."""
+    kind = "transformer"
+    given = encoder.get("kind", kind) if isinstance(encoder, dict) else getattr(encoder, "kind", "")
+    return str(given)
+
+
+EncoderConfig = Annotated[
+    Annotated[TransformerConfig, Tag("transformer")]
+    | Annotated[FeedForwardConfig, Tag("feed_forward")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="encoder_kind",
+        custom_error_message="its kind is to be transformer or feed_forward",
+    ),
+]
+ObjectiveConfig = MaskedLMConfig | NextSentenceConfig | LanguageModelConfig
+
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectivesConfig(Settings):
     """The pretext tasks whose losses are added up; at least one."""
 
     mlm: MaskedLMConfig | None = None
     nsp: NextSentenceConfig | None = None
+    lm: LanguageModelConfig | None = None
 
-    def items(self) -> list[tuple[str, MaskedLMConfig | NextSentenceConfig]]:
+    def items(self) -> list[tuple[str, ObjectiveConfig]]:
         """Return the name and settings of each objective that is on."""
-        pairs = [("mlm", self.mlm), ("nsp", self.nsp)]
+        pairs = [("mlm", self.mlm), ("nsp", self.nsp), ("lm", self.lm)]
         return [(name, config) for name, config in pairs if config is not None]
 
 
@@ -63,7 +85,7 @@ class RunConfig(Settings):
     seed: int = 0
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     sampler: SamplerConfig = field(default_factory=SegmentPairConfig)
-    encoder: TransformerConfig = field(default_factory=TransformerConfig)
+    encoder: EncoderConfig = field(default_factory=TransformerConfig)
     objectives: ObjectivesConfig = field(default_factory=ObjectivesConfig)
     training: TrainingConfig
     phases: tuple[PhaseConfig, ...] = ()
@@ -71,22 +93,18 @@ class RunConfig(Settings):
     def __post_init__(self) -> None:
         self._check_phases()
         if not self.objectives.items():
-            raise ConfigError("No objective: add objectives.mlm, objectives.nsp or both.")
-        longest, places = self.sampler.max_length, self.encoder.max_position_embeddings
-        if longest > places:
+            raise ConfigError("No objective: add objectives.mlm, objectives.nsp or objectives.lm.")
+        if isinstance(self.encoder, TransformerConfig):
+            self._check_places(self.encoder)
+        elif self.training.gradient_checkpointing:
             raise ConfigError(
-                f"sampler.max_length {longest} is over encoder.max_position_embeddings {places}: "
-                "there is no position for the last tokens. Lower the one or raise the other."
+                "training.gradient_checkpointing computes layers again, and a "
+                f"{self.encoder.kind} encoder has one: leave it out."
             )
         if self.objectives.nsp is not None and self.sampler.kind != "segment_pair":
             raise ConfigError(
                 f"The nsp objective asks whether B follows A, and the {self.sampler.kind} sampler "
                 "makes no pairs. Set sampler.kind to segment_pair, or remove objectives.nsp."
-            )
-        if self.sampler.kind == "segment_pair" and self.encoder.type_vocab_size < 2:
-            raise ConfigError(
-                "The segment_pair sampler makes two segments, and encoder.type_vocab_size is "
-                f"{self.encoder.type_vocab_size}. Set it to 2."
             )
         for name, objective in self.objectives.items():
             if not objective.weight > 0:
@@ -94,10 +112,43 @@ class RunConfig(Settings):
                     f"objectives.{name}.weight is {objective.weight}; it must be over 0. "
                     f"Leave it out with objectives.{name}=none."
                 )
-        if self.objectives.mlm is not None and self.encoder.direction != "bidirectional":
+        self._check_direction()
+
+    def _check_places(self, encoder: TransformerConfig) -> None:
+        longest, places = self.sampler.max_length, encoder.max_position_embeddings
+        if longest > places:
+            raise ConfigError(
+                f"sampler.max_length {longest} is over encoder.max_position_embeddings {places}: "
+                "there is no position for the last tokens. Lower the one or raise the other."
+            )
+        if self.sampler.kind == "segment_pair" and encoder.type_vocab_size < 2:
+            raise ConfigError(
+                "The segment_pair sampler makes two segments, and encoder.type_vocab_size is "
+                f"{encoder.type_vocab_size}. Set it to 2."
+            )
+
+    def _check_direction(self) -> None:
+        """Refuse objectives of an encoder that sees too much for them, or too little."""
+        direction, goals = self.encoder.direction, self.objectives
+        is_transformer = isinstance(self.encoder, TransformerConfig)
+        if goals.mlm is not None and direction != "bidirectional":
             raise ConfigError(
                 f"The mlm objective fills blanks from both sides, and encoder.direction is "
-                f"{self.encoder.direction}. Set it to bidirectional."
+                f"{direction}. Set it to bidirectional."
+                if is_transformer
+                else f"The mlm objective fills blanks from both sides, and a {self.encoder.kind} "
+                "encoder looks back alone. Set encoder.kind to transformer."
+            )
+        if goals.nsp is not None and direction == "left_to_right":
+            raise ConfigError(
+                "The nsp objective reads a pair from its first token, [CLS], and this encoder "
+                "looks back alone: it would see nothing. Remove objectives.nsp."
+            )
+        if goals.lm is not None and direction != "left_to_right":
+            raise ConfigError(
+                f"The lm objective cannot train a {direction} encoder: every position would see "
+                "the word it must predict. Set encoder.direction to left_to_right, or use the mlm "
+                "objective."
             )
 
     def _check_phases(self) -> None:

@@ -48,7 +48,7 @@ _NOTES = {RECIPE, DATA, CORPUS, SEARCH, LAUNCH, ".lock"}
 _PREPARED = {"tokenizer", "shards"}
 _RUN_FILES = (
     *(_NOTES | _PREPARED),
-    *("checkpoints", "metrics.jsonl", "model", "report.html", "refused", "tensorboard"),
+    *("checkpoints", "metrics.jsonl", "model", "vectors", "report.html", "refused", "tensorboard"),
     *("trials", "results.json", "figures.json"),
 )
 # What may differ between two sittings of a run: it has no say in the result, or none but rounding

@@ -173,7 +173,7 @@ def _message(kind: Any, detail: ErrorDetails) -> str:
 
 
 def _choices(block: Any) -> list[Any]:
-    if is_dataclass(block):
+    if isinstance(block, type) and is_dataclass(block):
         return [block]
     return [choice for argument in get_args(block) for choice in _choices(argument)]
 

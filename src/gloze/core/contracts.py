@@ -55,27 +55,15 @@ class Encoder(Protocol):
 
     Attributes:
         output_size: numbers in each hidden state.
-        layer_norm_eps: added to variances, here and in heads that are made like its layers.
         gradient_checkpointing: set to keep for the gradient the inputs of layers alone.
     """
 
     output_size: int
-    layer_norm_eps: float
     gradient_checkpointing: bool
-
-    @property
-    def gelu(self) -> Literal["none", "tanh"]:
-        """How GELU is computed: by the error function, or by tanh."""
-        ...
 
     @property
     def token_embeddings(self) -> nn.Embedding:
         """The table of token vectors."""
-        ...
-
-    @property
-    def pooler(self) -> nn.Module:
-        """Hidden states and batch to one vector for each sequence."""
         ...
 
     @property
@@ -84,7 +72,28 @@ class Encoder(Protocol):
         ...
 
     def __call__(self, batch: Batch) -> list[Tensor]:
-        """Return the hidden states, each [tokens, output_size]; index 0 is the embeddings."""
+        """Return the hidden states, the last [tokens, output_size]; index 0 is the embeddings."""
+        ...
+
+
+@runtime_checkable
+class BertEncoder(Encoder, Protocol):
+    """What the heads of BERT are made like and read besides.
+
+    Attributes:
+        layer_norm_eps: added to variances, here and in heads that are made like its layers.
+    """
+
+    layer_norm_eps: float
+
+    @property
+    def gelu(self) -> Literal["none", "tanh"]:
+        """How GELU is computed: by the error function, or by tanh."""
+        ...
+
+    @property
+    def pooler(self) -> nn.Module:
+        """Hidden states and batch to one vector for each sequence."""
         ...
 
 

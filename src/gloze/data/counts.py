@@ -37,8 +37,8 @@ class Neighbors:
 def unigram_loss(train: Shards, valid: Shards) -> float | None:
     """Return the loss on ``valid`` of guessing tokens by their counts in ``train``.
 
-    That is the mark of a masked LM that is stuck. In nats for each token, with one added to
-    every count; None if nothing is held out.
+    That is the mark of a language model, masked or not, that is stuck. In nats for each token,
+    with one added to every count; None if nothing is held out.
     """
     if not valid.num_tokens:
         return None

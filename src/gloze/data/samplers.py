@@ -10,6 +10,7 @@ import random
 import threading
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -114,15 +115,23 @@ class TextBlockConfig(Settings):
         max_length: tokens of a sequence with [CLS] and [SEP].
         short_rate: share of sequences that aim at a random shorter length.
         dupe_factor: as of pairs.
+        within: ``sentence`` makes each sentence a sequence, which a language model begins and
+            ends; one over the length is cut.
     """
 
     kind: Literal["text_block"] = "text_block"
     max_length: int = 128
     short_rate: float = 0.1
     dupe_factor: int | None = None
+    within: Literal["document", "sentence"] = "document"
 
     def __post_init__(self) -> None:
         _check(self, 3, short_rate=self.short_rate)
+        if self.within == "sentence" and self.short_rate:
+            raise ConfigError(
+                f"sampler.short_rate is {self.short_rate}, and sentences have lengths of their "
+                "own: set it to 0 with sampler.within=sentence."
+            )
 
     def build(self, shards: Shards, tokenizer: Tokenizer, seed: int) -> Sampler:
         """Return the sampler over these shards."""
@@ -133,15 +142,16 @@ class TextBlockConfig(Settings):
         draw = random.Random(derive("blocks", seed, epoch, documents.start)).random
         limit = self.max_length - 2
         found: list[tuple[int, int]] = []
-        for _, offsets in _sentence_offsets(shards, documents):
-            start, end = offsets[0], offsets[-1]
-            while start < end:
-                goal = 1 + int(draw() * limit) if draw() < self.short_rate else limit
-                stop = offsets[bisect_right(offsets, start + goal) - 1]
-                if stop <= start:  # a sentence over the goal is cut
-                    stop = min(end, start + goal)
-                found.append((start, stop - start))
-                start = stop
+        for _, edges in _sentence_offsets(shards, documents):
+            for offsets in [edges] if self.within == "document" else pairwise(edges):
+                start, end = offsets[0], offsets[-1]
+                while start < end:
+                    goal = 1 + int(draw() * limit) if draw() < self.short_rate else limit
+                    stop = offsets[bisect_right(offsets, start + goal) - 1]
+                    if stop <= start:  # a sentence over the goal is cut
+                        stop = min(end, start + goal)
+                    found.append((start, stop - start))
+                    start = stop
         rows = np.zeros(len(found), dtype=PLAN)
         rows["a_start"], rows["a_length"] = np.array(found, dtype=np.int64).reshape(-1, 2).T
         rows["length"] = rows["a_length"] + 2

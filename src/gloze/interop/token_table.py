@@ -74,7 +74,7 @@ def fill_token_table(table: nn.Embedding, tokenizer: Tokenizer, path: Path) -> C
             f"vectors of {file.size} numbers, and the encoder's have {table.embedding_dim}.",
             path=path,
             hint=f"Give vectors of {table.embedding_dim}, or pre-train an encoder with "
-            f"encoder.hidden_size={file.size}.",
+            f"encoder.hidden_size={file.size} (encoder.embedding_size of nnlm).",
         )
     rows = _rows_by_token(file, tokenizer)
     if not rows:

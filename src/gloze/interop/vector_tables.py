@@ -84,7 +84,7 @@ def find_vectors(path: str | Path) -> Path | None:
     found = Path(path)
     if found.is_file():
         return found
-    return next((each for each in (found, found / "model") if is_vectors(each)), None)
+    return next((x for x in (found, found / "model", found / "vectors") if is_vectors(x)), None)
 
 
 def vectors_file(path: str | Path) -> Path:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gloze.core.batch import Batch, Bools, Ints, Samples
-from gloze.core.contracts import Encoder, Mark, Objective
+from gloze.core.contracts import BertEncoder, Mark, Objective
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.ranges import places
 from gloze.core.rng import Keys, derive, integers, mix, uniform
@@ -72,7 +72,7 @@ class MaskedLMConfig(Settings):
 
     def build(
         self,
-        encoder: Encoder,
+        encoder: BertEncoder,
         tokenizer: Tokenizer,
         initializer_range: float = 0.02,
         train: Shards | None = None,
@@ -191,7 +191,7 @@ class MaskedLM(nn.Module):
 
     is_language_model = True
 
-    def __init__(self, encoder: Encoder, initializer_range: float = 0.02) -> None:
+    def __init__(self, encoder: BertEncoder, initializer_range: float = 0.02) -> None:
         super().__init__()
         size = encoder.output_size
         self.transform = nn.Sequential(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gloze.core.batch import Batch, Samples
-from gloze.core.contracts import Encoder, Mark, Objective
+from gloze.core.contracts import BertEncoder, Mark, Objective
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings
 from gloze.nn.init import initialize
@@ -31,7 +31,7 @@ class NextSentenceConfig(Settings):
 
     def build(
         self,
-        encoder: Encoder,
+        encoder: BertEncoder,
         tokenizer: Tokenizer,
         initializer_range: float = 0.02,
         train: Shards | None = None,
@@ -58,7 +58,7 @@ def keep_pair_labels(samples: Samples) -> Samples:
 class NextSentence(nn.Module):
     """The pooled [CLS], then two scores: 0 B follows A, 1 B is from elsewhere."""
 
-    def __init__(self, encoder: Encoder, initializer_range: float = 0.02) -> None:
+    def __init__(self, encoder: BertEncoder, initializer_range: float = 0.02) -> None:
         super().__init__()
         # Not registered here: the pooler belongs to the encoder and is saved with it.
         self._pooler = (encoder.pooler,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gloze.config.run import RunConfig
+from gloze.encoders.transformer import TransformerConfig
 from gloze.objectives.mlm import MaskedLMConfig
 from gloze.recipes.finetuning import FinetuneConfig
 from gloze.recipes.transformer import bert_tiny
@@ -23,6 +24,7 @@ def pretraining() -> RunConfig:
     more of: 30% are masked rather than 15%. Dropout has nothing to do in so few epochs.
     """
     base = bert_tiny()
+    assert isinstance(base.encoder, TransformerConfig)
     encoder = replace(
         base.encoder,
         hidden_dropout_prob=0.0,

@@ -6,6 +6,7 @@ from gloze.report.card import model_card
 from gloze.report.finetune import write_finetune_report
 from gloze.report.metrics import curves_from_metrics
 from gloze.report.page import write_report
+from gloze.report.pretraining import PretrainResult
 from gloze.report.run import write_run_report
 from gloze.report.sections import Curves, Example, Examples, Section, Series, Table, Text
 
@@ -13,6 +14,7 @@ __all__ = [
     "Curves",
     "Example",
     "Examples",
+    "PretrainResult",
     "Section",
     "Series",
     "Table",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gloze.encoders.feed_forward import FeedForwardConfig
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,19 +21,26 @@ def model_card(config: RunConfig, facts: Mapping[str, str]) -> str:
         facts: what came of it, by name.
     """
     objectives = " + ".join(name for name, _ in config.objectives.items())
+    encoder, head = config.encoder, []
+    if isinstance(encoder, FeedForwardConfig):
+        what = "A feed-forward language model"
+        sizes = {"words before": encoder.context_size, "word vectors": encoder.embedding_size}
+    elif encoder.direction == "bidirectional":
+        fills = ["pipeline_tag: fill-mask"] if config.objectives.mlm else []
+        head = ["---", "library_name: transformers", *fills, "---"]
+        what, sizes = "A BERT encoder", {"layers": encoder.num_hidden_layers}
+    else:
+        what, sizes = "A one-way Transformer", {"layers": encoder.num_hidden_layers}
     lines = [
-        "---",
-        "library_name: transformers",
-        *(["pipeline_tag: fill-mask"] if config.objectives.mlm else []),
-        "---",
+        *head,
         f"# {config.name}",
         "",
-        f"A BERT encoder pre-trained with gloze ({objectives}), seed {config.seed}.",
+        f"{what} pre-trained with gloze ({objectives}), seed {config.seed}.",
         "",
         "| | |",
         "|---|---|",
-        f"| layers | {config.encoder.num_hidden_layers} |",
-        f"| hidden size | {config.encoder.hidden_size} |",
+        *(f"| {name} | {size} |" for name, size in sizes.items()),
+        f"| hidden size | {encoder.hidden_size} |",
         *(f"| {name} | {value} |" for name, value in facts.items()),
         "",
         "The resolved recipe and every logged figure lie in the run folder beside this one.",

@@ -88,7 +88,7 @@ def _listening(learner: Learner, watch: Stopwatch) -> Iterator[None]:
     for head in learner.heads.values():
         handles.append(head.register_forward_pre_hook(lambda *_: watch.switch("head")))
         handles.append(head.register_forward_hook(_after_head(watch)))
-    for layer in encoder.layers:
+    for layer in getattr(encoder, "layers", ()):
         handles.append(layer.register_forward_hook(_after(watch, "dense", "dense")))
         mixing = layer.attention.mixing
         handles.append(mixing.register_forward_pre_hook(_before_mixing(watch)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from gloze.checkpoint import config_of, load_parts, load_task, models_of
+from gloze.checkpoint import config_of, load_head, load_task, load_trained, models_of
 from gloze.config.runs import RECIPE, step_size
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError, about
@@ -30,7 +30,7 @@ from gloze.training.evaluate import evaluate_objectives
 from gloze.training.learner import Learner
 
 if TYPE_CHECKING:
-    from gloze.checkpoint import Parts
+    from gloze.checkpoint import OwnModel, Parts
     from gloze.config.run import RunConfig
     from gloze.tasks.task import Task
 
@@ -230,7 +230,7 @@ def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> Ev
             "trained to do: give the run folder of a pre-training."
         )
     config = load_recipe(recipe).in_phase(-1)
-    parts = load_parts(model)
+    parts = load_trained(model)
     mlm = config.objectives.mlm
     if mlm is not None and mlm.whole_words and not (data / "shards.json").is_file():
         say("Whole words are those of the tokenizer here; shards bring those of a segmenter.")
@@ -240,7 +240,7 @@ def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> Ev
     return EvaluateResult(run, data, "pretraining", {"-": figures}, list(figures))
 
 
-def _open_shards(data: Path, parts: Parts, folder: Path) -> Shards:
+def _open_shards(data: Path, parts: Parts | OwnModel, folder: Path) -> Shards:
     """Return the held-out split of a shards folder, or a corpus encoded for this once."""
     fingerprint = parts.tokenizer.fingerprint
     if (data / "shards.json").is_file():
@@ -271,15 +271,15 @@ def _counted(config: RunConfig, data: Path, shards: Shards) -> Shards:
 
 
 def _figures(
-    config: RunConfig, parts: Parts, shards: Shards, counted: Shards, device: str
+    config: RunConfig, parts: Parts | OwnModel, shards: Shards, counted: Shards, device: str
 ) -> dict[str, float]:
-    spread = config.encoder.initializer_range
+    spread, encoder = config.encoder.initializer_range, cast("Any", parts.encoder)
     objectives = [
-        item.build(parts.encoder, parts.tokenizer, spread, counted)
+        item.build(encoder, parts.tokenizer, spread, counted)
         for _, item in config.objectives.items()
     ]
     for objective in objectives:
-        if not parts.load_head(objective.name, objective.head):
+        if not load_head(parts.tensors, objective.name, objective.head):
             raise DataError(f"the model has no {objective.name} head to judge.", path=shards.folder)
     sampling = config.sampler
     if sampling.kind == "segment_pair" and shards.num_documents < 2:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from gloze.checkpoint import (
+    VECTORS,
     Checkpoints,
     Parts,
     find_model,
     save_model,
+    save_token_vectors,
     start_from,
     with_tokenizer,
 )
@@ -23,15 +25,16 @@ from gloze.config.toml import read_toml, to_dict
 from gloze.config.vectors import VectorsConfig
 from gloze.core.errors import ConfigError
 from gloze.core.lists import as_list
-from gloze.core.progress import duration, say
+from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.data.counts import unigram_loss
 from gloze.data.shards import Shards
+from gloze.encoders.feed_forward import FeedForwardConfig
 from gloze.interop.token_table import fill_token_table
 from gloze.interop.vector_tables import vectors_file
 from gloze.recipes import load_any_recipe
-from gloze.report import model_card, write_run_report
+from gloze.report import PretrainResult, model_card, write_run_report
 from gloze.tokenizers import load_tokenizer
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.log import MetricsLog, read_metrics
@@ -47,54 +50,6 @@ if TYPE_CHECKING:
     from gloze.training.learner import Learner
     from gloze.training.state import TrainingState
     from gloze.verbs.pretrain_vectors import VectorsResult
-
-
-@dataclass(frozen=True)
-class PretrainResult:
-    """What a pre-training gave, and where it lies.
-
-    Attributes:
-        path: the run folder.
-        model: the model folder in it.
-        steps, tokens, seconds: what it took.
-        parameters: numbers that were trained.
-        figures: of the held-out split at the end; empty if there is none.
-        unigram_loss: on that split, of guessing tokens by their frequency: a masked LM that
-            stays near it has learned nothing from context. None if nothing is held out.
-        sampling: true shares of the first epoch's sequences.
-    """
-
-    path: Path
-    model: Path
-    steps: int
-    tokens: int
-    seconds: float
-    parameters: int
-    figures: dict[str, float]
-    unigram_loss: float | None
-    sampling: dict[str, float]
-
-    def __str__(self) -> str:
-        fill = f'gloze fill {self.model} "..." or ' if "mlm_loss" in self.figures else ""
-        lines = [
-            f"Trained {self.parameters:,} parameters for {self.steps:,} steps on {self.tokens:,} "
-            f"tokens in {duration(self.seconds)}.",
-            *(f"  held-out {name}: {value:.4f}" for name, value in self.figures.items()),
-            *(
-                [f"  held-out loss by frequency alone: {self.unigram_loss:.4f}"]
-                if self.unigram_loss is not None
-                else []
-            ),
-            *(f"  sampling, {name}: {value:.4g}" for name, value in self.sampling.items()),
-            f"Model: {self.model}",
-            f"Report: {self.path / 'report.html'}",
-            f"Next: {fill}gloze finetune classification --model {self.model} --train FILE -o RUN",
-        ]
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON knows it."""
-        return {**asdict(self), "path": str(self.path), "model": str(self.model)}
 
 
 def pretrain(
@@ -229,8 +184,9 @@ def _train(
         score=lambda figures: -figures["loss"],
     )
     state = trainer.run()
-    by_frequency = unigram_loss(train, valid) if config.objectives.mlm else None
-    return _finish(config, learner, own, state, sampling, by_frequency, output)
+    asks_for_words = config.objectives.mlm or config.objectives.lm
+    by_frequency = unigram_loss(train, valid) if asks_for_words else None
+    return _finish(config, learner, own, train, state, sampling, by_frequency, output)
 
 
 def _tell_words(config: RunConfig, shards: Shards) -> None:
@@ -255,12 +211,14 @@ def _finish(
     config: RunConfig,
     learner: Learner,
     tokenizer: Tokenizer,
+    train: Shards,
     state: TrainingState,
     sampling: dict[str, float],
     by_frequency: float | None,
     output: Path,
 ) -> PretrainResult:
     log = output / "metrics.jsonl"
+    has_vectors = isinstance(config.encoder, FeedForwardConfig)
     rows = [r for r in read_metrics(log) if r.get("split") == "valid"] if ranks().is_first else []
     if config.training.keep_best:
         rows = [row for row in rows if row["step"] == state.best_step]
@@ -269,6 +227,8 @@ def _finish(
     result = PretrainResult(
         path=output,
         model=output / "model",
+        vectors=output / VECTORS if has_vectors else None,
+        objectives=[name for name, _ in config.objectives.items()],
         steps=state.step,
         tokens=state.tokens,
         seconds=state.seconds,
@@ -285,6 +245,8 @@ def _finish(
     save_model(result.model, learner, tokenizer, card=card, force=True)
     if not ranks().is_first:
         return result
+    if result.vectors:
+        save_token_vectors(result.model, tokenizer, train, card=card)
     cost = {"parameters": result.parameters, "steps": state.step, "tokens": state.tokens}
     held_out = {f"held-out {name}": value for name, value in figures.items()}
     held_out |= {"held-out loss by frequency alone": by_frequency} if by_frequency else {}

@@ -18,11 +18,10 @@ from gloze.interop.vector_tables import load_word_vectors, vectors_file
 from gloze.objectives.counts import SVDConfig
 from gloze.report.card import vectors_card
 from gloze.report.run import write_run_report
-from gloze.tokenizers import config_of, load_tokenizer
+from gloze.tokenizers import load_tokenizer
 from gloze.vectors.folder import save_vectors
 from gloze.vectors.idf import document_weights_of
-from gloze.vectors.table import WordVectors
-from gloze.vectors.words import Words
+from gloze.vectors.learned import learned_vectors
 from gloze.verbs.pretrain_counts import learn_from_counts
 from gloze.verbs.pretrain_text import learn_from_text
 from gloze.verbs.vectors_parts import VectorsTask
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from gloze.config.vectors import VectorsConfig
     from gloze.tokenizers import Tokenizer
+    from gloze.vectors.table import WordVectors
     from gloze.verbs.run_shards import RunShards
     from gloze.verbs.vectors_parts import Learned
 
@@ -231,24 +231,22 @@ def _finish(task: VectorsTask, learned: Learned) -> VectorsResult:
 
 def _table(task: VectorsTask, learned: Learned) -> WordVectors:
     """Return the vectors of all words, the most frequent first."""
-    ids, is_sum = learned.ids, task.config.encoder.result == "sum"
+    is_sum = task.config.encoder.result == "sum"
     inner, outer, counts = learned.inner, learned.outer, task.counts
     weights = None
     if task.start is None:
-        weights = document_weights_of(task.train)[ids]
+        weights = document_weights_of(task.train)
     else:
         say("Weights of words (idf) are left out: gloze vectors convert --idf counts them anew.")
         words = task.tokenizer.tokens(range(task.tokenizer.vocab_size))
         counts = counts + _counted(task.start, words)
-    order = np.argsort(-counts[ids], kind="stable")
-    found, size = config_of(task.tokenizer), len(ids) + task.first_word
-    made = WordVectors(
-        Words.of(task.tokenizer.tokens(ids[order].tolist())),
-        (inner + outer if is_sum and outer is not None else inner)[order],
-        context=None if outer is None else outer[order],
-        counts=counts[ids][order],
-        idf=None if weights is None else weights[order],
-        cut=None if found is None else replace(found, kind="words", vocab_size=size),
+    made = learned_vectors(
+        task.tokenizer,
+        counts,
+        inner + outer if is_sum and outer is not None else inner,
+        context=outer,
+        idf=weights,
+        ids=learned.ids,
     )
     made.is_sum = is_sum
     return made

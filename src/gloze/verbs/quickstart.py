@@ -29,9 +29,9 @@ from gloze.verbs.tokenizer import learn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gloze.report import PretrainResult
     from gloze.tasks.results import FinetuneResult
     from gloze.training.transfer import Transfer
-    from gloze.verbs.pretrain import PretrainResult
 
 HELD_OUT = 0.06
 NUM_SHOWN = 6

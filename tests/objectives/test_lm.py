@@ -1,0 +1,147 @@
+"""The language model: what is asked, that the mark is the dense one, what cannot be trained."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gloze.config.toml import to_toml
+from gloze.core.errors import ConfigError
+from gloze.data.collate import collate
+from gloze.encoders.feed_forward import FeedForwardConfig
+from gloze.objectives.lm import LanguageModel, LanguageModelConfig, ask_for_next
+from gloze.recipes import load_recipe
+from gloze.verbs.evaluate import evaluate
+from gloze.verbs.pretrain import pretrain
+from tests.objectives.test_mlm import samples
+from tests.small import recipe, tokenizer, write_shards
+
+ONLY_LM = ["objectives.mlm=none", "objectives.nsp=none", "objectives.lm={}"]
+ONE_WAY = [*ONLY_LM, "encoder.direction=left_to_right", "sampler.kind=text_block"]
+
+
+def encoder(**sizes):
+    torch.manual_seed(0)
+    return FeedForwardConfig(**{"embedding_size": 8, "hidden_size": 8, **sizes}).build(90)
+
+
+def test_every_token_but_the_first_of_each_sequence_is_asked_for_at_the_one_before():
+    given = samples([4, 3, 5])
+    asked = ask_for_next(given)
+    assert asked.label_positions["lm"].tolist() == [0, 1, 2, 4, 5, 7, 8, 9, 10]
+    assert np.array_equal(asked.labels["lm"], given.input_ids[[1, 2, 3, 5, 6, 8, 9, 10, 11]])
+    assert np.array_equal(asked.input_ids, given.input_ids)
+
+
+def test_the_company_of_a_sequence_has_no_say_in_what_is_asked():
+    given = samples([4, 3, 5])
+    parts = [ask_for_next(given.part(0, 1)), ask_for_next(given.part(1, 3))]
+    whole = ask_for_next(given).labels["lm"]
+    assert np.array_equal(whole, np.concatenate([part.labels["lm"] for part in parts]))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("direct", [False, True])
+def test_loss_and_gradients_are_those_of_dense_scores(tied, direct):
+    model = encoder(direct_connections=direct)
+    if tied and direct:
+        with pytest.raises(ConfigError, match=r"vectors have 8 numbers, .* states have 48"):
+            LanguageModel(model, tie_weights=True)
+        return
+    head = LanguageModel(model, 0.3, tie_weights=tied)
+    batch = collate(ask_for_next(samples([30, 50, 3, 128, 70])))
+    weights = [*model.parameters(), *head.parameters()]
+    mark = head(model(batch), batch)
+    mine = torch.autograd.grad(mark.loss, weights)
+    labels = torch.full((281,), -100)
+    labels[batch.label_positions["lm"]] = batch.labels["lm"]
+    scores = F.linear(model(batch)[-1], head.output.weight, head.output.bias)
+    expected = F.cross_entropy(scores, labels, ignore_index=-100, reduction="sum")
+    theirs = torch.autograd.grad(expected, weights)
+    assert mark.loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    assert mark.correct == (scores.argmax(-1) == labels).sum()
+    for one, other in zip(mine, theirs, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_vectors_that_spell_the_right_answer_give_a_loss_near_zero():
+    head = LanguageModel(encoder())
+    batch = collate(ask_for_next(samples([20, 30])))
+    with torch.no_grad():
+        table = F.normalize(torch.randn(90, 8), dim=-1)
+        head.output.weight.copy_(table * 400)
+        hidden = torch.zeros(50, 8)
+        hidden[batch.label_positions["lm"]] = table[batch.labels["lm"]]
+        mark = head([hidden], batch)
+    assert mark.loss < 1e-3 * 48
+    assert mark.correct == 48
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (ONLY_LM, r"lm objective cannot train a bidirectional encoder.*direction to left_to_right"),
+        ([*ONLY_LM, "encoder.direction=right_to_left"], "cannot train a right_to_left encoder"),
+        (["encoder.kind=feed_forward"], "a feed_forward encoder looks back alone"),
+        (
+            ["encoder.direction=left_to_right", "objectives.mlm=none"],
+            r"reads a pair from its first token, \[CLS\]",
+        ),
+        (
+            ["encoder.kind=feed_forward", *ONLY_LM, "training.gradient_checkpointing=true"],
+            "a feed_forward encoder has one",
+        ),
+        ([*ONE_WAY, "sampler.within=sentence"], r"short_rate is 0\.1, and sentences have lengths"),
+        (["encoder.kind=lstm"], "encoder is .* its kind is to be transformer or feed_forward"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        load_recipe("bert-tiny", changes)
+
+
+def test_an_encoder_of_no_kind_is_a_transformer_as_before_there_were_others(tmp_path):
+    text = to_toml(load_recipe("bert-tiny")).replace('kind = "transformer"\n', "")
+    assert "transformer" not in text
+    (tmp_path / "old.toml").write_text(text)
+    assert load_recipe(tmp_path / "old.toml") == load_recipe("bert-tiny")
+
+
+@pytest.fixture(scope="module")
+def one_way(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lm")
+    shards = write_shards(folder / "shards", count=120)
+    changes = [*ONE_WAY, "training.steps=150", "training.learning_rate=3e-3"]
+    return pretrain(recipe(*changes), shards=shards, output=folder / "run"), shards
+
+
+def test_a_one_way_transformer_learns_more_than_frequencies(one_way):
+    done, _ = one_way
+    assert done.figures["lm_loss"] < done.unigram_loss - 0.5
+    assert done.figures["lm_perplexity"] == pytest.approx(math.exp(done.figures["lm_loss"]))
+    assert "gloze evaluate" in str(done)
+
+
+def test_it_is_loaded_and_judged_as_it_was_at_the_end_of_training(one_way):
+    done, shards = one_way
+    found = evaluate(done.path, shards, device="cpu").figures["-"]
+    assert found["lm_loss"] == pytest.approx(done.figures["lm_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["transformer", "feed_forward"])
+def test_no_score_depends_on_the_word_it_predicts_or_on_later_ones(kind):
+    given = samples([12])
+    torch.manual_seed(0)
+    model = recipe(*ONE_WAY).encoder.build(90) if kind == "transformer" else encoder()
+    model.eval()
+    head = LanguageModelConfig().build(model, tokenizer(), 0.5).head
+    batch = collate(ask_for_next(given))
+    before = head.scores(model(batch)[-1])
+    for place in range(1, 12):
+        batch.input_ids[place] = (batch.input_ids[place] + 7) % 90
+        after = head.scores(model(batch)[-1])
+        assert torch.equal(before[:place], after[:place])
+        assert not torch.equal(before[place], after[place])
+        before = after
