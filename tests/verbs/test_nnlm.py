@@ -137,11 +137,12 @@ def test_each_sentence_is_a_sequence_and_direct_connections_make_states_wider(co
 
 
 def test_a_run_lends_its_word_vectors_to_what_takes_such(run, corpus, tmp_path):
-    command = ["encode", str(run.path), "--input", str(corpus), "-o", str(tmp_path / "v.npy")]
-    assert main(command) == 0
-    texts = corpus.read_text().split("\n")[:-1]
+    texts = [line for line in corpus.read_text().split("\n") if line]
+    (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n")
+    source, written = str(tmp_path / "texts.txt"), tmp_path / "v.npy"
+    assert main(["encode", str(run.path), "--input", source, "-o", str(written)]) == 0
     wanted = gloze.load(run.path).encode(texts)
-    np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), wanted)
+    np.testing.assert_array_equal(np.load(written), wanted)
     rows = [f"{text}\t{number % 2}" for number, text in enumerate(texts[:20])]
     (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n")
     tuned = gloze.finetune(
