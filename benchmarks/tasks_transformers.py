@@ -16,7 +16,7 @@ import torch.nn.functional as F
 import transformers
 from torch import Tensor
 
-from gloze.checkpoint import load_parts, save_model, with_dropout
+from gloze.checkpoint import for_task, load_parts, save_model
 from gloze.core.devices import computing
 from gloze.core.rng import derive, shuffled
 from gloze.data.collate import collate_parts
@@ -105,7 +105,7 @@ def begin(config: FinetuneConfig, reader: Any, model: Path, train: Path, folder:
         The network of `transformers` with those weights, and what it is to learn from.
     """
     torch.manual_seed(derive("weights", config.seed) % 2**63)
-    parts = with_dropout(load_parts(model), config.encoder.rates)
+    parts = for_task(load_parts(model), config.encoder.rates)
     task = config.task.resolve(is_plain=True, metric=reader.metric)
     examples = list(reader.read(train))
     learned = task.learn(examples, train)

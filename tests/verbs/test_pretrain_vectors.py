@@ -122,6 +122,20 @@ def test_several_threads_learn_all_blocks_and_say_what_that_costs(corpus, tmp_pa
     assert found.losses[-1] < found.losses[0]
 
 
+@pytest.mark.parametrize("recipe", ["skip-gram", "cbow", "skip-gram-hs", "cbow-hs"])
+def test_several_threads_may_give_the_same_bytes_every_time(corpus, tmp_path, capsys, recipe):
+    settings = ["training.threads=3", "training.deterministic=true", "training.epochs=10"]
+    found = [train(corpus, tmp_path / name, recipe, settings) for name in "ab"]
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert "another run" not in capsys.readouterr().err
+    one = train(corpus, tmp_path / "one", recipe, ["training.epochs=10"])
+    assert found[0].tokens == one.tokens
+    # A third of the steps at three times the length: as much is learned, nearly.
+    assert found[0].losses[-1] < one.losses[0] - 0.5 * (one.losses[0] - one.losses[-1])
+    more = train(corpus, tmp_path / "threads", recipe, [*settings, "training.threads=2"])
+    assert more.losses != found[0].losses
+
+
 def test_the_loss_of_an_epoch_is_the_mean_of_all_its_predictions(corpus, tmp_path):
     found = train(corpus, tmp_path / "run", settings=["training.log_every=1"])
     rows = list(map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()))

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.data.window import Block, WindowConfig
+    from gloze.kernels.huffman import Tree
     from gloze.vectors.table import WordVectors
 
 Table = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 # Rows are as wide as fills the widest vector unit: 16 numbers.
 _LANES = 16
 
@@ -73,6 +75,7 @@ class Word2Vec:
         self.outer = np.zeros_like(self.inner)
         self._kernel, self._own = _kernel(config, counts)
         self._has_words_outside = config.output == "negative_sampling"
+        self._config, self._counts, self._reach = config, counts, window.size
 
     def begin_with(self, vectors: WordVectors, words: Sequence[str]) -> int:
         """Give the words that have a vector in a table that one; return how many do.
@@ -95,8 +98,28 @@ class Word2Vec:
         self.inner[own, : self.size] = found
         return len(own)
 
+    def met(self) -> tuple[Doubles, Doubles]:
+        """Return how often each row is changed for a token of text, inner and outer, [rows]."""
+        shares = self._counts / max(1, self._counts.sum()) * self._keep
+        is_cbow = isinstance(self._config, CBOWConfig)
+        around = self._reach + 1.0 if self._window > 0 else 2.0 * self._reach
+        predicted = shares * (1.0 if is_cbow else around)
+        if self._has_words_outside:
+            weights = noise_weights(self._config, self._counts)
+            drawn = weights / weights.sum() * self._config.negatives * predicted.sum()
+            return shares * around, predicted + drawn
+        tree: Tree = self._own[0]
+        nodes: Any = np.bincount(
+            tree.nodes, np.repeat(predicted, np.diff(tree.starts)), len(self.outer)
+        )
+        return shares * around, nodes
+
     def train(
-        self, block: Block, rates: tuple[float, float], *names: int
+        self,
+        block: Block,
+        rates: tuple[float, float],
+        *names: int,
+        tables: tuple[Table, Table] | None = None,
     ) -> npt.NDArray[np.float64]:
         """Learn from a block, at a rate that goes evenly from the first to the second.
 
@@ -104,6 +127,7 @@ class Word2Vec:
             block: of text.
             rates: 0 changes nothing.
             names: of the block, such as epoch and number: its draws follow from them.
+            tables: inner and outer ones to change in the place of these.
 
         Returns:
             Summed loss, predictions and tokens, [3]. The loss of a prediction is its negative
@@ -114,8 +138,8 @@ class Word2Vec:
             state = np.array([derive("block", self._seed, *names) | 1], np.uint64)
             text = Text(block.tokens, block.ends, self._first, self._keep)
             rate = np.array(rates, np.float32)
-            tables = self.inner, self.outer
-            self._kernel(text, *tables, self._window, rate, state, sums, *self._own)
+            changed = tables or (self.inner, self.outer)
+            self._kernel(text, *changed, self._window, rate, state, sums, *self._own)
         return sums
 
 
@@ -124,14 +148,19 @@ def _kernel(config: SkipGramConfig, counts: Counts) -> tuple[Any, list[Any]]:
     is_cbow = isinstance(config, CBOWConfig)
     if config.output == "negative_sampling":
         function = cbow.cbow_negative if is_cbow else skipgram.skipgram_negative
-        weights, met = np.zeros(len(counts)), counts > 0
-        weights[met] = (counts[met] / counts.max()) ** config.noise_power
-        tables = alias_tables(weights)
+        tables = alias_tables(noise_weights(config, counts))
         own: list[Any] = [Noise(*tables, config.negatives, config.shared_negatives)]
     else:
         function = cbow.cbow_hierarchical if is_cbow else skipgram.skipgram_hierarchical
         own = [huffman_tree(counts)]
     return function, [*own, config.divided_gradient] if isinstance(config, CBOWConfig) else own
+
+
+def noise_weights(config: SkipGramConfig, counts: Counts) -> Doubles:
+    """Return the weights that noise words are drawn by, [vocab]."""
+    weights, met = np.zeros(len(counts)), counts > 0
+    weights[met] = (counts[met] / counts.max()) ** config.noise_power
+    return weights
 
 
 def alias_tables(weights: npt.NDArray[np.float64]) -> tuple[Table, Counts]:

@@ -38,6 +38,8 @@ class BlockTrainingConfig(Settings):
         threads: of word2vec learn from different blocks at a time and change the same tables. One
             gives the same bytes every time; several do not, for they read what others just
             write. Those of counting, GloVe and an SVD keep apart: any number gives the same bytes.
+        deterministic: several threads of word2vec learn on copies of the tables, which are brought
+            together after each block: the same number of threads gives the same bytes.
         block_tokens: tokens of a block, at least; of GloVe as many pairs as these have.
         log_every: blocks between log rows.
         save_minutes: minutes between checkpoints; 0 for none but the last.
@@ -48,6 +50,7 @@ class BlockTrainingConfig(Settings):
     learning_rate: float = 0.025
     final_learning_rate: float = 1e-4
     threads: int = 1
+    deterministic: bool = False
     block_tokens: int = 100_000
     log_every: int = 10
     save_minutes: float = 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from gloze.checkpoint import Checkpoints
 from gloze.core.progress import say
 from gloze.data.window import Blocks
+from gloze.objectives.word2vec_rounds import Rounds
 from gloze.objectives.word2vec_tables import Word2Vec
 from gloze.training.blocks import LOSS, PREDICTIONS, BlockTrainer
 from gloze.training.log import MetricsLog, read_metrics
@@ -24,14 +26,15 @@ if TYPE_CHECKING:
 class _Learner:
     """The tables with the blocks they learn from."""
 
-    def __init__(self, tables: Word2Vec, blocks: Blocks) -> None:
+    def __init__(self, tables: Word2Vec, blocks: Blocks, copies: int) -> None:
         self.tables, self.blocks = tables, blocks
+        self._train = Rounds(tables, copies).train if copies > 1 else tables.train
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         return {"inner": self.tables.inner, "outer": self.tables.outer}
 
     def train(self, epoch: int, block: int, rates: tuple[float, float]) -> npt.NDArray[np.float64]:
-        return self.tables.train(self.blocks[block], rates, epoch, block)
+        return self._train(self.blocks[block], rates, epoch, block)
 
 
 def learn_from_text(task: VectorsTask) -> Learned:
@@ -54,14 +57,18 @@ def learn_from_text(task: VectorsTask) -> Learned:
     if task.start is not None:
         words = task.tokenizer.tokens(range(task.tokenizer.vocab_size))
         task.tell_known(tables.begin_with(task.start, words))
-    if training.threads > 1:
+    is_round = training.deterministic and training.threads > 1
+    if training.threads > 1 and not is_round:
         say(
             f"{training.threads} threads write to the same tables at once: another run "
-            "will end with other numbers. One thread gives the same bytes."
+            "will end with other numbers. One thread gives the same bytes, and several do with "
+            "training.deterministic=true."
         )
     blocks, held_out = (
         Blocks(shards, sampler.within, training.block_tokens) for shards in (task.train, task.valid)
     )
+    if is_round:
+        blocks = Blocks(task.train, sampler.within, training.block_tokens * training.threads)
 
     def look() -> dict[str, float]:
         sums = np.zeros(3)
@@ -70,9 +77,10 @@ def learn_from_text(task: VectorsTask) -> Learned:
         return {"loss": float(sums[LOSS] / max(sums[PREDICTIONS], 1))}
 
     trainer = BlockTrainer(
-        _Learner(tables, blocks),
+        _Learner(tables, blocks, training.threads if is_round else 1),
         [blocks.tokens_before(number + 1) for number in range(len(blocks))],
-        training,
+        # The threads of rounds are those of a block.
+        replace(training, threads=1) if is_round else training,
         log=MetricsLog(task.output, "pretrain"),
         checkpoints=Checkpoints(task.output / "checkpoints", training.keep_checkpoints),
         evaluate=look if task.valid.num_tokens else None,
