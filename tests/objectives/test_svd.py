@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 from gloze.core.errors import ConfigError
-from gloze.data.pair_counts import Layout, PairCounts, PairWriter
+from gloze.data.pair_counts import Layout, PairCounts, writing_pairs
 from gloze.objectives.association import Sparse, association
 from gloze.objectives.counts import SVDConfig
 from gloze.objectives.svd import dense_svd, is_small, truncated_svd
@@ -105,9 +105,8 @@ def write_counts(folder, dense, symmetric):
     first, second = np.nonzero(np.triu(dense) if symmetric else dense)
     keys = layout.keys(first, second)
     order = np.argsort(keys)
-    writer = PairWriter(folder, layout, 1)
-    writer.add(keys[order], dense[first, second][order].astype(np.uint64))
-    writer.finish(folder, np.arange(len(dense)), 1000)
+    with writing_pairs(folder, layout, 1, np.arange(len(dense)), 1000) as writer:
+        writer.add(keys[order], dense[first, second][order].astype(np.uint64))
     return PairCounts(folder)
 
 

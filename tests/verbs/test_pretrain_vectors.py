@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 
@@ -11,7 +12,8 @@ import pytest
 import gloze
 from gloze import cli
 from gloze.config.vectors import VectorsConfig
-from gloze.core.errors import ConfigError, DataError, DivergedError, StoppedError
+from gloze.core.errors import ConfigError, DataError, DivergedError, StoppedError, WriteError
+from gloze.data.array_file import ArrayFile
 from gloze.recipes import VECTOR_RECIPES, load_any_recipe, load_recipe
 from gloze.training import blocks
 from gloze.training.interrupt import Interruption
@@ -200,6 +202,7 @@ def test_a_recipe_is_printed_and_read_again(tmp_path, capsys):
         ("skip-gram", "objectives.skipgram=none", "learned by one objective"),
         ("glove", "sampler.kind=window", "glove learns from the cooccurrence sampler"),
         ("ppmi-svd", "training.epochs=9", "epochs does nothing here: an SVD is computed"),
+        ("glove", "training.deterministic=true", "GloVe give the same bytes without it"),
         ("glove", "objectives.glove.x_max=0", "x_max is 0.0; it must be over 0"),
         ("skip-gram", "objectives.skipgram.shared_negatives=6", "multiple of four"),
         ("skip-gram", "objectives.skipgram.shared_negatives=100000000", "1024 at most"),
@@ -235,6 +238,25 @@ def test_counts_there_are_are_not_counted_again(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr("gloze.verbs.pretrain_counts.PairCounting", None)
     train(corpus, tmp_path / "run", "ppmi-svd", resume=True)
     assert files(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("folder", ["counting", "counts", ".matrix-"])
+def test_a_full_disk_ends_with_what_was_written_whole(corpus, tmp_path, monkeypatch, folder):
+    add = ArrayFile.add
+
+    def full(self, numbers):
+        if folder in self._file.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        add(self, numbers)
+
+    settings = ["encoder.hidden_size=2"]
+    monkeypatch.setattr(ArrayFile, "add", full)
+    with pytest.raises(WriteError, match="No space left on device"):
+        train(corpus, tmp_path / "run", "ppmi-svd", settings)
+    monkeypatch.undo()
+    train(corpus, tmp_path / "run", "ppmi-svd", settings, resume=True)
+    train(corpus, tmp_path / "whole", "ppmi-svd", settings)
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
 
 
 def test_an_svd_has_at_most_as_many_numbers_as_words(corpus, tmp_path):

@@ -78,6 +78,9 @@ class VectorsConfig(Settings):
         if isinstance(objective, SVDConfig):
             names = (each for each in vars(self.training) if each != "threads")
             refuse_idle("training", self.training, names, "an SVD is computed, not trained.")
+        if isinstance(objective, GloVeConfig):
+            cure = "the threads of GloVe give the same bytes without it."
+            refuse_idle("training", self.training, ("deterministic",), cure)
         is_tree = getattr(objective, "output", None) == "hierarchical_softmax"
         if self.encoder.result == "sum" and is_tree:
             raise ConfigError(

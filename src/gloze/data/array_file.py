@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _HEADER_BYTES = 128
@@ -45,6 +47,17 @@ class ArrayFile:
     def close(self) -> None:
         """Close without a header: the file is not to be used."""
         self._file.close()
+
+
+@contextmanager
+def array_file(path: Path, dtype: npt.DTypeLike, row: tuple[int, ...] = ()) -> Iterator[ArrayFile]:
+    """Yield an :class:`ArrayFile` that is finished, or closed without a header after an error."""
+    file = ArrayFile(path, np.dtype(dtype), row)
+    try:
+        yield file
+        file.finish()
+    finally:
+        file.close()
 
 
 def map_array(path: Path) -> npt.NDArray[Any]:

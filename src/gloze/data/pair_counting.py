@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from gloze.core.errors import StoppedError
 from gloze.core.files import new_folder, read_json, write_json
-from gloze.data.array_file import ArrayFile, map_array
-from gloze.data.pair_counts import PairWriter
+from gloze.data.array_file import array_file, map_array
+from gloze.data.pair_counts import writing_pairs
 from gloze.data.window import Blocks
 from gloze.kernels.pairs import Corner, Table, Window, count_pairs
 
@@ -50,7 +50,7 @@ class _Counter:
     table: Table
 
     @classmethod
-    def of(cls, layout: Layout, memory: int, threads: int) -> _Counter:
+    def of(cls, layout: Layout, memory: int, threads: int, size: int) -> _Counter:
         product = min(_PRODUCT, memory // (8 * 8 * _PLACES * threads))
         widths = np.minimum(product // np.arange(1, product + 1), layout.words)[: layout.words]
         begins = np.arange(len(widths)) if layout.is_symmetric else np.zeros(len(widths), np.int64)
@@ -58,7 +58,8 @@ class _Counter:
         ends = np.cumsum(widths - begins)
         corner = Corner(widths, np.append(0, ends[:-1]) - begins, np.zeros(ends[-1], np.uint64))
         slots = int(memory * 0.85 / (_SLOT * threads + _SORTED * _FULL))
-        slots = 1 << (slots.bit_length() - 1)
+        # However little memory there is, all pairs of a position have room.
+        slots = max(1 << (slots.bit_length() - 1), 1 << (4 * size).bit_length())
         table = Table(
             np.zeros(slots, np.uint64),
             np.zeros(slots, np.uint64),
@@ -121,7 +122,9 @@ class PairCounting:
         units, self._one = config.units()
         self._window = Window(units, _SIDES[config.sides])
         self._memory = config.memory_megabytes << 20
-        self._counters = [_Counter.of(layout, self._memory, threads) for _ in range(threads)]
+        self._counters = [
+            _Counter.of(layout, self._memory, threads, config.size) for _ in range(threads)
+        ]
         self._lock, self._fresh, self._grown = threading.Lock(), False, 0
         folder.mkdir(parents=True, exist_ok=True)
         state = read_json(folder / STATE) if (folder / STATE).exists() else {}
@@ -182,9 +185,8 @@ class PairCounting:
             self._runs.append(name)
             self._fresh = True
         for kind, numbers in (("keys", keys), ("counts", counts)):
-            file = ArrayFile(self.folder / f"{name}.{kind}.npy", np.dtype(np.uint64))
-            file.add(numbers[order])
-            file.finish()
+            with array_file(self.folder / f"{name}.{kind}.npy", np.uint64) as file:
+                file.add(numbers[order])
 
     def _save(self, pool: ThreadPoolExecutor) -> None:
         list(pool.map(lambda counter: self._write(*counter.take_table()), self._counters))
@@ -205,14 +207,13 @@ class PairCounting:
         ]
         total = sum(len(keys) for keys, _ in runs)
         with new_folder(output) as temporary:
-            writer, done = PairWriter(temporary, self.layout, self._one), 0
-            for taken, keys, counts in merged(runs, max(1, self._memory // _MERGED)):
-                writer.add(keys, counts)
-                done += taken
-                if (code := told(done, total, "pairs merged")) is not None:
-                    raise StoppedError("Stopped while counting. Go on with --resume.", code)
-            tokens = self._blocks.tokens_before(len(self._blocks))
-            writer.finish(temporary, self._ids, tokens)
+            done, tokens = 0, self._blocks.tokens_before(len(self._blocks))
+            with writing_pairs(temporary, self.layout, self._one, self._ids, tokens) as writer:
+                for taken, keys, counts in merged(runs, max(1, self._memory // _MERGED)):
+                    writer.add(keys, counts)
+                    done += taken
+                    if (code := told(done, total, "pairs merged")) is not None:
+                        raise StoppedError("Stopped while counting. Go on with --resume.", code)
 
 
 def merged(runs: Sequence[Sequence[Any]], most: int) -> Iterator[tuple[int, Keys, Keys]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from gloze.core.errors import DataError
 from gloze.core.files import read_json
 from gloze.core.manifest import verify_manifest, write_manifest
-from gloze.data.array_file import ArrayFile, map_array
+from gloze.data.array_file import ArrayFile, array_file, map_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,43 +171,54 @@ class PairCounts:
 
 
 class PairWriter:
-    """Writes counts of pairs that come with rising keys."""
+    """Takes counts of pairs with rising keys; see :func:`writing_pairs`."""
 
-    def __init__(self, folder: Path, layout: Layout, one: int) -> None:
-        """Begin in a new folder; ``one`` is how many units of counts are 1."""
-        self.layout, self._one = layout, one
-        self._places = ArrayFile(folder / PLACES, np.dtype(np.uint32))
-        self._values = ArrayFile(folder / VALUES, np.dtype(np.float32))
-        self._sizes = np.zeros(layout.across**2, np.int64)
-        self._sums = np.zeros((2, layout.words), np.uint64)
+    def __init__(self, layout: Layout, places: ArrayFile, values: ArrayFile, one: int) -> None:
+        self.layout, self._places, self._values, self._one = layout, places, values, one
+        self.sizes = np.zeros(layout.across**2, np.int64)
+        self.sums = np.zeros((2, layout.words), np.uint64)
 
     def add(self, keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint64]) -> None:
         """Append pairs."""
         tiles, places = self.layout.parted(keys)
         self._places.add(places)
         self._values.add(counts / self._one)
-        self._sizes += np.bincount(tiles, minlength=len(self._sizes))
+        self.sizes += np.bincount(tiles, minlength=len(self.sizes))
         rows, columns = np.divmod(tiles, self.layout.across)
         bits = self.layout.bits
         first = (rows << bits) | (places >> bits)
         second = (columns << bits) | (places & ((1 << bits) - 1))
-        np.add.at(self._sums[0], first, counts)
-        np.add.at(self._sums[1], second, counts)
+        np.add.at(self.sums[0], first, counts)
+        np.add.at(self.sums[1], second, counts)
         if self.layout.is_symmetric:
             apart = first != second
-            np.add.at(self._sums[0], second[apart], counts[apart])
-            np.add.at(self._sums[1], first[apart], counts[apart])
+            np.add.at(self.sums[0], second[apart], counts[apart])
+            np.add.at(self.sums[1], first[apart], counts[apart])
 
-    def finish(self, folder: Path, ids: Array, tokens: int) -> None:
-        """Write what is known at the end."""
-        for file in (self._places, self._values):
-            file.finish()
-        starts = np.append(0, np.cumsum(self._sizes))
-        for name, numbers in ((STARTS, starts), (SUMS, self._sums / self._one), (IDS, ids)):
-            file = ArrayFile(folder / name, numbers.dtype, numbers.shape[1:])
+
+@contextmanager
+def writing_pairs(
+    folder: Path, layout: Layout, one: int, ids: Array, tokens: int
+) -> Iterator[PairWriter]:
+    """Yield what takes the counts of a folder that :class:`PairCounts` opens.
+
+    Args:
+        folder: a new one.
+        layout: of the pairs.
+        one: how many units of counts are 1.
+        ids: token of each rank, [words].
+        tokens: of the text.
+    """
+    with (
+        array_file(folder / PLACES, np.uint32) as places,
+        array_file(folder / VALUES, np.float32) as values,
+    ):
+        writer = PairWriter(layout, places, values, one)
+        yield writer
+    starts = np.append(0, np.cumsum(writer.sizes))
+    for name, numbers in ((STARTS, starts), (SUMS, writer.sums / one), (IDS, ids)):
+        with array_file(folder / name, numbers.dtype, numbers.shape[1:]) as file:
             file.add(numbers)
-            file.finish()
-        layout = {"words": self.layout.words, "is_symmetric": self.layout.is_symmetric}
-        text = json.dumps({**layout, "tokens": tokens}, indent=2) + "\n"
-        (folder / INDEX).write_text(text, encoding="utf-8")
-        write_manifest(folder)
+    known = {"words": layout.words, "is_symmetric": layout.is_symmetric, "tokens": tokens}
+    (folder / INDEX).write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    write_manifest(folder)

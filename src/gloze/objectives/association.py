@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gloze.data.array_file import ArrayFile, map_array
+from gloze.data.array_file import array_file, map_array
 from gloze.kernels.sparse import COLUMNS, multiply_rows
 
 if TYPE_CHECKING:
@@ -72,19 +72,19 @@ def association(
         transposed: the words around are the rows.
     """
     name = "transposed" if transposed else "matrix"
-    columns = ArrayFile(folder / f"{name}.columns.npy", np.dtype(np.int32))
-    values = ArrayFile(folder / f"{name}.values.npy", np.dtype(np.float32))
     sizes = np.zeros(counts.layout.words, np.int64)
     weigh = _Weighting(counts, config)
-    for _, words, others, met in counts.rows(second=transposed):
-        first, second = (others, words) if transposed else (words, others)
-        weights = weigh(first, second, met)
-        kept = weights != 0
-        columns.add(others[kept])
-        values.add(weights[kept])
-        sizes += np.bincount(words[kept], minlength=len(sizes))
-    for file in (columns, values):
-        file.finish()
+    with (
+        array_file(folder / f"{name}.columns.npy", np.int32) as columns,
+        array_file(folder / f"{name}.values.npy", np.float32) as values,
+    ):
+        for _, words, others, met in counts.rows(second=transposed):
+            first, second = (others, words) if transposed else (words, others)
+            weights = weigh(first, second, met)
+            kept = weights != 0
+            columns.add(others[kept])
+            values.add(weights[kept])
+            sizes += np.bincount(words[kept], minlength=len(sizes))
     found = [map_array(folder / f"{name}.{kind}.npy") for kind in ("columns", "values")]
     return Sparse(np.append(0, np.cumsum(sizes)), *found)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from gloze.checkpoint import Checkpoints
 from gloze.core.errors import ConfigError, DataError, StoppedError
+from gloze.core.files import writing
 from gloze.core.progress import Progress, duration, say
 from gloze.data.pair_counting import PairCounting
 from gloze.data.pair_counts import Layout, PairCounts
@@ -50,8 +51,9 @@ def learn_from_counts(task: VectorsTask) -> Learned:
             f"encoder.hidden_size is {size}, and the corpus has {len(met):,} words: an SVD has no "
             "more numbers than words. Lower it, or tokenizer.min_count."
         )
-    counts = _counted(task, met if task.start is None else words)
-    return _factored(task, counts) if is_svd else _glove(task, counts)
+    with writing(task.output):
+        counts = _counted(task, met if task.start is None else words)
+        return _factored(task, counts) if is_svd else _glove(task, counts)
 
 
 def _counted(task: VectorsTask, ids: Counts) -> PairCounts:
