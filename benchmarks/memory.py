@@ -1,5 +1,7 @@
 """Peak memory of ``gloze tokenizer`` and ``gloze prepare`` by the size of the corpus.
 
+With ``--vectors`` of word vectors, an epoch or none of each recipe on 50,000 words.
+
 The corpora are made from real books by repetition with variation: in every copy some words get
 an ending of their own, so that the number of different words grows as it does in real text.
 
@@ -81,7 +83,27 @@ def session_megabytes(session: int) -> float:
     return total / 1024
 
 
-def rows(books: Path, megabytes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
+def commands_of_vectors(corpus: Path, folder: Path) -> dict[str, list[str]]:
+    """Return what trains word vectors, after what it needs."""
+    vocab, shards = folder / f"words-{corpus.stem}", folder / f"shards-{corpus.stem}"
+    kind = ["--kind", "words", "--vocab-size", "50000"]
+    made = {
+        "tokenizer --kind words": ["tokenizer", str(corpus), "-o", str(vocab), *kind],
+        "prepare": ["prepare", str(corpus), "--tokenizer", str(vocab), "-o", str(shards)],
+    }
+    for recipe in ("skip-gram", "cbow", "glove", "ppmi-svd"):
+        run = str(folder / f"{recipe}-{corpus.stem}")
+        made[f"pretrain {recipe}"] = ["pretrain", recipe, "--shards", str(shards), "-o", run]
+        if recipe != "ppmi-svd":
+            made[f"pretrain {recipe}"] += ["--set", "training.epochs=1"]
+        if recipe in ("glove", "ppmi-svd"):
+            made[f"pretrain {recipe}"] += ["--set", "sampler.memory_megabytes=256"]
+    return made
+
+
+def rows(
+    books: Path, megabytes: Sequence[int], folder: Path, *, vectors: bool
+) -> list[dict[str, Any]]:
     """Measure every command on every size."""
     result: list[dict[str, Any]] = []
     for size in megabytes:
@@ -93,6 +115,8 @@ def rows(books: Path, megabytes: Sequence[int], folder: Path) -> list[dict[str, 
             "prepare": [*base, str(folder / f"one-{size}")],
             "prepare --workers 2": [*base, str(folder / f"two-{size}"), "--workers", "2"],
         }
+        if vectors:
+            commands = commands_of_vectors(corpus, folder)
         for name, arguments in commands.items():
             seconds, peak = measure(arguments)
             figures = {"peak_mb": round(peak), "seconds": round(seconds, 1)}
@@ -108,9 +132,10 @@ def main() -> None:
     parser.add_argument("books", type=Path, help="folder of .txt.gz files")
     parser.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--folder", type=Path, help="where to make the corpora (a temporary one)")
+    parser.add_argument("--vectors", action="store_true", help="measure word vectors instead")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        measured = rows(given.books, given.megabytes, Path(folder))
+        measured = rows(given.books, given.megabytes, Path(folder), vectors=given.vectors)
     lines = ["| command | corpus MB | peak MB | seconds | MB/s |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(str(value) for value in row.values())} |" for row in measured]
     machine = {"machine": platform.platform(), "cores": os.cpu_count(), "rows": measured}
