@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gloze.data.window import Block, WindowConfig
 from gloze.kernels.together import bring_together
 from gloze.objectives.word2vec import CBOWConfig, SkipGramConfig
-from gloze.objectives.word2vec_rounds import Rounds, split
+from gloze.objectives.word2vec_rounds import Rounds, scales_of, split
 from gloze.objectives.word2vec_tables import Word2Vec
 
 
@@ -38,6 +38,17 @@ def test_changes_are_added_as_scaled():
     wanted[[0, 5]] = table[[0, 5]]
     bring_together(table, copies, scales, 1, 5)
     np.testing.assert_allclose(table, wanted, atol=1e-5)
+
+
+def test_scales_go_from_a_sum_to_a_mean():
+    found = scales_of(np.array([0.0, 1e-4, 0.5, 2.0, 50.0]), 4)
+    assert found[0] == pytest.approx(1)
+    assert found[-1] == pytest.approx(1 / 4)
+    assert (np.diff(found) < 0).all()
+    # Four copies go as far as one that meets four times as much.
+    way = np.array([0.3])
+    one, four = 1 - np.exp(-way), 1 - np.exp(-4 * way)
+    np.testing.assert_allclose(4 * one * scales_of(way, 4), four, rtol=1e-6)
 
 
 CONFIGS = [

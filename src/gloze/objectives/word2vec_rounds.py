@@ -15,16 +15,19 @@ from gloze.kernels.together import bring_together
 if TYPE_CHECKING:
     from gloze.objectives.word2vec_tables import Word2Vec
 
-# How fast a row comes to where its loss is least: the greatest slope of a logistic function.
+# The greatest slope of a logistic function.
 _SLOPE = 0.25
 
 
 class Rounds:
     """Tables that learn from the parts of a block at a time.
 
-    After a block the changes of all copies are added. Rows that are met so often that each copy
-    alone would bring them most of the way get the mean of the changes instead, and those between
-    something between: added up they would go past it.
+    After a block the changes of all copies are added, but for rows that each copy alone would
+    bring a good way to where their loss is least: added up, their changes would go past it. A row
+    that is met n times at rate r is left with exp(-c) of its way, c being r n / 4 times the square
+    of the vectors it is multiplied with; with T copies the parts they go add up to what T times
+    as many meetings in a row would go if scaled by (1 - exp(-T c)) / (T (1 - exp(-c))): 1 for
+    rare rows, a mean for the most frequent.
     """
 
     def __init__(self, tables: Word2Vec, threads: int) -> None:
@@ -63,9 +66,14 @@ class Rounds:
     def _bring_together(self, pool: ThreadPoolExecutor, rate: float, tokens: int) -> None:
         work = []
         whole = self.tables.inner, self.tables.outer
-        for table, copies, met in zip(whole, self._copies, self._met, strict=True):
-            gone = 1 - np.exp(-_SLOPE * rate * tokens * met)
-            scales: Any = (1 / (1 + (self._threads - 1) * gone)).astype(np.float32)
+        squares = [
+            float(np.einsum("ij,ij,i->", table, table, met) / max(met.sum(), 1e-9))
+            for table, met in zip(whole, self._met, strict=True)
+        ]
+        for table, copies, met, others in zip(
+            whole, self._copies, self._met, squares[::-1], strict=True
+        ):
+            scales = scales_of(_SLOPE * rate * tokens * met * others, self._threads)
             cuts = np.linspace(0, len(table), self._threads + 1).astype(int).tolist()
             work += [
                 pool.submit(bring_together, table, copies, scales, begin, end)
@@ -73,6 +81,13 @@ class Rounds:
             ]
         for future in work:
             future.result()
+
+
+def scales_of(way: npt.NDArray[np.float64], copies: int) -> npt.NDArray[np.float32]:
+    """Return what the changes of rows are scaled by; ``way`` is c of :class:`Rounds`, [rows]."""
+    way = np.maximum(way, 1e-9)
+    found: Any = np.expm1(-copies * way) / (copies * np.expm1(-way))
+    return found.astype(np.float32)
 
 
 def split(block: Block, parts: int) -> list[Block]:
