@@ -126,8 +126,7 @@ def plain_side(*, counts: str, size: int) -> Callable[[], float]:
 
     opened = PairCounts(Path(counts))
     words = opened.layout.words
-    parts = [part[1:] for part in opened.rows()]
-    first, second, values = (np.concatenate(each) for each in zip(*parts, strict=True))
+    first, second, values = (np.concatenate(each) for each in zip(*opened.rows(), strict=True))
     logs, weights = np.log(values), np.minimum(1, (values / 100) ** 0.75)
     draw = np.random.default_rng(0)
     x, y = ((draw.random((words, size + 1)) - 0.5) / size for _ in range(2))

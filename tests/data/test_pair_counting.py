@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gloze.core.errors import ConfigError, DataError, StoppedError
-from gloze.data import pair_counting
+from gloze.data import pair_counting, pair_counts
 from gloze.data.cooccurrence import CooccurrenceConfig
 from gloze.data.counts import count_tokens
 from gloze.data.pair_counting import PairCounting, merged
@@ -74,7 +74,7 @@ def expected(shards, config):
 
 def by_ids(counts):
     ids, found = counts.ids, {}
-    for _, words, others, values in counts.rows():
+    for words, others, values in counts.rows():
         pairs = list(zip(ids[words].tolist(), ids[others].tolist(), strict=True))
         assert len(set(pairs)) == len(pairs)
         places = words * len(ids) + others
@@ -168,6 +168,26 @@ def test_merging_adds_up_what_has_the_same_key(parts, most):
     wanted = sum((Counter(part) for part in parts), Counter())
     assert found == sorted(wanted.items())
     assert taken == sum(map(len, parts))
+
+
+@pytest.mark.parametrize("sides", ["both", "before"])
+def test_rows_come_in_parts_that_memory_holds(shards, tmp_path, monkeypatch, sides):
+    counts = count(shards, CooccurrenceConfig(size=4, sides=sides), tmp_path)
+    for second in (False, True):
+        whole = [np.concatenate(x) for x in zip(*counts.rows(second=second), strict=True)]
+        monkeypatch.setattr(pair_counts, "_AT_ONCE", 50)
+        parts = list(counts.rows(second=second))
+        monkeypatch.undo()
+        assert len(parts) > 3
+        most = np.bincount(whole[0]).max()
+        assert max(len(part[0]) for part in parts) <= 50 + most
+        for one, other in zip(whole, zip(*parts, strict=True), strict=True):
+            np.testing.assert_array_equal(one, np.concatenate(other))
+
+
+def test_more_words_than_places_are_refused():
+    with pytest.raises(ConfigError, match=r"lower tokenizer\.vocab_size to 8,388,608"):
+        Layout((1 << 23) + 1, True)
 
 
 def test_altered_counts_are_refused(shards, tmp_path):

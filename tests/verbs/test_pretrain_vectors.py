@@ -232,6 +232,28 @@ def test_threads_and_memory_change_no_byte_of_what_is_counted(corpus, tmp_path):
         assert not (tmp_path / f"{recipe}-1" / "counting").exists()
 
 
+@pytest.mark.parametrize("recipe", OWN)
+def test_force_replaces_a_run_that_counted_and_a_refused_one_goes(corpus, tmp_path, recipe):
+    train(corpus, tmp_path / "run", recipe)
+    (tmp_path / "run" / "counting").mkdir()
+    train(corpus, tmp_path / "run", recipe, seed=1, force=True)
+    (tmp_path / "corpus.txt").write_text("a\n\nb\n\na\n\nb\n")
+    with pytest.raises(DataError, match="no two words stand together"):
+        train(tmp_path / "corpus.txt", tmp_path / "x", recipe, ["encoder.hidden_size=2"])
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("recipe", OWN)
+def test_a_corpus_of_one_document_is_counted_whole(tmp_path, recipe):
+    (tmp_path / "corpus.txt").write_text("a b c d.\nb c a.\n" * 5)
+    train(tmp_path / "corpus.txt", tmp_path / "run", recipe, ["encoder.hidden_size=2"])
+    assert gloze.load(tmp_path / "run").counts.sum() == 5 * 9
+    (tmp_path / "other.txt").write_text("x y\n\nz y x\n\n")
+    words = tmp_path / "run" / "tokenizer"
+    with pytest.raises(ConfigError, match="two different words at least"):
+        pretrain(recipe, corpus=tmp_path / "other.txt", output=tmp_path / "none", tokenizer=words)
+
+
 def test_counts_there_are_are_not_counted_again(corpus, tmp_path, monkeypatch):
     train(corpus, tmp_path / "run", "ppmi-svd")
     before = files(tmp_path / "run")
@@ -240,7 +262,7 @@ def test_counts_there_are_are_not_counted_again(corpus, tmp_path, monkeypatch):
     assert files(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("folder", ["counting", "counts", ".matrix-"])
+@pytest.mark.parametrize("folder", ["counting", "counts", "-matrix"])
 def test_a_full_disk_ends_with_what_was_written_whole(corpus, tmp_path, monkeypatch, folder):
     add = ArrayFile.add
 

@@ -15,10 +15,10 @@ from gloze.vectors.folder import is_vectors
 
 CONFIG = "config.json"
 WEIGHTS, PICKLED = "model.safetensors", "pytorch_model.bin"
-_PATTERNS = (CONFIG, WEIGHTS, "vocab.txt", "modules.json", "1_Pooling/config.json")
-# The tokenizer's, and those of sentence-transformers.
 # In a run, beside its model folder.
 VECTORS = "vectors"
+_PATTERNS = (CONFIG, WEIGHTS, "vocab.txt", "modules.json", "1_Pooling/config.json")
+# The tokenizer's, and those of sentence-transformers.
 _MORE = ("*token*.json", "*sentence_*.json")
 
 

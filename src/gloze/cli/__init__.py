@@ -57,7 +57,8 @@ _JSON_HELP = (
     "Every verb also takes --json: one line of JSON on standard output, all else on standard error."
 )
 _OUT_OF_MEMORY = (
-    "Out of memory. Lower training.micro_batch_tokens, --workers or the size of the model."
+    "Out of memory. Lower training.micro_batch_tokens, sampler.memory_megabytes, --workers or the "
+    "size of the model."
 )
 
 

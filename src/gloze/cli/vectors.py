@@ -146,7 +146,7 @@ def phrases(
     Example: gloze vectors phrases books/ -o books.txt --passes 2
 
     Args:
-        corpus: files, folders, globs, or - for standard input.
+        corpus: files, folders, globs.
         output: the text file to write.
         threshold: of a phrase's score; the higher, the fewer phrases.
         min_count: of its words; also taken from the count of a phrase.

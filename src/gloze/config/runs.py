@@ -45,7 +45,7 @@ SEARCH = "search.json"
 SEEDS, FOLDS = r"seed-\d+", r"fold-\d+-of-\d+"
 # What is there before a run has done any work, and what it takes no training to make again.
 _NOTES = {RECIPE, DATA, CORPUS, SEARCH, LAUNCH, ".lock"}
-_PREPARED = {"tokenizer", "shards"}
+_PREPARED = {"tokenizer", "shards", "counting", "counts"}
 _RUN_FILES = (
     *(_NOTES | _PREPARED),
     *("checkpoints", "metrics.jsonl", "model", "vectors", "report.html", "refused", "tensorboard"),

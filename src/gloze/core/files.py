@@ -107,6 +107,18 @@ def new_folder(path: Path, *, force: bool = False, ours: Sequence[str] = ("*",))
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def working_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Yield a folder in ``parent`` that is gone afterwards; what a kill left goes before."""
+    sweep(parent)
+    temporary = parent / f".tmp-{_self()}-{name}"
+    _make(temporary)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _make_parent(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -51,13 +51,13 @@ class _Counter:
 
     @classmethod
     def of(cls, layout: Layout, memory: int, threads: int, size: int) -> _Counter:
-        product = min(_PRODUCT, memory // (8 * 8 * _PLACES * threads))
+        product = max(1, min(_PRODUCT, memory // (8 * 8 * _PLACES * threads)))
         widths = np.minimum(product // np.arange(1, product + 1), layout.words)[: layout.words]
         begins = np.arange(len(widths)) if layout.is_symmetric else np.zeros(len(widths), np.int64)
         widths = np.maximum(widths, begins)
         ends = np.cumsum(widths - begins)
         corner = Corner(widths, np.append(0, ends[:-1]) - begins, np.zeros(ends[-1], np.uint64))
-        slots = int(memory * 0.85 / (_SLOT * threads + _SORTED * _FULL))
+        slots = int(memory * 0.85 / (threads * (_SLOT + _SORTED * _FULL)))
         # However little memory there is, all pairs of a position have room.
         slots = max(1 << (slots.bit_length() - 1), 1 << (4 * size).bit_length())
         table = Table(

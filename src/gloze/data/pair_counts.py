@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gloze.core.errors import DataError
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import read_json
 from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.data.array_file import ArrayFile, array_file, map_array
@@ -31,6 +32,10 @@ Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 # A tile has at least 1024 words to a side, and there are at most 128 to a side.
 _LEAST_BITS, _MOST_TILES = 10, 7
+# A place in a tile has 32 binary digits.
+_MOST_WORDS = 1 << 23
+# Pairs that are sorted at a time.
+_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,13 @@ class Layout:
 
     words: int
     is_symmetric: bool
+
+    def __post_init__(self) -> None:
+        if self.words > _MOST_WORDS:
+            raise ConfigError(
+                f"{self.words:,} words are too many to count pairs of; lower tokenizer.vocab_size "
+                f"to {_MOST_WORDS:,} or less."
+            )
 
     @property
     def bits(self) -> int:
@@ -136,38 +148,50 @@ class PairCounts:
         values = np.asarray(self._values[own])
         return Tile(row, column, 1 << bits, places >> bits, places & inside, values)
 
-    def rows(self, *, second: bool = False) -> Iterator[tuple[int, Array, Array, Floats]]:
-        """Yield the counts of all words of a row of tiles after another, both halves of them.
+    def rows(self, *, second: bool = False) -> Iterator[tuple[Array, Array, Floats]]:
+        """Yield the counts of some words after some others, both halves of them.
 
         Args:
             second: go by the second word of each pair.
 
         Yields:
-            The number after the last word; of each pair the word, rising, the other one, rising
-            for each word, and their count.
+            Of each pair the word, rising, the other one, rising for each word, and their count.
         """
         across, side = self.layout.across, 1 << self.layout.bits
+        is_both = self.layout.is_symmetric
         for row in range(across):
-            parts = []
-            for other in range(across):
-                as_first, as_second = row * across + other, other * across + row
-                if not second or self.layout.is_symmetric:
-                    parts.append(self._lines(as_first, flip=False, but_diagonal=False))
-                if second or self.layout.is_symmetric:
-                    same = self.layout.is_symmetric and row == other
-                    parts.append(self._lines(as_second, flip=True, but_diagonal=same))
-            words, others, values = (np.concatenate(each) for each in zip(*parts, strict=True))
-            order = np.lexsort((others, words))
-            end = min((row + 1) * side, self.layout.words)
-            yield end, words[order], others[order], values[order]
+            first = range(row * across, (row + 1) * across)
+            other = range(row, across**2, across)
+            parts = [(number, False) for number in first if not second or is_both]
+            parts += [(number, True) for number in other if second or is_both]
+            sizes = np.zeros(side, np.int64)
+            for part in parts:
+                sizes += np.bincount(self._lines(*part, 0, side)[0], minlength=side)
+            cuts = np.searchsorted(np.cumsum(sizes), np.arange(_AT_ONCE, sizes.sum(), _AT_ONCE))
+            for low, high in pairwise([0, *np.unique(cuts + 1).tolist(), side]):
+                found = [self._lines(*part, low, high) for part in parts]
+                words, others, values = (np.concatenate(each) for each in zip(*found, strict=True))
+                order = np.lexsort((others, words))
+                yield words[order] + row * side, others[order], values[order]
 
-    def _lines(self, number: int, *, flip: bool, but_diagonal: bool) -> tuple[Array, Array, Floats]:
+    def _lines(self, number: int, flip: bool, low: int, high: int) -> tuple[Array, Array, Floats]:
+        """Return the pairs of a tile whose word, counted from its beginning, is in a range.
+
+        Args:
+            number: of the tile.
+            flip: the second words are the ones that are gone by.
+            low: first word.
+            high: the one after the last.
+        """
         tile = self.tile(number)
-        first = tile.first + tile.row * tile.side
-        second = tile.second + tile.column * tile.side
-        kept = first != second if but_diagonal else slice(None)
-        pair = (second, first) if flip else (first, second)
-        return pair[0][kept], pair[1][kept], tile.values[kept]
+        words, others, base = tile.first, tile.second, tile.column
+        if flip:
+            words, others, base = others, words, tile.row
+        kept = (words >= low) & (words < high)
+        if flip and self.layout.is_symmetric and tile.row == tile.column:
+            # A word beside itself is counted once.
+            kept &= words != others
+        return words[kept], others[kept] + base * tile.side, tile.values[kept]
 
 
 class PairWriter:

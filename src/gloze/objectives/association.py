@@ -78,7 +78,7 @@ def association(
         array_file(folder / f"{name}.columns.npy", np.int32) as columns,
         array_file(folder / f"{name}.values.npy", np.float32) as values,
     ):
-        for _, words, others, met in counts.rows(second=transposed):
+        for words, others, met in counts.rows(second=transposed):
             first, second = (others, words) if transposed else (words, others)
             weights = weigh(first, second, met)
             kept = weights != 0

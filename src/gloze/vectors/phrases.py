@@ -39,7 +39,7 @@ def find_phrases(
     """
     total, ids = int(word_counts.sum()), counts.ids
     found: dict[tuple[str, str], float] = {}
-    for _, first, second, together in counts.rows():
+    for first, second, together in counts.rows():
         one, other = word_counts[ids[first]], word_counts[ids[second]]
         scores = (together - min_count) / one / other * total
         is_phrase = (scores > threshold) & (np.minimum(one, other) >= min_count)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gloze.tokenizers.segmenters import Cut, Segmenter
 
 UNKNOWN_WORTH_A_WORD = 0.01
+# Share of documents that are held out.
+VALID_FRACTION = 0.01
 UNKNOWN_IS_MUCH = "  That is much:"
 
 
@@ -86,7 +88,7 @@ def prepare(
     workers: int = 1,
     sentences: SentenceMode = "rules",
     segmenter: str | Path | Segmenter | Cut | None = None,
-    valid_fraction: float = 0.01,
+    valid_fraction: float = VALID_FRACTION,
     seed: int = 0,
     options: ReadOptions | None = None,
     tasks: int | None = None,

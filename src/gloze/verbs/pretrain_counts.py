@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -14,7 +12,7 @@ import numpy.typing as npt
 
 from gloze.checkpoint import Checkpoints
 from gloze.core.errors import ConfigError, DataError, StoppedError
-from gloze.core.files import writing
+from gloze.core.files import working_folder, writing
 from gloze.core.progress import Progress, duration, say
 from gloze.data.pair_counting import PairCounting
 from gloze.data.pair_counts import Layout, PairCounts
@@ -28,6 +26,8 @@ from gloze.training.log import MetricsLog
 from gloze.verbs.vectors_parts import Learned
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gloze.data.cooccurrence import CooccurrenceConfig
     from gloze.objectives.counts import GloVeConfig
     from gloze.objectives.svd import SVD
@@ -46,6 +46,8 @@ def learn_from_counts(task: VectorsTask) -> Learned:
     is_svd, size = isinstance(task.config.objective, SVDConfig), task.config.encoder.hidden_size
     words = task.words()
     met = words[task.counts[words] > 0]
+    if len(met) < 2 and task.start is None:
+        raise ConfigError("Word vectors need two different words at least.")
     if is_svd and size > len(met):
         raise ConfigError(
             f"encoder.hidden_size is {size}, and the corpus has {len(met):,} words: an SVD has no "
@@ -145,8 +147,8 @@ def _glove(task: VectorsTask, counts: PairCounts) -> Learned:
 
 def _factored(task: VectorsTask, counts: PairCounts) -> Learned:
     config, began_at = cast("SVDConfig", task.config.objective), time.monotonic()
-    with tempfile.TemporaryDirectory(dir=task.output, prefix=".matrix-") as folder:
-        found, squares = _svd(task, counts, config, Path(folder))
+    with working_folder(task.output, "matrix") as folder:
+        found, squares = _svd(task, counts, config, folder)
     scale = found.values**config.exponent
     share = float((found.values**2).sum() / squares)
     return Learned(
@@ -164,6 +166,17 @@ def _svd(
 ) -> tuple[SVD, float]:
     """Return the SVD of the weighted counts, and the sum of their squares."""
     size, threads = task.config.encoder.hidden_size, task.config.training.threads
+    matrix = association(counts, config, folder)
+    squares = float(np.square(matrix.values, dtype=np.float64).sum())
+    if not squares:
+        raise ConfigError(
+            "No two words stand together more often than by chance: nothing is left of the "
+            "counts. Lower objectives.svd.shift, or set objectives.svd.weighting to log."
+        )
+    shape = (counts.layout.words, counts.layout.words)
+    if is_small(shape, size):
+        return dense_svd(matrix.dense(), size), squares
+    transposed = association(counts, config, folder, transposed=True)
     with Interruption() as interruption, Progress("SVD") as progress:
 
         def told(products: int) -> None:
@@ -174,17 +187,6 @@ def _svd(
                     interruption.exit_code,
                 )
 
-        matrix = association(counts, config, folder)
-        squares = float(np.square(matrix.values, dtype=np.float64).sum())
-        if not squares:
-            raise ConfigError(
-                "No two words stand together more often than by chance: nothing is left of the "
-                "counts. Lower objectives.svd.shift, or set objectives.svd.weighting to log."
-            )
-        shape = (counts.layout.words, counts.layout.words)
-        if is_small(shape, size):
-            return dense_svd(matrix.dense(), size), squares
-        transposed = association(counts, config, folder, transposed=True)
         found = truncated_svd(
             lambda x: matrix.multiply(x, threads),
             lambda x: transposed.multiply(x, threads),

@@ -19,7 +19,7 @@ from gloze.tokenizers import (
     new_ids,
     size_with,
 )
-from gloze.verbs.prepare import UNKNOWN_IS_MUCH, prepare
+from gloze.verbs.prepare import UNKNOWN_IS_MUCH, VALID_FRACTION, prepare
 from gloze.verbs.tokenizer import extend, learn
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ class RunShards:
                 output=made,
                 segmenter=self.segmenter,
                 seed=config.seed,
+                # Counts are of all text: nothing looks at what would be held out.
+                valid_fraction=0.0 if config.sampler.kind == "cooccurrence" else VALID_FRACTION,
             )
             # A vocabulary that was just learned from it knows the corpus as well as it can.
             say(_told(summary, *(() if self.tokenizer else (UNKNOWN_IS_MUCH,))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gloze.core.errors import ConfigError
-from gloze.core.files import new_file
+from gloze.core.files import new_file, working_folder
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.core.progress import Progress, duration
 from gloze.data.cooccurrence import CooccurrenceConfig
@@ -88,7 +87,7 @@ def join_corpus(
     document. Memory is bounded; work is kept beside ``output`` until it is done.
 
     Args:
-        corpus: files, folders, globs, or ``-`` for standard input.
+        corpus: files, folders, globs.
         output: the file to write.
         threshold: of a phrase's score, see :func:`gloze.vectors.phrases.find_phrases`.
         min_count: of its words; also taken from the count of a phrase.
@@ -103,7 +102,8 @@ def join_corpus(
         WriteError: if ``output`` cannot be written.
     """
     output, config = Path(output), config or TokenizerConfig(kind="words")
-    for name, value in (("threshold", threshold), ("min_count", min_count), ("passes", passes)):
+    numbers = {"min_count": min_count, "passes": passes, "threads": threads}
+    for name, value in {"threshold": threshold, **numbers}.items():
         if not value > 0:
             raise ConfigError(f"{name} is {value}; it must be over 0.")
     refuse_existing(output, force=force)
@@ -111,17 +111,17 @@ def join_corpus(
     with (
         Progress("phrases") as progress,
         new_file(output, force=force) as new,
-        tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder,
+        working_folder(output.parent, f"{output.name}-phrases") as folder,
     ):
-        text = Path(folder) / "0.txt"
+        text = folder / "0.txt"
         _write(text, _sentences(corpus, config))
         found: list[int] = []
         words = 0
         for number in range(1, passes + 1):
-            work = Path(folder) / str(number)
+            work = folder / str(number)
             phrases, total = _find(text, work, threshold, min_count, threads)
             words, found = words or total, [*found, len(phrases)]
-            last, text = text, new if number == passes else Path(folder) / f"{number}.txt"
+            last, text = text, new if number == passes else folder / f"{number}.txt"
             joined = _write(text, (join_phrases(line, phrases) for line in _lines(last)))
             progress.show(f"pass {number}: {len(phrases):,} phrases")
         seconds = progress.seconds
