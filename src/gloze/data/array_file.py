@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -63,3 +64,10 @@ def array_file(path: Path, dtype: npt.DTypeLike, row: tuple[int, ...] = ()) -> I
 def map_array(path: Path) -> npt.NDArray[Any]:
     """Map a ``.npy`` file of ours, read-only."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def release(array: npt.NDArray[Any]) -> None:
+    """Give back the memory of what was read of a mapped array; the file still holds it."""
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from gloze.core.errors import StoppedError
 from gloze.core.files import new_folder, read_json, write_json
-from gloze.data.array_file import array_file, map_array
+from gloze.data.array_file import array_file, map_array, release
 from gloze.data.pair_counts import writing_pairs
 from gloze.data.window import Blocks
 from gloze.kernels.pairs import Corner, Table, Window, count_pairs
@@ -227,10 +228,17 @@ def merged(runs: Sequence[Sequence[Any]], most: int) -> Iterator[tuple[int, Keys
         How many pairs were taken for them, keys, and sums.
     """
     stride = max(1, most // (4 * max(1, len(runs))))
-    samples = np.sort(np.concatenate([keys[::stride] for keys, _ in runs] or [np.zeros(0, "u8")]))
+    some = [np.zeros(0, np.uint64)]
+    for keys, _ in runs:
+        some.append(np.array(keys[::stride]))
+        release(keys)
+    samples = np.sort(np.concatenate(some))
     # Between two of these bounds lie at most three quarters of ``most``.
     bounds = np.unique(samples[:: 2 * len(runs)]) if runs else samples
-    places = [np.searchsorted(keys, bounds) for keys, _ in runs]
+    places = []
+    for keys, _ in runs:
+        places.append(np.searchsorted(keys, bounds))
+        release(keys)
     for number in range(len(bounds)):
         parts = [
             (keys[at[number] : end], counts[at[number] : end])
@@ -238,6 +246,8 @@ def merged(runs: Sequence[Sequence[Any]], most: int) -> Iterator[tuple[int, Keys
             for end in [at[number + 1] if number + 1 < len(bounds) else len(keys)]
         ]
         keys, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
+        for array in chain.from_iterable(runs):
+            release(array)
         order = np.argsort(keys)
         keys = keys[order]
         firsts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
