@@ -1,7 +1,7 @@
 """Saving and loading, whole or not at all: training checkpoints and model folders."""
 
-from gloze.checkpoint.find import VECTORS, config_of, find_any, find_model, is_static, models_of
-from gloze.checkpoint.loaded import AnyParts, Parts, load_head
+from gloze.checkpoint.find import config_of, find_any, find_model, is_static, models_of
+from gloze.checkpoint.loaded import AnyParts, Parts
 from gloze.checkpoint.model import (
     load,
     load_any_parts,
@@ -18,7 +18,6 @@ from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
 from gloze.checkpoint.token_vectors import save_token_vectors
 
 __all__ = [
-    "VECTORS",
     "AnyParts",
     "Checkpoints",
     "OwnModel",
@@ -30,7 +29,6 @@ __all__ = [
     "is_static",
     "load",
     "load_any_parts",
-    "load_head",
     "load_parts",
     "load_task",
     "load_tensors",

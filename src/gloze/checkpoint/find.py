@@ -10,13 +10,12 @@ from gloze.core.files import folders_named
 from gloze.interop.google_bert import CONFIG as GOOGLE_CONFIG
 from gloze.interop.google_bert import HUB_NAMES
 from gloze.interop.sentence_transformers import encoder_folder
+from gloze.interop.vector_tables import find_vectors
 from gloze.tasks.results import saved_best_seed
 from gloze.vectors.folder import is_vectors
 
 CONFIG = "config.json"
 WEIGHTS, PICKLED = "model.safetensors", "pytorch_model.bin"
-# In a run, beside its model folder.
-VECTORS = "vectors"
 _PATTERNS = (CONFIG, WEIGHTS, "vocab.txt", "modules.json", "1_Pooling/config.json")
 # The tokenizer's, and those of sentence-transformers.
 _MORE = ("*token*.json", "*sentence_*.json")
@@ -58,8 +57,7 @@ def find_any(path: str | Path) -> Path:
         ConfigError: if there is none, or one for each fold of a cross-validation.
         DataError: if it is a folder of sentence-transformers without an encoder.
     """
-    beside = Path(path) / VECTORS
-    return beside if is_vectors(beside) else _find(path)
+    return find_vectors(path) or _find(path)
 
 
 def _find(path: str | Path) -> Path:

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
+from torch import nn
 
 from gloze.core.errors import DataError
 from gloze.encoders.kinds import AnyEncoder
 from gloze.encoders.transformer import TransformerEncoder
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from gloze.tokenizers import Tokenizer
     from gloze.vectors.table import WordVectors
 
-E_co = TypeVar("E_co", bound=AnyEncoder, covariant=True)
+E_co = TypeVar("E_co", bound=nn.Module, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -46,26 +47,17 @@ class Loaded(Generic[E_co]):
         Raises:
             DataError: if they do not fit.
         """
-        return load_head(self.tensors, name, head)
+        prefix = f"heads.{name}."
+        own = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
+        if not own:
+            return False
+        fill_weights(head, own, f"the {name} head")
+        return True
 
 
 Parts = Loaded[TransformerEncoder]
 # Of a model that a task is learned on.
 AnyParts = Loaded[AnyEncoder]
-
-
-def load_head(tensors: dict[str, Tensor], name: str, head: nn.Module) -> bool:
-    """Fill a head with weights of a folder; return False if there are none for it.
-
-    Raises:
-        DataError: if they do not fit.
-    """
-    prefix = f"heads.{name}."
-    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    if not own:
-        return False
-    fill_weights(head, own, f"the {name} head")
-    return True
 
 
 def fill_weights(

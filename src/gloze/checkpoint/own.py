@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gloze.checkpoint.find import VECTORS, WEIGHTS, config_of, find_model
+from gloze.checkpoint.find import WEIGHTS, config_of, find_model
+from gloze.checkpoint.loaded import Loaded
 from gloze.checkpoint.store import load_tensors
 from gloze.config.run import EncoderConfig
 from gloze.config.toml import from_dict, to_dict
@@ -18,25 +19,15 @@ from gloze.core.settings import Settings
 from gloze.encoders.feed_forward import FeedForwardEncoder
 from gloze.encoders.transformer import TransformerEncoder
 from gloze.tokenizers import load_tokenizer
+from gloze.vectors.folder import VECTORS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor
-
-    from gloze.tokenizers import Tokenizer
 
 OwnEncoder = TransformerEncoder | FeedForwardEncoder
+OwnModel = Loaded[OwnEncoder]
 MODEL_TYPE = "gloze-encoder"
-
-
-@dataclass(frozen=True)
-class OwnModel:
-    """What a model folder of ours holds: the attributes are those of :class:`Parts`."""
-
-    encoder: OwnEncoder
-    tokenizer: Tokenizer
-    tensors: dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +106,7 @@ def load_own(path: str | Path) -> OwnModel | None:
             path=folder / WEIGHTS,
         )
     encoder.load_state_dict({k: v.to(torch.float32) for k, v in own.items()}, assign=True)
-    return OwnModel(encoder, tokenizer, tensors)
+    return Loaded(encoder, tokenizer, tensors, config, [])
 
 
 def _encoder(values: Any, vocab_size: int, layers: int, path: Path) -> OwnEncoder:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gloze.checkpoint.find import VECTORS, WEIGHTS
+from gloze.checkpoint.find import WEIGHTS
 from gloze.checkpoint.store import load_tensors
 from gloze.data.counts import count_tokens
-from gloze.vectors.folder import save_vectors
+from gloze.vectors.folder import VECTORS, save_vectors
 from gloze.vectors.idf import document_weights_of
 from gloze.vectors.learned import learned_vectors
 

@@ -86,21 +86,23 @@ class Layout:
         places = (keys & np.uint64((1 << 2 * self.bits) - 1)).astype(np.uint32)
         return rows * self.across + columns, places
 
+    def words_at(self, tiles: int | Array, places: npt.NDArray[np.uint32]) -> tuple[Array, Array]:
+        """Return the two words of each pair, from what :meth:`parted` returns."""
+        rows, columns = np.divmod(tiles, self.across)
+        wide = places.astype(np.int64)
+        inside = wide & ((1 << self.bits) - 1)
+        return (rows << self.bits) | (wide >> self.bits), (columns << self.bits) | inside
+
 
 @dataclass(frozen=True)
 class Tile:
     """The counts of some words with some others.
 
     Attributes:
-        row, column: of the tile; its words begin at these times ``side``.
-        side: words to a side.
-        first, second: which words, counted from the beginning of the tile, int64 [pairs].
+        first, second: which words, by rank, int64 [pairs].
         values: how often they meet, over 0, [pairs].
     """
 
-    row: int
-    column: int
-    side: int
     first: Array
     second: Array
     values: Floats
@@ -141,12 +143,9 @@ class PairCounts:
 
     def tile(self, number: int) -> Tile:
         """Return a tile, by rows of tiles."""
-        bits, own = self.layout.bits, slice(*self._starts[number : number + 2])
-        places = np.asarray(self._places[own]).astype(np.int64)
-        row, column = divmod(number, self.layout.across)
-        inside = (1 << bits) - 1
-        values = np.asarray(self._values[own])
-        return Tile(row, column, 1 << bits, places >> bits, places & inside, values)
+        own = slice(*self._starts[number : number + 2])
+        words = self.layout.words_at(number, np.asarray(self._places[own]))
+        return Tile(*words, np.asarray(self._values[own]))
 
     def rows(self, *, second: bool = False) -> Iterator[tuple[Array, Array, Floats]]:
         """Yield the counts of some words after some others, both halves of them.
@@ -164,18 +163,26 @@ class PairCounts:
             other = range(row, across**2, across)
             parts = [(number, False) for number in first if not second or is_both]
             parts += [(number, True) for number in other if second or is_both]
-            sizes = np.zeros(side, np.int64)
-            for part in parts:
-                sizes += np.bincount(self._lines(*part, 0, side)[0], minlength=side)
-            cuts = np.searchsorted(np.cumsum(sizes), np.arange(_AT_ONCE, sizes.sum(), _AT_ONCE))
-            for low, high in pairwise([0, *np.unique(cuts + 1).tolist(), side]):
+            for low, high in pairwise(self._strips(parts, row * side)):
                 found = [self._lines(*part, low, high) for part in parts]
                 words, others, values = (np.concatenate(each) for each in zip(*found, strict=True))
                 order = np.lexsort((others, words))
-                yield words[order] + row * side, others[order], values[order]
+                yield words[order], others[order], values[order]
+
+    def _strips(self, parts: list[tuple[int, bool]], begin: int) -> list[int]:
+        """Return where to cut the words of some tiles so that few pairs are sorted at a time."""
+        side = 1 << self.layout.bits
+        if self.sizes()[[number for number, _ in parts]].sum() <= _AT_ONCE:
+            return [begin, begin + side]
+        sizes = np.zeros(side, np.int64)
+        for part in parts:
+            words, _, _ = self._lines(*part, begin, begin + side)
+            sizes += np.bincount(words - begin, minlength=side)
+        cuts = np.searchsorted(np.cumsum(sizes), np.arange(_AT_ONCE, sizes.sum(), _AT_ONCE)) + 1
+        return [begin, *(begin + np.unique(cuts)).tolist(), begin + side]
 
     def _lines(self, number: int, flip: bool, low: int, high: int) -> tuple[Array, Array, Floats]:
-        """Return the pairs of a tile whose word, counted from its beginning, is in a range.
+        """Return the pairs of a tile whose word is in a range.
 
         Args:
             number: of the tile.
@@ -184,14 +191,12 @@ class PairCounts:
             high: the one after the last.
         """
         tile = self.tile(number)
-        words, others, base = tile.first, tile.second, tile.column
-        if flip:
-            words, others, base = others, words, tile.row
+        words, others = (tile.second, tile.first) if flip else (tile.first, tile.second)
         kept = (words >= low) & (words < high)
-        if flip and self.layout.is_symmetric and tile.row == tile.column:
+        if flip and self.layout.is_symmetric:
             # A word beside itself is counted once.
             kept &= words != others
-        return words[kept], others[kept] + base * tile.side, tile.values[kept]
+        return words[kept], others[kept], tile.values[kept]
 
 
 class PairWriter:
@@ -208,10 +213,7 @@ class PairWriter:
         self._places.add(places)
         self._values.add(counts / self._one)
         self.sizes += np.bincount(tiles, minlength=len(self.sizes))
-        rows, columns = np.divmod(tiles, self.layout.across)
-        bits = self.layout.bits
-        first = (rows << bits) | (places >> bits)
-        second = (columns << bits) | (places & ((1 << bits) - 1))
+        first, second = self.layout.words_at(tiles, places)
         np.add.at(self.sums[0], first, counts)
         np.add.at(self.sums[1], second, counts)
         if self.layout.is_symmetric:

@@ -16,6 +16,7 @@ from gloze.core.errors import ConfigError
 from gloze.data.windows import windows
 from gloze.inference.states import Combine, Pieces, Pooled, pool_texts, pool_units, states_of
 from gloze.inference.units import Text, count_by_text, cut_units, units_of
+from gloze.vectors.texts import BAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -93,7 +94,7 @@ class FeatureConfig:
         Raises:
             ConfigError: if it has no such layer, or one is named twice.
         """
-        if self.pooling in ("idf", "counts", "tf-idf"):
+        if self.pooling in ("idf", *BAGS):
             raise ConfigError(
                 f"Pooling {self.pooling} is of word vectors; this model is an encoder."
             )

@@ -13,7 +13,7 @@ from gloze.core.errors import ConfigError
 from gloze.inference.features import Features
 from gloze.tokenizers.whole_words import cut_words, plain_words
 from gloze.vectors.lines import look_up
-from gloze.vectors.texts import WEIGHTED, pool_rows
+from gloze.vectors.texts import BAGS, check_weights, pool_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,11 +49,7 @@ def _check(table: WordVectors, config: FeatureConfig) -> None:
             "--pooling none gives a vector for each token, and the tokens of word vectors are "
             "words: add --words."
         )
-    if config.pooling in WEIGHTED and table.idf is None:
-        raise ConfigError(
-            "These vectors come without the weights of words (idf): give them some with "
-            "gloze vectors convert --idf CORPUS."
-        )
+    check_weights(table, config.pooling)
 
 
 def iterate_word_features(
@@ -76,7 +72,7 @@ def iterate_word_features(
 def _iterate(
     table: WordVectors, every: Iterator[Text], config: FeatureConfig
 ) -> Iterator[Features]:
-    width = len(table) if config.pooling in ("counts", "tf-idf") else table.size
+    width = len(table) if config.pooling in BAGS else table.size
     at_once = max(1, min(_TEXTS_AT_ONCE, _NUMBERS_AT_ONCE // width))
     while block := list(islice(every, at_once)):
         yield from (_by_word if config.pooling == "none" else _pooled)(table, block, config)

@@ -17,7 +17,7 @@ from gloze.core.files import new_file
 from gloze.core.progress import Progress
 from gloze.interop.word_vectors import VectorFile
 from gloze.tokenizers.config import TokenizerConfig
-from gloze.vectors.folder import ARRAYS, is_vectors, load_vectors
+from gloze.vectors.folder import ARRAYS, VECTORS, is_vectors, load_vectors
 from gloze.vectors.table import WordVectors
 from gloze.vectors.words import Words
 
@@ -84,7 +84,7 @@ def find_vectors(path: str | Path) -> Path | None:
     found = Path(path)
     if found.is_file():
         return found
-    return next((x for x in (found, found / "model", found / "vectors") if is_vectors(x)), None)
+    return next((x for x in (found, found / "model", found / VECTORS) if is_vectors(x)), None)
 
 
 def vectors_file(path: str | Path) -> Path:

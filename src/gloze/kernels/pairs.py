@@ -63,6 +63,7 @@ class Table(NamedTuple):
 
 @part
 def _add(table, a, b, units):  # type: ignore[no-untyped-def]
+    """Add to a pair, whose key is that of :meth:`gloze.data.pair_counts.Layout.keys` and one."""
     bits, inside = table.bits, (1 << table.bits) - 1
     tile = ((a >> bits) << table.shift) | (b >> bits)
     place = ((a & inside) << bits) | (b & inside)

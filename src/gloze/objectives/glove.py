@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gloze.core.rng import derive, generator
 from gloze.kernels.glove import Side, glove_tile
+from gloze.objectives.rows import both_sets, random_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from gloze.vectors.table import WordVectors
 
 Table = npt.NDArray[np.float32]
-# Rows are as wide as fills the widest vector unit: 16 numbers.
-_LANES = 16
 
 
 class GloVe:
@@ -102,12 +101,9 @@ class GloVe:
         """
         rows = vectors.words.rows(words)
         known = rows >= 0
-        found = np.array(vectors.vectors[rows[known]], np.float32)
-        if vectors.context is not None:
-            outer = np.asarray(vectors.context[rows[known]])
+        self.inner[known], outer = both_sets(vectors, rows[known])
+        if outer is not None:
             self.outer[known] = outer
-            found = found - outer if vectors.is_sum else found
-        self.inner[known] = found
         return known
 
     def train(self, group: int, rate: float, epoch: int) -> tuple[float, int]:
@@ -134,16 +130,15 @@ class GloVe:
         logs = np.log(tile.values)
         most, power = np.float32(self._config.x_max), np.float32(self._config.alpha)
         weights = np.exp(power * np.minimum(logs - np.log(most), 0))
-        pairs = np.stack([tile.first + tile.row * tile.side, tile.second + tile.column * tile.side])
+        pairs = np.stack([tile.first, tile.second])
         state = np.array([derive("tile", self._seed, epoch, number) | 1], np.uint64)
         symmetric = self._counts.layout.is_symmetric
-        rates = np.float32(rate)
-        return float(glove_tile(pairs, logs, weights, *self._sides, rates, state, symmetric))
+        how = np.float32(rate), state, symmetric
+        return float(glove_tile(pairs, logs, weights, *self._sides, *how))
 
 
 def _begin(draws: np.random.Generator, words: int, size: int) -> Side:
-    vectors = np.zeros((words, -(-size // _LANES) * _LANES), np.float32)
-    vectors[:, :size] = (draws.random((words, size), dtype=np.float32) - 0.5) / size
+    vectors = random_rows(draws, words, size)
     biases = ((draws.random(words, dtype=np.float32) - 0.5) / size).astype(np.float32)
     return Side(vectors, biases, np.ones_like(vectors), np.ones_like(biases))
 

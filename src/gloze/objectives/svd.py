@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.core.rng import generator
+from gloze.kernels.sparse import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
-_COLUMNS = 16
 # Of the largest singular value: what vectors may be off by.
 _TOLERANCE = 3e-6
 # A matrix of up to so many numbers is better taken whole.
@@ -62,32 +62,32 @@ def truncated_svd(
     """Return the ``size`` largest singular values of a matrix and their vectors.
 
     Args:
-        multiply: returns the matrix times 16 columns.
-        multiply_transposed: returns its transpose times 16 columns.
+        multiply: returns the matrix times :data:`COLUMNS` columns.
+        multiply_transposed: returns its transpose times :data:`COLUMNS` columns.
         shape: of the matrix; both numbers well over ``size``.
         size: how many.
         seed: of the beginning.
         told: is called with the number of products so far.
     """
-    room = min(3 * size + 16 * _COLUMNS, *(n - _COLUMNS for n in shape)) // _COLUMNS * _COLUMNS
+    room = min(3 * size + 16 * COLUMNS, *(n - COLUMNS for n in shape)) // COLUMNS * COLUMNS
     left, right = np.zeros((shape[0], room), np.float32), np.zeros((shape[1], room), np.float32)
     small = np.zeros((room, room))
     draws = generator("svd", seed)
-    first = draws.standard_normal((shape[1], _COLUMNS)).astype(np.float32)
+    first = draws.standard_normal((shape[1], COLUMNS)).astype(np.float32)
     coming, _, _ = _orthonormal(first, right[:, :0], draws)
     used = products = 0
     for restart in range(_MOST_RESTARTS + 1):
-        while used + _COLUMNS <= room:
-            own = slice(used, used + _COLUMNS)
+        while used + COLUMNS <= room:
+            own = slice(used, used + COLUMNS)
             right[:, own] = coming
             new, above, corner = _orthonormal(multiply(coming), left[:, :used], draws)
             left[:, own], small[:used, own], small[own, own] = new, above, corner
-            used += _COLUMNS
+            used += COLUMNS
             coming, _, last = _orthonormal(multiply_transposed(new), right[:, :used], draws)
             products += 2
             told(products)
         x, values, y = np.linalg.svd(small[:used, :used])
-        residual = np.linalg.norm(last @ x[used - _COLUMNS :, :size], axis=0).max() / values[0]
+        residual = np.linalg.norm(last @ x[used - COLUMNS :, :size], axis=0).max() / values[0]
         kept = slice(size if residual <= _TOLERANCE or restart == _MOST_RESTARTS else _kept(size))
         x, values, y = x[:, kept], values[kept], y.T[:, kept]
         best = left[:, :used] @ x.astype(np.float32), right[:, :used] @ y.astype(np.float32)
@@ -101,7 +101,7 @@ def truncated_svd(
 
 def _kept(size: int) -> int:
     """Return how many vectors a restart goes on with."""
-    return -(-size // _COLUMNS) * _COLUMNS + 4 * _COLUMNS
+    return -(-size // COLUMNS) * COLUMNS + 4 * COLUMNS
 
 
 def _orthonormal(
@@ -155,7 +155,7 @@ def _factored(block: Doubles) -> tuple[Doubles, Doubles]:
 
 def is_small(shape: tuple[int, int], size: int) -> bool:
     """Return whether a matrix is better taken whole."""
-    return shape[0] * shape[1] <= _SMALL or min(shape) < 4 * size + 32 * _COLUMNS
+    return shape[0] * shape[1] <= _SMALL or min(shape) < 4 * size + 32 * COLUMNS
 
 
 def _turned(found: SVD) -> SVD:

@@ -13,6 +13,7 @@ from gloze.data.window import keep_chances
 from gloze.kernels import cbow, skipgram
 from gloze.kernels.draws import Noise, Text
 from gloze.kernels.huffman import huffman_tree
+from gloze.objectives.rows import both_sets, random_rows
 from gloze.objectives.word2vec import CBOWConfig, SkipGramConfig
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 Table = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
-# Rows are as wide as fills the widest vector unit: 16 numbers.
-_LANES = 16
 
 
 class Word2Vec:
@@ -69,13 +68,11 @@ class Word2Vec:
         self._window = window.size if window.dynamic else -window.size
         self._first = first_word
         self._keep = keep_chances(counts, window.subsample)
-        self.inner = np.zeros((len(counts), -(-size // _LANES) * _LANES), np.float32)
-        begin = generator("vectors", seed).random((len(counts), size), dtype=np.float32)
-        self.inner[:, :size] = (begin - 0.5) / size
+        self.inner = random_rows(generator("vectors", seed), len(counts), size)
         self.outer = np.zeros_like(self.inner)
         self._kernel, self._own = _kernel(config, counts)
         self._has_words_outside = config.output == "negative_sampling"
-        self._config, self._counts, self._reach = config, counts, window.size
+        self._config, self._counts = config, counts
 
     def begin_with(self, vectors: WordVectors, words: Sequence[str]) -> int:
         """Give the words that have a vector in a table that one; return how many do.
@@ -89,20 +86,16 @@ class Word2Vec:
         rows = vectors.words.rows(words)
         own = np.flatnonzero(rows >= 0)
         own = own[own >= self._first]
-        found = np.array(vectors.vectors[rows[own]], np.float32)
-        if vectors.context is not None:
-            outer = np.asarray(vectors.context[rows[own]])
-            found = found - outer if vectors.is_sum else found
-            if self._has_words_outside:
-                self.outer[own, : self.size] = outer
-        self.inner[own, : self.size] = found
+        self.inner[own, : self.size], outer = both_sets(vectors, rows[own])
+        if outer is not None and self._has_words_outside:
+            self.outer[own, : self.size] = outer
         return len(own)
 
     def met(self) -> tuple[Doubles, Doubles]:
         """Return how often each row is changed for a token of text, inner and outer, [rows]."""
         shares = self._counts / max(1, self._counts.sum()) * self._keep
         is_cbow = isinstance(self._config, CBOWConfig)
-        around = self._reach + 1.0 if self._window > 0 else 2.0 * self._reach
+        around = self._window + 1.0 if self._window > 0 else -2.0 * self._window
         predicted = shares * (1.0 if is_cbow else around)
         if self._has_words_outside:
             weights = noise_weights(self._config, self._counts)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MODEL_TYPE = "word-vectors"
 CONFIG, ARRAYS, CARD = "config.json", "model.safetensors", "README.md"
 FILES = (CONFIG, ARRAYS, CARD)
+# Where they lie in a run that trained another model too.
+VECTORS = "vectors"
 _CUT = ("cased", "keep_accents", "split")
 # So many rows and words are looked at closely.
 _LOOKED_AT = 256

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 # Of the vectors of a text's words, or bags of words, which need none.
 TextPooling = Literal["mean", "idf", "counts", "tf-idf"]
-WEIGHTED = ("idf", "tf-idf")
+BAGS = ("counts", "tf-idf")
+_WEIGHTED = ("idf", "tf-idf")
 
 
 def encode_texts(
@@ -31,16 +32,11 @@ def encode_texts(
         raise ConfigError("encode takes a list of texts.")
     if pooling not in get_args(TextPooling):
         raise ConfigError(f"pooling {pooling!r}: it is one of {', '.join(get_args(TextPooling))}.")
-    if pooling in WEIGHTED and table.idf is None:
-        raise ConfigError(
-            "These vectors come without the weights of words (idf): give them some with "
-            "gloze vectors convert --idf CORPUS."
-        )
+    check_weights(table, pooling)
     words, lengths = cut_words(texts, table.cut)
     rows, owners = look_up(table, words), np.repeat(np.arange(len(texts)), lengths)
-    owners, rows = owners[rows >= 0], rows[rows >= 0]
     found = pool_rows(table, rows, owners, len(texts), pooling)
-    if empty := len(texts) - len(np.unique(owners)):
+    if empty := len(texts) - len(np.unique(owners[rows >= 0])):
         warnings.warn(
             f"{empty:,} of {len(texts):,} texts have no word with a vector: theirs are zeros.",
             stacklevel=3,
@@ -48,6 +44,19 @@ def encode_texts(
     if normalize:
         found = found / divisors(np.linalg.norm(found, axis=1))[:, None]
     return found
+
+
+def check_weights(table: WordVectors, pooling: str) -> None:
+    """Refuse to weigh words that have no weights.
+
+    Raises:
+        ConfigError: if ``pooling`` weighs them and they have none.
+    """
+    if pooling in _WEIGHTED and table.idf is None:
+        raise ConfigError(
+            "These vectors come without the weights of words (idf): give them some with "
+            "gloze vectors convert --idf CORPUS."
+        )
 
 
 def pool_rows(
@@ -66,9 +75,9 @@ def pool_rows(
     """
     owners, rows = owners[rows >= 0], rows[rows >= 0]
     weights = np.ones(len(rows), np.float32)
-    if pooling in WEIGHTED and table.idf is not None:
+    if pooling in _WEIGHTED and table.idf is not None:
         weights = table.idf[rows]
-    if pooling in ("counts", "tf-idf"):
+    if pooling in BAGS:
         bags = np.zeros((count, len(table)), np.float32)
         np.add.at(bags, (owners, rows), weights)
         return bags

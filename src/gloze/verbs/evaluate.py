@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from gloze.checkpoint import config_of, load_head, load_task, load_trained, models_of
+from gloze.checkpoint import config_of, load_task, load_trained, models_of
 from gloze.config.runs import RECIPE, step_size
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError, about
@@ -279,7 +279,7 @@ def _figures(
         for _, item in config.objectives.items()
     ]
     for objective in objectives:
-        if not load_head(parts.tensors, objective.name, objective.head):
+        if not parts.load_head(objective.name, objective.head):
             raise DataError(f"the model has no {objective.name} head to judge.", path=shards.folder)
     sampling = config.sampler
     if sampling.kind == "segment_pair" and shards.num_documents < 2:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from gloze.checkpoint import (
-    VECTORS,
     Checkpoints,
     Parts,
     find_model,
@@ -39,6 +38,7 @@ from gloze.tokenizers import load_tokenizer
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.log import MetricsLog, read_metrics
 from gloze.training.loop import Trainer
+from gloze.vectors.folder import VECTORS
 from gloze.verbs.run_shards import RunShards
 
 if TYPE_CHECKING:

@@ -64,11 +64,10 @@ def learn_from_text(task: VectorsTask) -> Learned:
             "will end with other numbers. One thread gives the same bytes, and several do with "
             "training.deterministic=true."
         )
-    blocks, held_out = (
-        Blocks(shards, sampler.within, training.block_tokens) for shards in (task.train, task.valid)
-    )
-    if is_round:
-        blocks = Blocks(task.train, sampler.within, training.block_tokens * training.threads)
+    # A round is a block for each thread.
+    tokens = training.block_tokens * (training.threads if is_round else 1)
+    blocks = Blocks(task.train, sampler.within, tokens)
+    held_out = Blocks(task.valid, sampler.within, training.block_tokens)
 
     def look() -> dict[str, float]:
         sums = np.zeros(3)
