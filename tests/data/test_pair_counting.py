@@ -154,15 +154,16 @@ def test_a_counting_that_was_stopped_or_killed_goes_on(shards, tmp_path, monkeyp
 @given(
     st.lists(st.dictionaries(st.integers(0, 60), st.integers(1, 9), max_size=30), max_size=6),
     st.integers(1, 40),
+    st.integers(1, 3),
 )
-def test_merging_adds_up_what_has_the_same_key(parts, most):
+def test_merging_adds_up_what_has_the_same_key(parts, most, threads):
     runs = []
     for part in parts:
         keys = np.array(sorted(part), np.uint64)
         runs.append((keys, np.array([part[key] for key in sorted(part)], np.uint64)))
     runs = [run for run in runs if len(run[0])]
     found, taken = [], 0
-    for some, keys, counts in merged(runs, most):
+    for some, keys, counts in merged(runs, most, threads):
         found += zip(keys.tolist(), counts.tolist(), strict=True)
         taken += some
     wanted = sum((Counter(part) for part in parts), Counter())
@@ -205,9 +206,10 @@ def test_tiles_grow_with_the_vocabulary():
         layout = Layout(words, True)
         assert (layout.bits, layout.across) == (bits, across)
         last = np.array([words - 1])
-        tiles, places = layout.parted(layout.keys(last, last))
-        assert tiles.tolist() == [across**2 - 1]
-        assert places[0] >> bits == (words - 1) & ((1 << bits) - 1)
+        [key] = layout.keys(last, last).tolist()
+        assert key >> 2 * bits == ((across - 1) << layout.shift) + across - 1
+        places = np.array([key & ((1 << 2 * bits) - 1)], np.uint32)
+        assert layout.words_at(across**2 - 1, places) == (words - 1, words - 1)
 
 
 @pytest.mark.parametrize(

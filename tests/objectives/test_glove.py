@@ -7,7 +7,7 @@ import pytest
 
 from gloze.core.errors import ConfigError
 from gloze.core.rng import derive
-from gloze.kernels.glove import Side, glove_tile
+from gloze.kernels.glove import Origin, Side, glove_piece
 from gloze.objectives.counts import GloVeConfig
 from gloze.objectives.glove import GloVe
 from tests.kernels.reference import Draws
@@ -66,9 +66,10 @@ def plain(pairs, logs, weights, x, y, rate, state, symmetric):
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
-def test_a_tile_is_learned_as_numpy_does_it(symmetric):
+def test_a_piece_is_learned_as_numpy_does_it(symmetric):
     draw = np.random.default_rng(1)
-    first, second = np.nonzero(np.triu(draw.random((12, 12)) < 0.4))
+    first, second = np.nonzero(np.triu(draw.random((12, 12)) < 0.4)[4:])
+    first += 4
     pairs = np.stack([first, second])
     logs = draw.standard_normal(len(first)).astype(np.float32)
     weights = draw.random(len(first)).astype(np.float32)
@@ -76,9 +77,9 @@ def test_a_tile_is_learned_as_numpy_does_it(symmetric):
     wanted = [[array.astype(np.float64) for array in side] for side in (x, y)]
     state = derive("tile", 0) | 1
     loss = plain(pairs, logs, weights, *wanted, 0.05, state, symmetric)
-    found = glove_tile(
-        pairs, logs, weights, x, y, np.float32(0.05), np.array([state], np.uint64), symmetric
-    )
+    tile, how = Origin(4, 0, 5), (np.float32(0.05), np.array([state], np.uint64), symmetric)
+    places = ((pairs[0] - tile.first << tile.bits) | pairs[1]).astype(np.uint32)
+    found = glove_piece(places, tile, logs, weights, x, y, *how)
     assert found == pytest.approx(loss, rel=1e-5)
     for side, other in zip((x, y), wanted, strict=True):
         for array, plain_array in zip(side, other, strict=True):
@@ -129,8 +130,27 @@ def test_every_count_is_learned_in_every_epoch(tmp_path, symmetric):
     tables, _ = train(counts, epochs=0)
     dense = sum(len(values) for *_, values in counts.rows())
     assert sum(tables.pairs(group) for group in range(len(tables.groups))) == dense
-    tiles = np.concatenate(tables.groups)
-    assert sorted(tiles.tolist()) == np.flatnonzero(counts.sizes()).tolist()
+    pieces = counts.pieces(1 << 16)
+    assert sorted(np.concatenate(tables.groups).tolist()) == list(range(len(pieces)))
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_pieces_are_the_tiles_cut_by_rows(tmp_path, symmetric):
+    counts = counts_of(tmp_path / "counts", 1200, symmetric)
+    layout = counts.layout
+    pieces = counts.pieces(50_000)
+    assert len({piece.tile for piece in pieces}) < len(pieces)
+    at = 0
+    for piece in pieces:
+        assert piece.pairs.start == at
+        at = piece.pairs.stop
+        places, values = counts.places(piece)
+        first, second = layout.words_at(piece.tile, places)
+        twice = np.count_nonzero(first != second) if symmetric else 0
+        assert piece.errors == len(values) + twice
+        strips = np.concatenate([first, second]) >> layout.bits - 3
+        assert all(piece.strips >> int(strip) & 1 for strip in np.unique(strips))
+    assert at == len(counts)
 
 
 def test_it_comes_to_the_logarithm_of_the_counts(tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +19,8 @@ from gloze.core.files import new_folder, read_json, write_json
 from gloze.data.array_file import array_file, map_array, release
 from gloze.data.pair_counts import writing_pairs
 from gloze.data.window import Blocks
-from gloze.kernels.pairs import Corner, Table, Window, count_pairs
+from gloze.kernels.pairs import Corner, Table, Window, count_pairs, gather
+from gloze.kernels.sorting import add_equal, sort_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +40,7 @@ _SIDES = {"both": 0, "before": -1, "after": 1}
 # Of the corner of frequent words: pairs of ranks whose product is under it.
 _PRODUCT = 1 << 20
 # Bytes that a pair takes in a table, while it is sorted, and while it is merged.
-_SLOT, _SORTED, _MERGED = 16, 40, 64
+_SLOT, _SORTED, _MERGED = 16, 16, 48
 _FULL = 0.7
 # The corner has up to as many places as its product times this.
 _PLACES = 14
@@ -72,22 +75,24 @@ class _Counter:
         return cls(corner, table)
 
     def take_corner(self, layout: Layout) -> tuple[Keys, Keys]:
-        """Return the keys and counts of the corner, which is empty afterwards."""
+        """Return the keys, rising, and counts of the corner, which is empty afterwards."""
         widths, starts, counts = self.corner
         met = np.flatnonzero(counts)
         begins = np.arange(len(widths)) if layout.is_symmetric else 0
         rows = np.searchsorted(starts + begins, met, side="right") - 1
-        found = layout.keys(rows, met - starts[rows]), counts[met]
+        keys, values = layout.keys(rows, met - starts[rows]), counts[met]
         counts[:] = 0
+        found: tuple[Keys, Keys] = sort_pairs(keys, values, *np.empty((2, len(met)), np.uint64))
         return found
 
-    def take_table(self) -> tuple[Keys, Keys]:
-        """Return the keys and counts of the table, which is empty afterwards."""
-        met = np.flatnonzero(self.table.keys)
-        found = self.table.keys[met] - np.uint64(1), self.table.counts[met]
+    @contextmanager
+    def taken(self) -> Iterator[tuple[Keys, Keys]]:
+        """Yield the keys, rising, and counts of the table, which is empty afterwards."""
+        many = gather(self.table.keys, self.table.counts)
+        room = np.empty((2, many), np.uint64)
+        yield sort_pairs(self.table.keys[:many], self.table.counts[:many], *room)
         for array in (self.table.keys, self.table.counts, self.table.used):
             array[:] = 0
-        return found
 
 
 class PairCounting:
@@ -170,27 +175,30 @@ class PairCounting:
         while at < len(ranks):
             at = count_pairs(ranks, ends, at, self._window, counter.corner, counter.table)
             if at < len(ranks):
-                self._write(*counter.take_table())
+                self._write_table(counter)
         self._grown = max(self._grown, int(counter.table.used[0] - before))
 
     def _is_soon_full(self) -> bool:
         return any(c.table.used[0] + self._grown > c.table.limit for c in self._counters)
 
+    def _write_table(self, counter: _Counter) -> None:
+        with counter.taken() as pairs:
+            self._write(*pairs)
+
     def _write(self, keys: Keys, counts: Keys) -> None:
         """Write a run, which does not count before it is saved."""
         if not len(keys):
             return
-        order = np.argsort(keys)
         with self._lock:
             name = f"run-{len(self._runs):05d}"
             self._runs.append(name)
             self._fresh = True
         for kind, numbers in (("keys", keys), ("counts", counts)):
             with array_file(self.folder / f"{name}.{kind}.npy", np.uint64) as file:
-                file.add(numbers[order])
+                file.add(numbers)
 
     def _save(self, pool: ThreadPoolExecutor) -> None:
-        list(pool.map(lambda counter: self._write(*counter.take_table()), self._counters))
+        list(pool.map(self._write_table, self._counters))
         for counter in self._counters:
             self._write(*counter.take_corner(self.layout))
         write_json(self.folder / STATE, {"blocks": self._done, "runs": self._runs})
@@ -210,23 +218,29 @@ class PairCounting:
         with new_folder(output) as temporary:
             done, tokens = 0, self._blocks.tokens_before(len(self._blocks))
             with writing_pairs(temporary, self.layout, self._one, self._ids, tokens) as writer:
-                for taken, keys, counts in merged(runs, max(1, self._memory // _MERGED)):
+                most = max(1, self._memory // _MERGED)
+                for taken, keys, counts in merged(runs, most, len(self._counters)):
                     writer.add(keys, counts)
                     done += taken
                     if (code := told(done, total, "pairs merged")) is not None:
                         raise StoppedError("Stopped while counting. Go on with --resume.", code)
 
 
-def merged(runs: Sequence[Sequence[Any]], most: int) -> Iterator[tuple[int, Keys, Keys]]:
+def merged(
+    runs: Sequence[Sequence[Any]], most: int, threads: int = 1
+) -> Iterator[tuple[int, Keys, Keys]]:
     """Yield keys, rising and each once, with the sums of their counts.
 
     Args:
         runs: keys, rising, and counts.
-        most: pairs that are taken at a time.
+        most: pairs that are held at a time.
+        threads: that add up.
 
     Yields:
         How many pairs were taken for them, keys, and sums.
     """
+    # One part waits to be taken while each thread makes another.
+    most = max(1, most // (threads + 1))
     stride = max(1, most // (4 * max(1, len(runs))))
     some = [np.zeros(0, np.uint64)]
     for keys, _ in runs:
@@ -239,16 +253,27 @@ def merged(runs: Sequence[Sequence[Any]], most: int) -> Iterator[tuple[int, Keys
     for keys, _ in runs:
         places.append(np.searchsorted(keys, bounds))
         release(keys)
-    for number in range(len(bounds)):
-        parts = [
-            (keys[at[number] : end], counts[at[number] : end])
-            for (keys, counts), at in zip(runs, places, strict=True)
-            for end in [at[number + 1] if number + 1 < len(bounds) else len(keys)]
-        ]
-        keys, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
+    cuts = [[*at.tolist(), len(keys)] for (keys, _), at in zip(runs, places, strict=True)]
+
+    def add_up(number: int) -> tuple[int, Keys, Keys]:
+        own = [slice(*at[number : number + 2]) for at in cuts]
+        taken = sum(part.stop - part.start for part in own)
+        room = np.empty((4, taken), np.uint64)
+        for at, arrays in enumerate(zip(*runs, strict=True)):
+            np.concatenate(
+                [array[part] for array, part in zip(arrays, own, strict=True)], out=room[at]
+            )
         for array in chain.from_iterable(runs):
             release(array)
-        order = np.argsort(keys)
-        keys = keys[order]
-        firsts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-        yield len(keys), keys[firsts], np.add.reduceat(counts[order], firsts)
+        keys, counts = sort_pairs(*room)
+        many = add_equal(keys, counts)
+        return taken, keys[:many], counts[:many]
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts: deque[Future[tuple[int, Keys, Keys]]] = deque()
+        for number in range(len(bounds)):
+            parts.append(pool.submit(add_up, number))
+            if len(parts) > threads:
+                yield parts.popleft().result()
+        while parts:
+            yield parts.popleft().result()

@@ -15,6 +15,7 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import read_json
 from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.data.array_file import ArrayFile, array_file, map_array
+from gloze.kernels.pairs import Tiles, tell_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,9 @@ Array = npt.NDArray[Any]
 _LEAST_BITS, _MOST_TILES = 10, 7
 # A place in a tile has 32 binary digits.
 _MOST_WORDS = 1 << 23
+# A piece of a tile has an eighth of its rows.
+_STRIP_BITS = 3
+_STRIPS = 1 << _STRIP_BITS
 # Pairs that are sorted at a time.
 _AT_ONCE = 1 << 22
 
@@ -79,16 +83,9 @@ class Layout:
         places = ((first & inside) << self.bits) | (second & inside)
         return (tiles.astype(np.uint64) << np.uint64(2 * self.bits)) | places.astype(np.uint64)
 
-    def parted(self, keys: npt.NDArray[np.uint64]) -> tuple[Array, npt.NDArray[np.uint32]]:
-        """Return the tile of each key, by rows of tiles, and its place in it."""
-        tiles = (keys >> np.uint64(2 * self.bits)).astype(np.int64)
-        rows, columns = tiles >> self.shift, tiles & ((1 << self.shift) - 1)
-        places = (keys & np.uint64((1 << 2 * self.bits) - 1)).astype(np.uint32)
-        return rows * self.across + columns, places
-
-    def words_at(self, tiles: int | Array, places: npt.NDArray[np.uint32]) -> tuple[Array, Array]:
-        """Return the two words of each pair, from what :meth:`parted` returns."""
-        rows, columns = np.divmod(tiles, self.across)
+    def words_at(self, tile: int, places: npt.NDArray[np.uint32]) -> tuple[Array, Array]:
+        """Return the two words of each pair of a tile, by rows of tiles, from its places in it."""
+        rows, columns = divmod(tile, self.across)
         wide = places.astype(np.int64)
         inside = wide & ((1 << self.bits) - 1)
         return (rows << self.bits) | (wide >> self.bits), (columns << self.bits) | inside
@@ -106,6 +103,23 @@ class Tile:
     first: Array
     second: Array
     values: Floats
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a tile.
+
+    Attributes:
+        tile: its number, by rows of tiles.
+        pairs: which of all pairs.
+        strips: which eighths of which rows and columns of tiles its words are in, a bit each.
+        errors: pairs, where those of two words that are kept once count twice.
+    """
+
+    tile: int
+    pairs: slice
+    strips: int
+    errors: int
 
 
 class PairCounts:
@@ -146,6 +160,34 @@ class PairCounts:
         own = slice(*self._starts[number : number + 2])
         words = self.layout.words_at(number, np.asarray(self._places[own]))
         return Tile(*words, np.asarray(self._values[own]))
+
+    def pieces(self, most: int) -> list[Piece]:
+        """Return all tiles with pairs, those of over ``most`` in up to eight pieces by rows."""
+        bits, across = self.layout.bits, self.layout.across
+        cuts = np.arange(1, _STRIPS).astype(np.uint32) << np.uint32(2 * bits - _STRIP_BITS)
+        every = (1 << _STRIPS) - 1
+        found = []
+        for number in np.flatnonzero(self.sizes()).tolist():
+            row, column = divmod(number, across)
+            begin, end = (int(at) for at in self._starts[number : number + 2])
+            places = np.asarray(self._places[begin:end])
+            inner = np.searchsorted(places, cuts) if end - begin > most else np.zeros(0, np.int64)
+            bounds = [0, *inner.tolist(), end - begin]
+            for strip, (low, high) in enumerate(pairwise(bounds)):
+                rows = 1 << strip if len(inner) else every
+                errors = high - low
+                if self.layout.is_symmetric:
+                    own = places[low:high] if row == column else places[:0]
+                    same = own >> bits == own & np.uint32((1 << bits) - 1)
+                    errors = 2 * errors - int(np.count_nonzero(same))
+                if high > low:
+                    strips = rows << _STRIPS * row | every << _STRIPS * column
+                    found.append(Piece(number, slice(begin + low, begin + high), strips, errors))
+        return found
+
+    def places(self, piece: Piece) -> tuple[npt.NDArray[np.uint32], Floats]:
+        """Return the places in its tile of the pairs of a piece, and their counts."""
+        return np.asarray(self._places[piece.pairs]), np.asarray(self._values[piece.pairs])
 
     def rows(self, *, second: bool = False) -> Iterator[tuple[Array, Array, Floats]]:
         """Yield the counts of some words after some others, both halves of them.
@@ -209,17 +251,13 @@ class PairWriter:
 
     def add(self, keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint64]) -> None:
         """Append pairs."""
-        tiles, places = self.layout.parted(keys)
+        layout = self.layout
+        places, values = np.empty(len(keys), np.uint32), np.empty(len(keys), np.float32)
+        tiles = Tiles(layout.bits, layout.shift, layout.across)
+        how = tiles, self._one, layout.is_symmetric
+        tell_apart(keys, counts, *how, places, values, self.sizes, self.sums)
         self._places.add(places)
-        self._values.add(counts / self._one)
-        self.sizes += np.bincount(tiles, minlength=len(self.sizes))
-        first, second = self.layout.words_at(tiles, places)
-        np.add.at(self.sums[0], first, counts)
-        np.add.at(self.sums[1], second, counts)
-        if self.layout.is_symmetric:
-            apart = first != second
-            np.add.at(self.sums[0], second[apart], counts[apart])
-            np.add.at(self.sums[1], first[apart], counts[apart])
+        self._values.add(values)
 
 
 @contextmanager

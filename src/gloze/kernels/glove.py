@@ -1,8 +1,8 @@
 """The inner loop of GloVe (Pennington et al. 2014): weighted least squares by AdaGrad.
 
-A tile of counts is gone through word by word, the words of its rows in random order and the others
-of each in random order too: the rows of one word stay in the nearest memory, and in that order the
-loss falls as it does when all counts are shuffled.
+A piece of a tile of counts is gone through word by word, the words of its rows in random order and
+the others of each in random order too: the rows of one word stay in the nearest memory, and in that
+order the loss falls as it does when all counts are shuffled.
 """
 
 from __future__ import annotations
@@ -30,6 +30,19 @@ class Side(NamedTuple):
     bias_squares: npt.NDArray[np.float32]
 
 
+class Origin(NamedTuple):
+    """Where a tile lies, and how its places are written.
+
+    Attributes:
+        first, second: the lowest words of its rows and columns.
+        bits: of a place that are the word of the column.
+    """
+
+    first: int
+    second: int
+    bits: int
+
+
 @part
 def _mix(order, begin, end, state):  # type: ignore[no-untyped-def]
     """Bring a part of an array into random order."""
@@ -39,37 +52,69 @@ def _mix(order, begin, end, state):  # type: ignore[no-untyped-def]
 
 
 @part
-def _step(x, y, i, j, error, rate):  # type: ignore[no-untyped-def]
-    """Move the vectors and biases of a pair against their gradients.
-
-    Squares are added up before they divide, so no step is longer than the rate.
-    """
-    for k in range(x.vectors.shape[1]):
-        dx, dy = error * y.vectors[j, k], error * x.vectors[i, k]
-        x.squares[i, k] += dx * dx
-        y.squares[j, k] += dy * dy
-        x.vectors[i, k] -= rate * dx / np.sqrt(x.squares[i, k])
-        y.vectors[j, k] -= rate * dy / np.sqrt(y.squares[j, k])
-    x.bias_squares[i] += error * error
-    y.bias_squares[j] += error * error
-    x.biases[i] -= rate * error / np.sqrt(x.bias_squares[i])
-    y.biases[j] -= rate * error / np.sqrt(y.bias_squares[j])
+def _move_bias(side, i, error, rate):  # type: ignore[no-untyped-def]
+    side.bias_squares[i] += error * error
+    side.biases[i] -= rate * error / np.sqrt(side.bias_squares[i])
 
 
 @part
-def _distance(x, y, i, j):  # type: ignore[no-untyped-def]
-    found = x.biases[i] + y.biases[j]
+def _learn(x, y, i, j, log, weight, rate):  # type: ignore[no-untyped-def]
+    """Move the vectors and biases of a pair against their gradients, and return its loss.
+
+    Squares are added up before they divide, so no step is longer than the rate.
+    """
+    error = x.biases[i] + y.biases[j] - log
     for k in range(x.vectors.shape[1]):
-        found += x.vectors[i, k] * y.vectors[j, k]
-    return found
+        error += x.vectors[i, k] * y.vectors[j, k]
+    slope = weight * error
+    for k in range(x.vectors.shape[1]):
+        a, b = x.vectors[i, k], y.vectors[j, k]
+        da, db = slope * b, slope * a
+        square_a, square_b = x.squares[i, k] + da * da, y.squares[j, k] + db * db
+        x.squares[i, k], y.squares[j, k] = square_a, square_b
+        x.vectors[i, k] = a - rate * da / np.sqrt(square_a)
+        y.vectors[j, k] = b - rate * db / np.sqrt(square_b)
+    _move_bias(x, i, slope, rate)
+    _move_bias(y, j, slope, rate)
+    return np.float64(0.5 * slope * error)
+
+
+@part
+def _learn_both(x, y, i, j, log, weight, rate):  # type: ignore[no-untyped-def]
+    """Do what :func:`_learn` does for a pair of different words and for the same turned round.
+
+    The two have no rows in common; together they take less time than one after the other.
+    """
+    error, other = x.biases[i] + y.biases[j] - log, x.biases[j] + y.biases[i] - log
+    for k in range(x.vectors.shape[1]):
+        error += x.vectors[i, k] * y.vectors[j, k]
+        other += x.vectors[j, k] * y.vectors[i, k]
+    slope, turned = weight * error, weight * other
+    for k in range(x.vectors.shape[1]):
+        a, b, c, d = x.vectors[i, k], y.vectors[j, k], x.vectors[j, k], y.vectors[i, k]
+        da, db, dc, dd = slope * b, slope * a, turned * d, turned * c
+        square_a, square_b = x.squares[i, k] + da * da, y.squares[j, k] + db * db
+        square_c, square_d = x.squares[j, k] + dc * dc, y.squares[i, k] + dd * dd
+        x.squares[i, k], y.squares[j, k] = square_a, square_b
+        x.squares[j, k], y.squares[i, k] = square_c, square_d
+        x.vectors[i, k] = a - rate * da / np.sqrt(square_a)
+        y.vectors[j, k] = b - rate * db / np.sqrt(square_b)
+        x.vectors[j, k] = c - rate * dc / np.sqrt(square_c)
+        y.vectors[i, k] = d - rate * dd / np.sqrt(square_d)
+    _move_bias(x, i, slope, rate)
+    _move_bias(y, j, slope, rate)
+    _move_bias(x, j, turned, rate)
+    _move_bias(y, i, turned, rate)
+    return np.float64(0.5 * slope * error) + np.float64(0.5 * turned * other)
 
 
 @kernel
-def glove_tile(pairs, logs, weights, x, y, rate, state, is_symmetric):  # type: ignore[no-untyped-def]
-    """Learn the counts of a tile, and return its loss, half of each weighted squared error.
+def glove_piece(places, tile, logs, weights, x, y, rate, state, is_symmetric):  # type: ignore[no-untyped-def]
+    """Learn some counts of a tile, and return their loss, half of each weighted squared error.
 
     Args:
-        pairs: the words, those of the rows rising, int64 [2, pairs].
+        places: of the pairs in their tile, rising, uint32 [pairs].
+        tile: of :class:`Origin`.
         logs: of their counts, float32 [pairs].
         weights: of their errors, float32 [pairs].
         x: vectors of first words, a :class:`Side`.
@@ -78,12 +123,11 @@ def glove_tile(pairs, logs, weights, x, y, rate, state, is_symmetric):  # type: 
         state: of the random numbers, uint64 [1]; changed.
         is_symmetric: whether each pair of different words is learned the other way round too.
     """
-    first, second = pairs
-    count = len(first)
+    count, bits, inside = len(places), tile.bits, (1 << tile.bits) - 1
     starts, order = np.zeros(count + 1, np.int64), np.arange(count)
     rows = 0
     for i in range(count):
-        if i == 0 or first[i] != first[i - 1]:
+        if i == 0 or places[i] >> bits != places[i - 1] >> bits:
             starts[rows] = i
             rows += 1
     starts[rows] = count
@@ -94,12 +138,10 @@ def glove_tile(pairs, logs, weights, x, y, rate, state, is_symmetric):  # type: 
         _mix(order, starts[line], starts[line + 1], state)
         for n in range(starts[line], starts[line + 1]):
             at = order[n]
-            i, j, weight = first[at], second[at], weights[at]
-            error = _distance(x, y, i, j) - logs[at]
-            loss += np.float64(0.5 * weight * error * error)
+            place = np.int64(places[at])
+            i, j = tile.first + (place >> bits), tile.second + (place & inside)
             if is_symmetric and i != j:
-                other = _distance(x, y, j, i) - logs[at]
-                loss += np.float64(0.5 * weight * other * other)
-                _step(x, y, j, i, weight * other, rate)
-            _step(x, y, i, j, weight * error, rate)
+                loss += _learn_both(x, y, i, j, logs[at], weights[at], rate)
+            else:
+                loss += _learn(x, y, i, j, logs[at], weights[at], rate)
     return loss

@@ -41,6 +41,20 @@ class Corner(NamedTuple):
     counts: npt.NDArray[np.uint64]
 
 
+class Tiles(NamedTuple):
+    """How keys name tiles; see :class:`gloze.data.pair_counts.Layout`.
+
+    Attributes:
+        bits: of a word's place in its tile.
+        shift: bits of the number of a tile's column.
+        across: tiles to a side.
+    """
+
+    bits: int
+    shift: int
+    across: int
+
+
 class Table(NamedTuple):
     """Counts of other pairs, by keys; open addressing.
 
@@ -75,6 +89,52 @@ def _add(table, a, b, units):  # type: ignore[no-untyped-def]
     table.used[0] += table.keys[slot] == 0
     table.keys[slot] = key
     table.counts[slot] += units
+
+
+@kernel
+def gather(keys, counts):  # type: ignore[no-untyped-def]
+    """Bring the pairs of a table to its front, their keys as they are; return how many there are.
+
+    Args:
+        keys: of :class:`Table`; changed, and what lies behind the pairs is of no meaning.
+        counts: of the same, changed in the same way.
+    """
+    many = 0
+    for slot in range(len(keys)):
+        key = keys[slot]
+        keys[many], counts[many] = key - np.uint64(1), counts[slot]
+        many += key != 0
+    return many
+
+
+@kernel
+def tell_apart(keys, counts, tile, one, is_symmetric, places, values, sizes, sums):  # type: ignore[no-untyped-def]
+    """Write where pairs lie in their tiles, and add them to what is known of tiles and words.
+
+    Args:
+        keys: of pairs, uint64 [pairs].
+        counts: of them, in units, uint64 [pairs].
+        tile: of :class:`Tiles`.
+        one: units of 1.
+        is_symmetric: whether a pair of different words stands for the same turned round, too.
+        places: uint32 [pairs]; changed.
+        values: counts, float32 [pairs]; changed.
+        sizes: of each tile, int64 [tiles]; changed.
+        sums: units of each word as first and as second one, uint64 [2, words]; changed.
+    """
+    bits, inside = tile.bits, (1 << tile.bits) - 1
+    for k in range(len(keys)):
+        place = np.int64(keys[k] & np.uint64((1 << 2 * bits) - 1))
+        number = np.int64(keys[k] >> np.uint64(2 * bits))
+        row, column = number >> tile.shift, number & ((1 << tile.shift) - 1)
+        places[k], values[k] = place, counts[k] / one
+        sizes[row * tile.across + column] += 1
+        first, second = row << bits | place >> bits, column << bits | place & inside
+        sums[0, first] += counts[k]
+        sums[1, second] += counts[k]
+        if is_symmetric and first != second:
+            sums[0, second] += counts[k]
+            sums[1, first] += counts[k]
 
 
 @kernel

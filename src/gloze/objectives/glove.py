@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.core.rng import derive, generator
-from gloze.kernels.glove import Side, glove_tile
+from gloze.kernels.glove import Origin, Side, glove_piece
 from gloze.objectives.rows import both_sets, random_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gloze.data.pair_counts import PairCounts
     from gloze.objectives.counts import GloVeConfig
     from gloze.vectors.table import WordVectors
 
 Table = npt.NDArray[np.float32]
+# Tiles with more pairs are cut: else most of the time one thread learns the frequent words alone.
+_PIECE_PAIRS = 1 << 16
 
 
 class GloVe:
@@ -29,7 +31,7 @@ class GloVe:
 
     Attributes:
         size: numbers of a vector; rows are filled up with zeros.
-        groups: tiles that are learned together, each about as many pairs.
+        groups: pieces of tiles that are learned together, each about as many pairs.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class GloVe:
             size: numbers of a vector.
             seed: of the beginning and of every order.
             group_pairs: least pairs of a group but the last.
-            threads: that learn tiles at a time. They are given tiles that have no words in
+            threads: that learn pieces at a time. They are given such as have no words in
                 common, in an order that does not depend on them: the result is the same.
         """
         self.size, self._config, self._counts = size, config, counts
@@ -58,8 +60,8 @@ class GloVe:
         words = counts.layout.words
         draws = generator("vectors", seed)
         self._sides = _begin(draws, words, size), _begin(draws, words, size)
+        self._pieces = counts.pieces(_PIECE_PAIRS)
         self.groups = self._grouped(group_pairs)
-        self._errors = _errors(counts)
 
     @property
     def inner(self) -> Table:
@@ -72,16 +74,16 @@ class GloVe:
         return self._sides[1].vectors[:, : self.size]
 
     def _grouped(self, pairs: int) -> list[npt.NDArray[np.int64]]:
-        """Share tiles out at random, so that a group has frequent words and rare ones."""
-        sizes = self._counts.sizes()
-        order = generator("tiles", self._seed).permutation(np.flatnonzero(sizes))
-        ends = np.cumsum(sizes[order])
+        """Share pieces out at random, so that a group has frequent words and rare ones."""
+        order = generator("tiles", self._seed).permutation(len(self._pieces))
+        spans = [self._pieces[number].pairs for number in order]
+        ends = np.cumsum([span.stop - span.start for span in spans])
         cuts = np.searchsorted(ends, np.arange(pairs, ends[-1] if len(ends) else 0, pairs)) + 1
         return [group for group in np.split(order, np.unique(cuts)) if len(group)]
 
     def pairs(self, group: int) -> int:
         """Return how many errors a group has; a pair of different words counts both ways."""
-        return int(self._errors[self.groups[group]].sum())
+        return sum(self._pieces[number].errors for number in self.groups[group])
 
     def tensors(self) -> dict[str, npt.NDArray[Any]]:
         """Return all that training changes, by name."""
@@ -107,15 +109,15 @@ class GloVe:
         return known
 
     def train(self, group: int, rate: float, epoch: int) -> tuple[float, int]:
-        """Learn a group of tiles; return the summed loss and the number of errors."""
+        """Learn a group of pieces; return the summed loss and the number of errors."""
         order = generator("order", self._seed, epoch, group).permutation(self.groups[group])
-        across, waiting = self._counts.layout.across, order.tolist()
+        waiting = order.tolist()
         running: dict[Any, int] = {}
         losses: dict[int, float] = {}
         with ThreadPoolExecutor(self._threads) as pool:
             while waiting or running:
                 while len(running) < self._threads:
-                    free = _first_free(waiting, list(running.values()), across)
+                    free = self._first_free(waiting, running.values())
                     if free is None:
                         break
                     waiting.remove(free)
@@ -125,43 +127,31 @@ class GloVe:
                     losses[running.pop(future)] = future.result()
         return sum(losses[number] for number in order.tolist()), self.pairs(group)
 
+    def _first_free(self, waiting: list[int], running: Iterable[int]) -> int | None:
+        """Return the first piece that shares no words with any before it that is not done."""
+        taken = 0
+        for number in running:
+            taken |= self._pieces[number].strips
+        for number in waiting:
+            if not self._pieces[number].strips & taken:
+                return number
+            taken |= self._pieces[number].strips
+        return None
+
     def _learn(self, number: int, rate: float, epoch: int) -> float:
-        tile = self._counts.tile(number)
-        logs = np.log(tile.values)
+        piece, layout = self._pieces[number], self._counts.layout
+        places, values = self._counts.places(piece)
+        logs = np.log(values)
         most, power = np.float32(self._config.x_max), np.float32(self._config.alpha)
         weights = np.exp(power * np.minimum(logs - np.log(most), 0))
-        pairs = np.stack([tile.first, tile.second])
-        state = np.array([derive("tile", self._seed, epoch, number) | 1], np.uint64)
-        symmetric = self._counts.layout.is_symmetric
-        how = np.float32(rate), state, symmetric
-        return float(glove_tile(pairs, logs, weights, *self._sides, *how))
+        row, column = divmod(piece.tile, layout.across)
+        tile = Origin(row << layout.bits, column << layout.bits, layout.bits)
+        state = np.array([derive("piece", self._seed, epoch, number) | 1], np.uint64)
+        how = np.float32(rate), state, layout.is_symmetric
+        return float(glove_piece(places, tile, logs, weights, *self._sides, *how))
 
 
 def _begin(draws: np.random.Generator, words: int, size: int) -> Side:
     vectors = random_rows(draws, words, size)
     biases = ((draws.random(words, dtype=np.float32) - 0.5) / size).astype(np.float32)
     return Side(vectors, biases, np.ones_like(vectors), np.ones_like(biases))
-
-
-def _errors(counts: PairCounts) -> npt.NDArray[np.int64]:
-    """Return how many errors each tile has, [tiles]."""
-    sizes, across = counts.sizes(), counts.layout.across
-    if counts.layout.is_symmetric:
-        sizes *= 2
-        for number in range(0, across**2, across + 1):
-            tile = counts.tile(number)
-            sizes[number] -= np.count_nonzero(tile.first == tile.second)
-    return sizes
-
-
-def _first_free(waiting: list[int], running: list[int], across: int) -> int | None:
-    """Return the first tile that shares no words with any before it that is not done."""
-    taken = {block for number in running for block in divmod(number, across)}
-    for number in waiting:
-        blocks = set(divmod(number, across))
-        if not blocks & taken:
-            return number
-        taken |= blocks
-        if len(taken) == across:
-            return None
-    return None
