@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import read_json
 from gloze.core.manifest import verify_manifest, write_manifest
-from gloze.data.array_file import ArrayFile, array_file, map_array
+from gloze.data.array_file import ArrayFile, array_file, map_array, release
 from gloze.kernels.pairs import Tiles, tell_apart
 
 if TYPE_CHECKING:
@@ -183,11 +183,17 @@ class PairCounts:
                 if high > low:
                     strips = rows << _STRIPS * row | every << _STRIPS * column
                     found.append(Piece(number, slice(begin + low, begin + high), strips, errors))
+        self.release()
         return found
 
     def places(self, piece: Piece) -> tuple[npt.NDArray[np.uint32], Floats]:
         """Return the places in its tile of the pairs of a piece, and their counts."""
         return np.asarray(self._places[piece.pairs]), np.asarray(self._values[piece.pairs])
+
+    def release(self) -> None:
+        """Give back the memory of what was read."""
+        release(self._places)
+        release(self._values)
 
     def rows(self, *, second: bool = False) -> Iterator[tuple[Array, Array, Floats]]:
         """Yield the counts of some words after some others, both halves of them.
@@ -208,6 +214,7 @@ class PairCounts:
             for low, high in pairwise(self._strips(parts, row * side)):
                 found = [self._lines(*part, low, high) for part in parts]
                 words, others, values = (np.concatenate(each) for each in zip(*found, strict=True))
+                self.release()
                 order = np.lexsort((others, words))
                 yield words[order], others[order], values[order]
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings
+from gloze.data.array_file import release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ class Blocks:
     ) -> None:
         """Cut where a block has ``tokens`` or more."""
         self._shards = shards
-        ends: npt.NDArray[Any] = np.asarray(shards.sentences)
+        ends: npt.NDArray[Any] = shards.sentences
         if within == "document":
             ends = ends[shards.documents]
         self._ends = ends
@@ -102,7 +103,10 @@ class Blocks:
             raise IndexError(block)
         first, last = self._cuts[block], self._cuts[block + 1]
         begin, end = int(self._ends[first]), int(self._ends[last])
-        return Block(
+        found = Block(
             np.asarray(self._shards.tokens[begin:end]).astype(np.int32),
             np.asarray(self._ends[first + 1 : last + 1]).astype(np.int64) - begin,
         )
+        release(self._shards.tokens)
+        release(self._ends)
+        return found

@@ -36,9 +36,9 @@ def sort_pairs(keys, counts, more_keys, more_counts):  # type: ignore[no-untyped
         for k in range(size):
             places[np.int64((keys[k] >> shift) & last)] += 1
         begin = 0
-        for digit in range(len(places)):
-            many = places[digit]
-            places[digit] = begin
+        for at in range(len(places)):
+            many = places[at]
+            places[at] = begin
             begin += many
         for k in range(size):
             digit = np.int64((keys[k] >> shift) & last)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gloze.data.array_file import array_file, map_array
+from gloze.data.array_file import array_file, map_array, release
 from gloze.kernels.sparse import COLUMNS, multiply_rows
 
 if TYPE_CHECKING:
@@ -50,7 +50,13 @@ class Sparse:
             work = [pool.submit(multiply_rows, *own, *ends) for ends in pairwise(cuts.tolist())]
             for future in work:
                 future.result()
+        release(self.columns)
+        release(self.values)
         return out
+
+    def squares(self) -> float:
+        """Return the sum of the squares of all numbers."""
+        return float(np.einsum("i,i", self.values, self.values, dtype=np.float64))
 
     def dense(self) -> npt.NDArray[np.float64]:
         """Return a square matrix whole."""

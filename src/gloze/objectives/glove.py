@@ -125,6 +125,7 @@ class GloVe:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     losses[running.pop(future)] = future.result()
+        self._counts.release()
         return sum(losses[number] for number in order.tolist()), self.pairs(group)
 
     def _first_free(self, waiting: list[int], running: Iterable[int]) -> int | None:

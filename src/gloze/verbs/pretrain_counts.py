@@ -167,7 +167,7 @@ def _svd(
     """Return the SVD of the weighted counts, and the sum of their squares."""
     size, threads = task.config.encoder.hidden_size, task.config.training.threads
     matrix = association(counts, config, folder)
-    squares = float(np.square(matrix.values, dtype=np.float64).sum())
+    squares = matrix.squares()
     if not squares:
         raise ConfigError(
             "No two words stand together more often than by chance: nothing is left of the "
