@@ -26,6 +26,8 @@ CORE_ENVIRONMENT = ROOT / "build" / "core-venv"
 CORE = ""
 EVERYTHING = "[all,test,oracle,dev]"
 OLDEST_PYTHON = (3, 11)
+# A file's tests stay together: they share what they train.
+PARALLEL = ("-n", "auto", "--maxprocesses", "8", "--dist", "loadfile")
 
 CHECKS = (
     ("formatting", ("-m", "ruff", "format", "--check", ".")),
@@ -39,7 +41,7 @@ def main() -> int:
     """Run the target named on the command line."""
     targets = {
         "quickstart": quickstart,
-        "test": lambda: test(()),
+        "test": lambda: test(PARALLEL),
         "test-soak": lambda: test(("-m", "soak", "--timeout", "0")),
         "check": check,
         "core": core,

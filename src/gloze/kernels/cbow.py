@@ -13,22 +13,28 @@ import numpy.typing as npt
 
 from gloze.kernels.compiled import kernel, part
 from gloze.kernels.draws import draw_noise, draw_window, keep_words, longest
+from gloze.kernels.lanes import LANES, add_product, load, minus, plus, splat, store, times, zeros
 from gloze.kernels.logistic import judge, judging_memory
 from gloze.kernels.paths import (
     SHARE_EVERY,
-    add_to_node,
     bring_in,
     copy_top,
+    flags_of,
     gather_path_of,
+    in_top,
     longest_path,
+    scatter_path_of,
+    whole_lanes,
 )
 from gloze.kernels.skipgram import BLOCK
 from gloze.kernels.tiles import (
     SPARE,
     clear,
+    fetch,
     gather,
-    gradients,
+    mixed,
     products,
+    products_each,
     products_of_one,
     rows_of,
     scatter_add,
@@ -39,10 +45,11 @@ class _Means(NamedTuple):
     """Memory for the words around the positions of a block.
 
     Attributes:
-        before: sums of the rows before each.
-        change: by how much the change of a row differs from that of the one before.
+        before: sums of what stands before each of the words in some columns.
+        change: by how much the change of each differs from that of the one before, in the same.
         h, dh: the mean around each position, and its gradient.
         low, high: of each position's window.
+        share: of a word around in the mean.
         part: of the gradient that each word around gets.
     """
 
@@ -52,6 +59,7 @@ class _Means(NamedTuple):
     dh: npt.NDArray[Any]
     low: npt.NDArray[Any]
     high: npt.NDArray[Any]
+    share: npt.NDArray[Any]
     part: npt.NDArray[Any]
 
 
@@ -59,59 +67,71 @@ class _Means(NamedTuple):
 def _means(size, reach):  # type: ignore[no-untyped-def]
     span = BLOCK + 2 * reach + 1
     return _Means(
-        rows_of(span, size), rows_of(span, size), rows_of(BLOCK, size),
-        rows_of(BLOCK, size), np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64),
-        np.zeros(BLOCK, np.float32),
+        rows_of(span, LANES), rows_of(span, LANES), rows_of(BLOCK, size), rows_of(BLOCK, size),
+        np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64),
+        np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32),
     )  # fmt: skip
 
 
 @part
-def _add_up(table, rows, count, means):  # type: ignore[no-untyped-def]
-    """Sum up the rows before each of some rows of a table."""
-    for k in range(table.shape[1]):
-        means.before[0, k] = 0
-    for j in range(count):
-        row = rows[j]
-        for k in range(table.shape[1]):
-            means.before[j + 1, k] = means.before[j, k] + table[row, k]
-    clear(means.change, count + 1)
+def _draw_windows(state, window, start, count, n, left, means, is_divided):  # type: ignore[no-untyped-def]
+    """Draw the window of each position of a block."""
+    for i in range(count):
+        low, high = draw_window(state, window, start + i, n, left)
+        share = np.float32(1) / np.float32(max(high - low - 1, 1))
+        means.low[i], means.high[i], means.share[i] = low, high, share
+        means.part[i] = share if is_divided else np.float32(1)
 
 
 @part
-def _average(means, i, low, high, table, word, is_divided):  # type: ignore[no-untyped-def]
-    """Take the mean of rows low to high, without that of the word itself, for position i."""
-    share = np.float32(1) / np.float32(max(high - low - 1, 1))
-    means.low[i], means.high[i] = low, high
-    means.part[i] = share if is_divided else np.float32(1)
-    for k in range(table.shape[1]):
-        others = means.before[high, k] - means.before[low, k] - table[word, k]
-        means.h[i, k] = others * share
+def _average(table, rows, span, own, count, means):  # type: ignore[no-untyped-def]
+    """Take the mean of the rows of each window, without that of the word itself.
 
-
-@part
-def _spread(means, i):  # type: ignore[no-untyped-def]
-    """Note where the gradient of position i begins and ends to be given."""
-    low, high, share = means.low[i], means.high[i], means.part[i]
-    for k in range(means.dh.shape[1]):
-        g = means.dh[i, k] * share
-        means.change[low, k] += g
-        means.change[high, k] -= g
-
-
-@part
-def _scatter(table, rows, span, own, count, means):  # type: ignore[no-untyped-def]
-    """Add to each row of a table what has begun before it and not ended.
-
-    Rows ``own`` to ``own + count`` are predicted themselves, and get nothing of that.
+    Args:
+        table: of the words around.
+        rows: of the words from the first window on.
+        span: how many words there are.
+        own: which of them the block begins with.
+        count: of its words.
+        means: changed.
     """
-    for j in range(span):
-        row, i = rows[j], j - own
-        is_own = 0 <= i < count
-        share, i = (means.part[i], i) if is_own else (np.float32(0), 0)
-        for k in range(table.shape[1]):
-            if j > 0:
-                means.change[j, k] += means.change[j - 1, k]
-            table[row, k] += means.change[j, k] - share * means.dh[i, k]
+    for k in range(0, table.shape[1], LANES):
+        total = zeros()
+        store(means.before, 0, 0, total)
+        for j in range(span):
+            total = plus(total, load(table, rows[j], k))
+            store(means.before, j + 1, 0, total)
+        for i in range(count):
+            whole = minus(load(means.before, means.high[i], 0), load(means.before, means.low[i], 0))
+            others = minus(whole, load(table, rows[own + i], k))
+            store(means.h, i, k, times(others, splat(means.share[i])))
+
+
+@part
+def _spread(table, rows, span, own, count, means):  # type: ignore[no-untyped-def]
+    """Add to each word around a position its part of the gradient; as :func:`_average`."""
+    for k in range(0, table.shape[1], LANES):
+        clear(means.change, span + 1)
+        for i in range(count):
+            g = times(load(means.dh, i, k), splat(means.part[i]))
+            _begin(means.change, means.low[i], g)
+            _end(means.change, own + i, g)
+            _begin(means.change, own + i + 1, g)
+            _end(means.change, means.high[i], g)
+        total = zeros()
+        for j in range(span):
+            total = plus(total, load(means.change, j, 0))
+            store(table, rows[j], k, plus(load(table, rows[j], k), total))
+
+
+@part
+def _begin(change, j, g):  # type: ignore[no-untyped-def]
+    store(change, j, 0, plus(load(change, j, 0), g))
+
+
+@part
+def _end(change, j, g):  # type: ignore[no-untyped-def]
+    store(change, j, 0, minus(load(change, j, 0), g))
 
 
 class _Room(NamedTuple):
@@ -133,7 +153,7 @@ def _room(size, noise):  # type: ignore[no-untyped-def]
     weight = np.float32(noise.negatives) / np.float32(shared)
     return _Room(
         rows_of(shared, size), rows_of(shared, size), np.zeros(shared, np.int64),
-        np.zeros((BLOCK + SPARE) * shared, np.float32), np.zeros(BLOCK, np.float32),
+        np.zeros((BLOCK + SPARE) * shared, np.float32), np.zeros(BLOCK + SPARE, np.float32),
         np.ones(BLOCK, np.float32), np.full(BLOCK * shared, weight, np.float32),
         judging_memory(BLOCK * shared),
     )  # fmt: skip
@@ -148,7 +168,7 @@ def cbow_negative(text, inner, outer, window, rates, state, sums, noise, is_divi
     """
     reach = abs(window)
     means, room = _means(inner.shape[1], reach), _room(inner.shape[1], noise)
-    kept = np.zeros(longest(text.ends), np.int64)
+    kept = np.zeros(longest(text.ends) + SPARE, np.int64)
     begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
     for end in text.ends:
         n = keep_words(state, text, begin, end, kept)
@@ -157,19 +177,17 @@ def cbow_negative(text, inner, outer, window, rates, state, sums, noise, is_divi
         for start in range(0, n if n > 1 else 0, BLOCK):
             count = min(BLOCK, n - start)
             left, right = max(0, start - reach), min(n, start + count + reach)
-            _add_up(inner, kept[left:], right - left, means)
+            span, own, around, words = right - left, start - left, kept[left:], kept[start:]
             draw_noise(state, noise, room.noise)
+            fetch(outer, room.noise, noise.shared)
+            fetch(outer, words, count)
+            _draw_windows(state, window, start, count, n, left, means, is_divided)
+            _average(inner, around, span, own, count, means)
             gather(outer, room.noise, noise.shared, room.z)
-            for i in range(count):
-                low, high = draw_window(state, window, start + i, n, left)
-                _average(means, i, low, high, inner, kept[start + i], is_divided)
-            words = kept[start:]
             _score(room, means, outer, words, count, noise.shared, rate, sums)
             if rate > 0:
                 _learn(room, means, outer, words, count, noise.shared)
-                for i in range(count):
-                    _spread(means, i)
-                _scatter(inner, kept[left:], right - left, start - left, count, means)
+                _spread(inner, around, span, own, count, means)
                 scatter_add(outer, room.noise, noise.shared, room.dz)
         sums[2] += end - begin
         begin = end
@@ -178,12 +196,8 @@ def cbow_negative(text, inner, outer, window, rates, state, sums, noise, is_divi
 @part
 def _score(room, means, outer, words, count, shared, rate, sums):  # type: ignore[no-untyped-def]
     """Score the words of a block and its noise, and turn scores into errors."""
-    for i in range(count):
-        score, word = np.float32(0), words[i]
-        for k in range(outer.shape[1]):
-            score += means.h[i, k] * outer[word, k]
-        room.scores[i] = score
-    products(means.h, 0, count, room.z, shared, room.tile, shared)
+    products_each(means.h, outer, words, count, room.scores)
+    products(means.h, count, room.z, shared, room.tile, shared)
     sums[0] += judge(room.tile, 0, room.weights, count * shared, rate, room.memory)
     sums[0] += judge(room.scores, 1, room.ones, count, rate, room.memory)
     sums[1] += count
@@ -192,18 +206,18 @@ def _score(room, means, outer, words, count, shared, rate, sums):  # type: ignor
 @part
 def _learn(room, means, outer, words, count, shared):  # type: ignore[no-untyped-def]
     """Turn the errors of a block into changes of its means and noise; change its words."""
+    mixed(room.tile, shared, 1, room.z, shared, means.dh, count)
+    mixed(room.tile, 1, shared, means.h, count, room.dz, shared)
     for i in range(count):
-        e, word = room.scores[i], words[i]
-        for k in range(outer.shape[1]):
-            means.dh[i, k] = e * outer[word, k]
+        error, word = splat(room.scores[i]), words[i]
+        for k in range(0, outer.shape[1], LANES):
+            change = add_product(load(means.dh, i, k), error, load(outer, word, k))
+            store(means.dh, i, k, change)
     for i in range(count):
-        e, word = room.scores[i], words[i]
-        for k in range(outer.shape[1]):
-            outer[word, k] += e * means.h[i, k]
-    means.dh[count : count + SPARE] = 0
-    clear(room.dz, shared)
-    room.tile[count * shared : (count + SPARE) * shared] = 0
-    gradients(room.tile, shared, means.h, count, room.z, shared, means.dh, room.dz)
+        error, word = splat(room.scores[i]), words[i]
+        for k in range(0, outer.shape[1], LANES):
+            row = add_product(load(outer, word, k), error, load(means.h, i, k))
+            store(outer, word, k, row)
 
 
 @kernel
@@ -214,15 +228,11 @@ def cbow_hierarchical(text, inner, outer, window, rates, state, sums, tree, is_d
     """
     size, reach = inner.shape[1], abs(window)
     path = longest_path(tree.starts)
-    means = _means(size, reach)
-    y, scores, ones = (
-        rows_of(path, size),
-        np.zeros(path + SPARE, np.float32),
-        np.ones(path, np.float32),
-    )
-    memory = judging_memory(path)
+    means, y = _means(size, reach), rows_of(path, size)
+    scores, flags = np.zeros(path + LANES, np.float32), flags_of(path)
+    memory = judging_memory(path + LANES)
     top, blocks = copy_top(outer, tree.nodes), 0
-    kept = np.zeros(longest(text.ends), np.int64)
+    kept = np.zeros(longest(text.ends) + SPARE, np.int64)
     begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
     for end in text.ends:
         n = keep_words(state, text, begin, end, kept)
@@ -231,22 +241,24 @@ def cbow_hierarchical(text, inner, outer, window, rates, state, sums, tree, is_d
         for start in range(0, n if n > 1 else 0, BLOCK):
             count = min(BLOCK, n - start)
             left, right = max(0, start - reach), min(n, start + count + reach)
-            _add_up(inner, kept[left:], right - left, means)
+            span, own, around = right - left, start - left, kept[left:]
+            _draw_windows(state, window, start, count, n, left, means, is_divided)
+            _average(inner, around, span, own, count, means)
             for i in range(count):
-                low, high = draw_window(state, window, start + i, n, left)
-                word = kept[start + i]
-                _average(means, i, low, high, inner, word, is_divided)
+                word = around[own + i]
                 at = tree.starts[word]
                 length = tree.starts[word + 1] - at
-                gather_path_of(outer, top, tree, at, length, y)
+                many = in_top(top, tree, at, length)
+                gather_path_of(outer, top, tree, at, length, many, y)
                 products_of_one(means.h, i, y, 0, length, scores, 0)
-                sums[0] += judge(scores, 1, ones, length, rate, memory)
+                some = whole_lanes(length)
+                sums[0] += judge(scores, 1, flags[path - length :], some, rate, memory)
                 if rate > 0:
-                    _follow(outer, top, tree, at, length, scores, y, means, i)
-                    _spread(means, i)
+                    _mix(means.dh, i, scores, y, length)
+                    scatter_path_of(outer, top, tree, at, length, many, scores, means.h, i)
             sums[1] += count
             if rate > 0:
-                _scatter(inner, kept[left:], right - left, start - left, count, means)
+                _spread(inner, around, span, own, count, means)
             blocks += 1
             if blocks % SHARE_EVERY == 0:
                 bring_in(outer, top)
@@ -256,12 +268,10 @@ def cbow_hierarchical(text, inner, outer, window, rates, state, sums, tree, is_d
 
 
 @part
-def _follow(outer, top, tree, at, length, errors, y, means, i):  # type: ignore[no-untyped-def]
-    """Turn the errors along a path into the gradient of a mean, and change the nodes."""
-    for k in range(y.shape[1]):
-        means.dh[i, k] = 0
-    for j in range(length):
-        e = errors[j]
-        for k in range(y.shape[1]):
-            means.dh[i, k] += e * y[j, k]
-        add_to_node(outer, top, tree.nodes[at + j], e * tree.signs[at + j], means.h, i)
+def _mix(out, i, errors, y, count):  # type: ignore[no-untyped-def]
+    """Put the sum of the first rows of y, times their errors, to row i."""
+    for k in range(0, y.shape[1], LANES):
+        total = zeros()
+        for j in range(count):
+            total = add_product(total, splat(errors[j]), load(y, j, k))
+        store(out, i, k, total)

@@ -14,6 +14,19 @@ import numpy.typing as npt
 
 from gloze.kernels.compiled import kernel, part
 from gloze.kernels.draws import below
+from gloze.kernels.lanes import (
+    LANES,
+    add_product,
+    load,
+    minus,
+    number,
+    over_root,
+    splat,
+    store,
+    sums,
+    times,
+    zeros,
+)
 
 
 class Side(NamedTuple):
@@ -58,22 +71,30 @@ def _move_bias(side, i, error, rate):  # type: ignore[no-untyped-def]
 
 
 @part
-def _learn(x, y, i, j, log, weight, rate):  # type: ignore[no-untyped-def]
-    """Move the vectors and biases of a pair against their gradients, and return its loss.
+def _move(side, i, k, row, slope, other, rate):  # type: ignore[no-untyped-def]
+    """Move a part of a row, as it was read, against its gradient, which is ``slope * other``.
 
     Squares are added up before they divide, so no step is longer than the rate.
     """
-    error = x.biases[i] + y.biases[j] - log
-    for k in range(x.vectors.shape[1]):
-        error += x.vectors[i, k] * y.vectors[j, k]
+    change = times(slope, other)
+    square = add_product(load(side.squares, i, k), change, change)
+    store(side.squares, i, k, square)
+    store(side.vectors, i, k, minus(row, over_root(times(rate, change), square)))
+
+
+@part
+def _learn(x, y, i, j, log, weight, rate):  # type: ignore[no-untyped-def]
+    """Move the vectors and biases of a pair against their gradients, and return its loss."""
+    total, size = zeros(), x.vectors.shape[1]
+    for k in range(0, size, LANES):
+        total = add_product(total, load(x.vectors, i, k), load(y.vectors, j, k))
+    error = number(sums((total,)), 0) + x.biases[i] + y.biases[j] - log
     slope = weight * error
-    for k in range(x.vectors.shape[1]):
-        a, b = x.vectors[i, k], y.vectors[j, k]
-        da, db = slope * b, slope * a
-        square_a, square_b = x.squares[i, k] + da * da, y.squares[j, k] + db * db
-        x.squares[i, k], y.squares[j, k] = square_a, square_b
-        x.vectors[i, k] = a - rate * da / np.sqrt(square_a)
-        y.vectors[j, k] = b - rate * db / np.sqrt(square_b)
+    slopes, rates = splat(slope), splat(rate)
+    for k in range(0, size, LANES):
+        a, b = load(x.vectors, i, k), load(y.vectors, j, k)
+        _move(x, i, k, a, slopes, b, rates)
+        _move(y, j, k, b, slopes, a, rates)
     _move_bias(x, i, slope, rate)
     _move_bias(y, j, slope, rate)
     return np.float64(0.5 * slope * error)
@@ -85,22 +106,22 @@ def _learn_both(x, y, i, j, log, weight, rate):  # type: ignore[no-untyped-def]
 
     The two have no rows in common; together they take less time than one after the other.
     """
-    error, other = x.biases[i] + y.biases[j] - log, x.biases[j] + y.biases[i] - log
-    for k in range(x.vectors.shape[1]):
-        error += x.vectors[i, k] * y.vectors[j, k]
-        other += x.vectors[j, k] * y.vectors[i, k]
+    total, turned_total, size = zeros(), zeros(), x.vectors.shape[1]
+    for k in range(0, size, LANES):
+        total = add_product(total, load(x.vectors, i, k), load(y.vectors, j, k))
+        turned_total = add_product(turned_total, load(x.vectors, j, k), load(y.vectors, i, k))
+    both = sums((total, turned_total))
+    error = number(both, 0) + x.biases[i] + y.biases[j] - log
+    other = number(both, 1) + x.biases[j] + y.biases[i] - log
     slope, turned = weight * error, weight * other
-    for k in range(x.vectors.shape[1]):
-        a, b, c, d = x.vectors[i, k], y.vectors[j, k], x.vectors[j, k], y.vectors[i, k]
-        da, db, dc, dd = slope * b, slope * a, turned * d, turned * c
-        square_a, square_b = x.squares[i, k] + da * da, y.squares[j, k] + db * db
-        square_c, square_d = x.squares[j, k] + dc * dc, y.squares[i, k] + dd * dd
-        x.squares[i, k], y.squares[j, k] = square_a, square_b
-        x.squares[j, k], y.squares[i, k] = square_c, square_d
-        x.vectors[i, k] = a - rate * da / np.sqrt(square_a)
-        y.vectors[j, k] = b - rate * db / np.sqrt(square_b)
-        x.vectors[j, k] = c - rate * dc / np.sqrt(square_c)
-        y.vectors[i, k] = d - rate * dd / np.sqrt(square_d)
+    slopes, turns, rates = splat(slope), splat(turned), splat(rate)
+    for k in range(0, size, LANES):
+        a, b = load(x.vectors, i, k), load(y.vectors, j, k)
+        c, d = load(x.vectors, j, k), load(y.vectors, i, k)
+        _move(x, i, k, a, slopes, b, rates)
+        _move(y, j, k, b, slopes, a, rates)
+        _move(x, j, k, c, turns, d, rates)
+        _move(y, i, k, d, turns, c, rates)
     _move_bias(x, i, slope, rate)
     _move_bias(y, j, slope, rate)
     _move_bias(x, j, turned, rate)

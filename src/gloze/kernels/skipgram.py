@@ -25,14 +25,16 @@ import numpy.typing as npt
 
 from gloze.kernels.compiled import kernel, part
 from gloze.kernels.draws import draw_noise, draw_window, keep_words, longest
+from gloze.kernels.lanes import LANES, load, plus, store
 from gloze.kernels.logistic import judge, judging_memory
-from gloze.kernels.paths import gather_path, longest_path, scatter_path
+from gloze.kernels.paths import flags_of, gather_path, longest_path, scatter_path, whole_lanes
 from gloze.kernels.tiles import (
     SPARE,
     clear,
+    exchange,
+    fetch,
     gather,
-    gradients,
-    gradients_of_one,
+    mixed,
     products,
     products_of_one,
     rows_of,
@@ -92,9 +94,10 @@ def skipgram_negative(text, inner, outer, window, rates, state, sums, noise):  #
         for start in range(0, n, BLOCK):
             count = min(BLOCK, n - start)
             left, right = max(0, start - reach), min(n, start + count + reach)
+            draw_noise(state, noise, room.noise)
+            fetch(outer, room.noise, noise.shared)
             gather(inner, kept[start:], count, room.x)
             gather(outer, kept[left:], right - left, room.y)
-            draw_noise(state, noise, room.noise)
             gather(outer, room.noise, noise.shared, room.z)
             _score(room, start, count, left, n, window, noise, rate, state, sums)
             if rate > 0:
@@ -121,7 +124,7 @@ def _score(room, start, count, left, n, window, noise, rate, state, sums):  # ty
         weight = np.float32((high - low - 1) * noise.negatives) / np.float32(shared)
         for j in range(shared):
             room.weights[i * shared + j] = weight
-    products(room.x, 0, count, room.z, shared, room.tile, shared)
+    products(room.x, count, room.z, shared, room.tile, shared)
     sums[0] += judge(room.tile, 0, room.weights, count * shared, rate, room.memory)
     sums[0] += judge(room.scores, 1, room.ones, at, rate, room.memory)
     sums[1] += at - count
@@ -130,16 +133,14 @@ def _score(room, start, count, left, n, window, noise, rate, state, sums):  # ty
 @part
 def _learn(room, count, span, shared):  # type: ignore[no-untyped-def]
     """Turn the errors of a block into changes of its rows."""
-    clear(room.dx, count + SPARE)
+    mixed(room.tile, shared, 1, room.z, shared, room.dx, count)
+    mixed(room.tile, 1, shared, room.x, count, room.dz, shared)
     clear(room.dy, span)
-    clear(room.dz, shared)
     at = 0
     for i in range(count):
         low, high = room.low[i], room.high[i]
-        gradients_of_one(room.scores, at, room.x, i, room.y, low, high, room.dx, room.dy)
+        exchange(room.scores, at, room.x, i, room.y, low, high, room.dx, room.dy)
         at += high - low
-    room.tile[count * shared : (count + SPARE) * shared] = 0
-    gradients(room.tile, shared, room.x, count, room.z, shared, room.dx, room.dz)
 
 
 class _PathRoom(NamedTuple):
@@ -150,7 +151,7 @@ class _PathRoom(NamedTuple):
     y: npt.NDArray[Any]
     dy: npt.NDArray[Any]
     tile: npt.NDArray[Any]
-    ones: npt.NDArray[Any]
+    flags: npt.NDArray[Any]
     memory: tuple[npt.NDArray[Any], ...]
 
 
@@ -160,7 +161,7 @@ def _path_room(size, reach, path):  # type: ignore[no-untyped-def]
     return _PathRoom(
         rows_of(2 * reach, size), rows_of(2 * reach, size),
         rows_of(path, size), rows_of(path, size),
-        np.zeros(some, np.float32), np.ones(some, np.float32), judging_memory(some),
+        np.zeros(some + LANES, np.float32), flags_of(some), judging_memory(some + LANES),
     )  # fmt: skip
 
 
@@ -200,25 +201,23 @@ def skipgram_hierarchical(text, inner, outer, window, rates, state, sums, tree):
 @part
 def _rows_around(x, low, high, own, out):  # type: ignore[no-untyped-def]
     """Copy rows low to high of x without one of them; return how many."""
-    n = 0
-    for r in range(low, high):
-        if r != own:
-            for k in range(x.shape[1]):
-                out[n, k] = x[r, k]
-            n += 1
-    return n
+    count = high - low - 1
+    for n in range(count):
+        r = low + n + (low + n >= own)
+        for k in range(0, x.shape[1], LANES):
+            store(out, n, k, load(x, r, k))
+    return count
 
 
 @part
 def _move(x, moved, low, high, own, change):  # type: ignore[no-untyped-def]
     """Add the changes of the rows around one to them, and to what has come together."""
-    n = 0
-    for r in range(low, high):
-        if r != own:
-            for k in range(x.shape[1]):
-                x[r, k] += change[n, k]
-                moved[r, k] += change[n, k]
-            n += 1
+    for n in range(high - low - 1):
+        r = low + n + (low + n >= own)
+        for k in range(0, x.shape[1], LANES):
+            v = load(change, n, k)
+            store(x, r, k, plus(load(x, r, k), v))
+            store(moved, r, k, plus(load(moved, r, k), v))
 
 
 @part
@@ -229,15 +228,14 @@ def _turns(outer, tree, word, around, rate, room, sums):  # type: ignore[no-unty
     stride = (length + 3) // 4 * 4
     gather_path(outer, tree, path, length, room.y)
     room.y[length:stride] = 0
-    products(room.c, 0, around, room.y, length, room.tile, stride)
+    products(room.c, around, room.y, length, room.tile, stride)
     used = around * stride
-    loss = judge(room.tile, 1, room.ones, used, rate, room.memory)
+    flags = room.flags[len(room.flags) - LANES - used :]
+    loss = judge(room.tile, 1, flags, whole_lanes(used), rate, room.memory)
     # Nodes that only fill a tile score 0.
     sums[0] += loss - around * (stride - length) * _LOG_2
     sums[1] += around
     if rate > 0:
-        room.tile[used : used + SPARE * stride] = 0
-        clear(room.dc, around)
-        clear(room.dy, length)
-        gradients(room.tile, stride, room.c, around, room.y, length, room.dc, room.dy)
+        mixed(room.tile, stride, 1, room.y, length, room.dc, around)
+        mixed(room.tile, 1, stride, room.c, around, room.dy, length)
         scatter_path(outer, tree, path, length, room.dy)

@@ -1,140 +1,201 @@
 """Products of rows and their gradients, in tiles that stay in registers.
 
-All rows are float32 of one length. Buffers have three rows more than are used: tiles of four take
-them along, and what comes of them is not read.
+All rows are float32 of one length, a multiple of 16. Buffers have three rows more than are used:
+tiles of four take them along, and what comes of them is not read.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from gloze.kernels.compiled import kernel, part
+from gloze.kernels.compiled import part
+from gloze.kernels.lanes import (
+    LANES,
+    add_product,
+    load,
+    plus,
+    prefetch,
+    splat,
+    store,
+    store_four,
+    sums,
+    zeros,
+)
 
 SPARE = 3
+# Numbers to a line of the machine's memory.
+_LINE = 16
 
 
 @part
 def rows_of(count, size):  # type: ignore[no-untyped-def]
-    """Return a buffer for so many rows and those that tiles take along."""
-    return np.zeros((count + SPARE, size), np.float32)
+    """Return a buffer for so many rows and those that tiles take along, at the start of a line."""
+    whole = (count + SPARE) * size
+    room = np.zeros(whole + _LINE, np.float32)
+    begin = -(room.ctypes.data // 4) % _LINE
+    return room[begin : begin + whole].reshape((count + SPARE, size))
 
 
-@kernel
+@part
+def fetch(table, rows, count):  # type: ignore[no-untyped-def]
+    """Have ``count`` rows of a table brought near."""
+    for i in range(count):
+        fetch_row(table, rows[i])
+
+
+@part
+def fetch_row(table, row):  # type: ignore[no-untyped-def]
+    """Have a row of a table brought near."""
+    for k in range(0, table.shape[1], _LINE):
+        prefetch(table, row, k)
+
+
+@part
 def gather(table, rows, count, out):  # type: ignore[no-untyped-def]
     """Copy ``count`` rows of a table."""
     for i in range(count):
         row = rows[i]
-        for k in range(table.shape[1]):
-            out[i, k] = table[row, k]
+        for k in range(0, table.shape[1], LANES):
+            store(out, i, k, load(table, row, k))
 
 
-@kernel
+@part
 def scatter_add(table, rows, count, change):  # type: ignore[no-untyped-def]
     """Add to ``count`` rows of a table, one after the other: a row may come several times."""
     for i in range(count):
         row = rows[i]
-        for k in range(table.shape[1]):
-            table[row, k] += change[i, k]
+        for k in range(0, table.shape[1], LANES):
+            store(table, row, k, plus(load(table, row, k), load(change, i, k)))
 
 
 @part
 def clear(rows, count):  # type: ignore[no-untyped-def]
     """Set the first rows to zero."""
     for i in range(count):
-        for k in range(rows.shape[1]):
-            rows[i, k] = 0.0
+        for k in range(0, rows.shape[1], LANES):
+            store(rows, i, k, zeros())
 
 
 @part
 def products_of_one(x, i, y, begin, end, out, at):  # type: ignore[no-untyped-def]
     """Put the products of row ``i`` of x with rows begin to end of y to ``out[at:]``."""
     for j in range(begin, end, 4):
-        s0 = s1 = s2 = s3 = np.float32(0)
-        for k in range(x.shape[1]):
-            v = x[i, k]
-            s0 += v * y[j, k]
-            s1 += v * y[j + 1, k]
-            s2 += v * y[j + 2, k]
-            s3 += v * y[j + 3, k]
-        place = at + j - begin
-        out[place], out[place + 1], out[place + 2], out[place + 3] = s0, s1, s2, s3
+        s0 = s1 = s2 = s3 = zeros()
+        for k in range(0, x.shape[1], LANES):
+            v = load(x, i, k)
+            s0 = add_product(s0, v, load(y, j, k))
+            s1 = add_product(s1, v, load(y, j + 1, k))
+            s2 = add_product(s2, v, load(y, j + 2, k))
+            s3 = add_product(s3, v, load(y, j + 3, k))
+        store_four(out, at + j - begin, sums((s0, s1, s2, s3)), 0)
 
 
 @part
-def gradients_of_one(errors, at, x, i, y, begin, end, dx, dy):  # type: ignore[no-untyped-def]
-    """Add to dx[i] the rows of y, and to those of dy the row x[i], times their errors."""
-    j = begin
-    while j + 4 <= end:
-        place = at + j - begin
-        e0, e1, e2, e3 = errors[place], errors[place + 1], errors[place + 2], errors[place + 3]
-        for k in range(x.shape[1]):
-            v = x[i, k]
-            dx[i, k] += e0 * y[j, k] + e1 * y[j + 1, k] + e2 * y[j + 2, k] + e3 * y[j + 3, k]
-            dy[j, k] += e0 * v
-            dy[j + 1, k] += e1 * v
-            dy[j + 2, k] += e2 * v
-            dy[j + 3, k] += e3 * v
-        j += 4
-    while j < end:
-        e0 = errors[at + j - begin]
-        for k in range(x.shape[1]):
-            dx[i, k] += e0 * y[j, k]
-            dy[j, k] += e0 * x[i, k]
-        j += 1
+def products_each(x, table, rows, count, out):  # type: ignore[no-untyped-def]
+    """Put the product of each row of x with its row of a table to ``out``."""
+    for i in range(0, count, 4):
+        r0, r1, r2, r3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+        s0 = s1 = s2 = s3 = zeros()
+        for k in range(0, x.shape[1], LANES):
+            s0 = add_product(s0, load(x, i, k), load(table, r0, k))
+            s1 = add_product(s1, load(x, i + 1, k), load(table, r1, k))
+            s2 = add_product(s2, load(x, i + 2, k), load(table, r2, k))
+            s3 = add_product(s3, load(x, i + 3, k), load(table, r3, k))
+        store_four(out, i, sums((s0, s1, s2, s3)), 0)
 
 
-@kernel
-def products(x, begin, end, y, count, out, stride):  # type: ignore[no-untyped-def]
-    """Put the products of rows begin to end of x with the first rows of y to ``out``.
+@part
+def exchange(errors, at, x, i, y, begin, end, dx, dy):  # type: ignore[no-untyped-def]
+    """Add to dx[i] rows begin to end of y, and to those of dy the row x[i], times their errors."""
+    for k in range(0, x.shape[1], LANES):
+        v, total = load(x, i, k), zeros()
+        for j in range(begin, end):
+            error = splat(errors[at + j - begin])
+            total = add_product(total, error, load(y, j, k))
+            store(dy, j, k, add_product(load(dy, j, k), error, v))
+        store(dx, i, k, plus(load(dx, i, k), total))
 
-    Those of a row of x begin at ``(i - begin) * stride``; the stride is a multiple of four and at
-    least ``count``, and ``out`` has room for :data:`SPARE` rows more.
+
+@part
+def products(x, count, y, many, out, stride):  # type: ignore[no-untyped-def]
+    """Put the products of the first rows of x with the first ``many`` of y to ``out``.
+
+    Those of row i of x begin at ``i * stride``; the stride is a multiple of four and at least
+    ``many``, and ``out`` has room for :data:`SPARE` rows more.
     """
-    for i in range(begin, end, 4):
-        for j in range(0, count, 4):
-            a0 = a1 = a2 = a3 = np.float32(0)
-            b0 = b1 = b2 = b3 = np.float32(0)
-            c0 = c1 = c2 = c3 = np.float32(0)
-            d0 = d1 = d2 = d3 = np.float32(0)
-            for k in range(x.shape[1]):
-                y0, y1, y2, y3 = y[j, k], y[j + 1, k], y[j + 2, k], y[j + 3, k]
-                x0, x1, x2, x3 = x[i, k], x[i + 1, k], x[i + 2, k], x[i + 3, k]
-                a0, a1, a2, a3 = a0 + x0 * y0, a1 + x0 * y1, a2 + x0 * y2, a3 + x0 * y3
-                b0, b1, b2, b3 = b0 + x1 * y0, b1 + x1 * y1, b2 + x1 * y2, b3 + x1 * y3
-                c0, c1, c2, c3 = c0 + x2 * y0, c1 + x2 * y1, c2 + x2 * y2, c3 + x2 * y3
-                d0, d1, d2, d3 = d0 + x3 * y0, d1 + x3 * y1, d2 + x3 * y2, d3 + x3 * y3
-            p = (i - begin) * stride + j
-            out[p], out[p + 1], out[p + 2], out[p + 3] = a0, a1, a2, a3
-            p += stride
-            out[p], out[p + 1], out[p + 2], out[p + 3] = b0, b1, b2, b3
-            p += stride
-            out[p], out[p + 1], out[p + 2], out[p + 3] = c0, c1, c2, c3
-            p += stride
-            out[p], out[p + 1], out[p + 2], out[p + 3] = d0, d1, d2, d3
-
-
-@kernel
-def gradients(errors, stride, x, rows, y, count, dx, dy):  # type: ignore[no-untyped-def]
-    """Add to the first rows of dx those of y, and to those of dy those of x, times their errors.
-
-    ``errors`` lie as :func:`products` puts them, and are zero in :data:`SPARE` rows after the last.
-    """
-    for i in range(0, rows, 4):
-        for j in range(0, count, 4):
+    for i in range(0, count, 4):
+        for j in range(0, many, 4):
+            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zeros()
+            c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zeros()
+            for k in range(0, x.shape[1], LANES):
+                y0, y1, y2, y3 = (
+                    load(y, j, k),
+                    load(y, j + 1, k),
+                    load(y, j + 2, k),
+                    load(y, j + 3, k),
+                )
+                v = load(x, i, k)
+                a0, a1 = add_product(a0, v, y0), add_product(a1, v, y1)
+                a2, a3 = add_product(a2, v, y2), add_product(a3, v, y3)
+                v = load(x, i + 1, k)
+                b0, b1 = add_product(b0, v, y0), add_product(b1, v, y1)
+                b2, b3 = add_product(b2, v, y2), add_product(b3, v, y3)
+                v = load(x, i + 2, k)
+                c0, c1 = add_product(c0, v, y0), add_product(c1, v, y1)
+                c2, c3 = add_product(c2, v, y2), add_product(c3, v, y3)
+                v = load(x, i + 3, k)
+                d0, d1 = add_product(d0, v, y0), add_product(d1, v, y1)
+                d2, d3 = add_product(d2, v, y2), add_product(d3, v, y3)
             p = i * stride + j
-            q, r, s = p + stride, p + 2 * stride, p + 3 * stride
-            a0, a1, a2, a3 = errors[p], errors[p + 1], errors[p + 2], errors[p + 3]
-            b0, b1, b2, b3 = errors[q], errors[q + 1], errors[q + 2], errors[q + 3]
-            c0, c1, c2, c3 = errors[r], errors[r + 1], errors[r + 2], errors[r + 3]
-            d0, d1, d2, d3 = errors[s], errors[s + 1], errors[s + 2], errors[s + 3]
-            for k in range(x.shape[1]):
-                y0, y1, y2, y3 = y[j, k], y[j + 1, k], y[j + 2, k], y[j + 3, k]
-                x0, x1, x2, x3 = x[i, k], x[i + 1, k], x[i + 2, k], x[i + 3, k]
-                dx[i, k] += a0 * y0 + a1 * y1 + a2 * y2 + a3 * y3
-                dx[i + 1, k] += b0 * y0 + b1 * y1 + b2 * y2 + b3 * y3
-                dx[i + 2, k] += c0 * y0 + c1 * y1 + c2 * y2 + c3 * y3
-                dx[i + 3, k] += d0 * y0 + d1 * y1 + d2 * y2 + d3 * y3
-                dy[j, k] += a0 * x0 + b0 * x1 + c0 * x2 + d0 * x3
-                dy[j + 1, k] += a1 * x0 + b1 * x1 + c1 * x2 + d1 * x3
-                dy[j + 2, k] += a2 * x0 + b2 * x1 + c2 * x2 + d2 * x3
-                dy[j + 3, k] += a3 * x0 + b3 * x1 + c3 * x2 + d3 * x3
+            both = sums((a0, a1, a2, a3, b0, b1, b2, b3))
+            store_four(out, p, both, 0)
+            store_four(out, p + stride, both, 4)
+            both = sums((c0, c1, c2, c3, d0, d1, d2, d3))
+            store_four(out, p + 2 * stride, both, 0)
+            store_four(out, p + 3 * stride, both, 4)
+
+
+@part
+def mixed(errors, across, along, y, many, out, count):  # type: ignore[no-untyped-def]
+    """Put to row i of ``out`` the sum of ``errors[i * across + j * along]`` times row j of y.
+
+    Up to three rows more of ``out`` are written.
+    """
+    size = y.shape[1]
+    for i in range(0, count, 4):
+        at = i * across
+        for k in range(0, size - LANES, 2 * LANES):
+            a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = zeros()
+            for j in range(many):
+                v, w, p = load(y, j, k), load(y, j, k + LANES), at + j * along
+                error = splat(errors[p])
+                a0, a1 = add_product(a0, error, v), add_product(a1, error, w)
+                error = splat(errors[p + across])
+                b0, b1 = add_product(b0, error, v), add_product(b1, error, w)
+                error = splat(errors[p + 2 * across])
+                c0, c1 = add_product(c0, error, v), add_product(c1, error, w)
+                error = splat(errors[p + 3 * across])
+                d0, d1 = add_product(d0, error, v), add_product(d1, error, w)
+            _store_pair(out, i, k, a0, a1)
+            _store_pair(out, i + 1, k, b0, b1)
+            _store_pair(out, i + 2, k, c0, c1)
+            _store_pair(out, i + 3, k, d0, d1)
+        if size & LANES:
+            k = size - LANES
+            a0 = b0 = c0 = d0 = zeros()
+            for j in range(many):
+                v, p = load(y, j, k), at + j * along
+                a0 = add_product(a0, splat(errors[p]), v)
+                b0 = add_product(b0, splat(errors[p + across]), v)
+                c0 = add_product(c0, splat(errors[p + 2 * across]), v)
+                d0 = add_product(d0, splat(errors[p + 3 * across]), v)
+            store(out, i, k, a0)
+            store(out, i + 1, k, b0)
+            store(out, i + 2, k, c0)
+            store(out, i + 3, k, d0)
+
+
+@part
+def _store_pair(out, i, k, v, w):  # type: ignore[no-untyped-def]
+    store(out, i, k, v)
+    store(out, i, k + LANES, w)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gloze.core.rng import derive, generator
 from gloze.kernels.glove import Origin, Side, glove_piece
-from gloze.objectives.rows import both_sets, random_rows
+from gloze.objectives.rows import aligned_zeros, both_sets, random_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -155,4 +155,6 @@ class GloVe:
 def _begin(draws: np.random.Generator, words: int, size: int) -> Side:
     vectors = random_rows(draws, words, size)
     biases = ((draws.random(words, dtype=np.float32) - 0.5) / size).astype(np.float32)
-    return Side(vectors, biases, np.ones_like(vectors), np.ones_like(biases))
+    squares = aligned_zeros(*vectors.shape)
+    squares[:] = 1
+    return Side(vectors, biases, squares, np.ones_like(biases))

@@ -13,7 +13,7 @@ from gloze.data.window import keep_chances
 from gloze.kernels import cbow, skipgram
 from gloze.kernels.draws import Noise, Text
 from gloze.kernels.huffman import huffman_tree
-from gloze.objectives.rows import both_sets, random_rows
+from gloze.objectives.rows import aligned_zeros, both_sets, random_rows
 from gloze.objectives.word2vec import CBOWConfig, SkipGramConfig
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Word2Vec:
         self._first = first_word
         self._keep = keep_chances(counts, window.subsample)
         self.inner = random_rows(generator("vectors", seed), len(counts), size)
-        self.outer = np.zeros_like(self.inner)
+        self.outer = aligned_zeros(*self.inner.shape)
         self._kernel, self._own = _kernel(config, counts)
         self._has_words_outside = config.output == "negative_sampling"
         self._config, self._counts = config, counts
