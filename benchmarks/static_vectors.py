@@ -2,7 +2,7 @@
 
 Each is trained by the command line on the same shards, on one thread: Spearman's correlation and
 accuracy times 100, mean and sample deviation over the seeds; the time of the whole command and the
-highest memory of its process.
+most memory of its process, mapped files not counted.
 
     python -m benchmarks.static_vectors SHARDS SETS... --out RESULTS.jsonl
     python -m benchmarks.static_vectors --table RESULTS.jsonl
@@ -36,7 +36,7 @@ SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def train(recipe: str, settings: tuple[str, ...], shards: Path, run: Path, seed: int) -> Any:
-    """Train a system into a folder; return seconds and megabytes."""
+    """Train a system into a folder; return seconds and megabytes, without mapped files and with."""
     changes = [word for setting in settings for word in ("--set", setting)]
     base = ["pretrain", recipe, "--shards", str(shards), "-o", str(run), "--seed", str(seed)]
     return measure([*base, *changes])
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "run"
-            seconds, megabytes = train(*SYSTEMS[system], options.shards, path, seed)
+            seconds, megabytes, _ = train(*SYSTEMS[system], options.shards, path, seed)
             judged = evaluate_vectors([path], options.sets)
         [figures] = judged.figures.values()
         shown = {each.set: 100 * (each.value or 0.0) for each in figures}

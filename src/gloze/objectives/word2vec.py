@@ -28,7 +28,7 @@ class SkipGramConfig(Settings):
 
     output: _OUTPUTS = "negative_sampling"
     negatives: int = 5
-    shared_negatives: int = 16
+    shared_negatives: int = 24
     noise_power: float = 0.75
 
     def __post_init__(self) -> None:
