@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gloze.kernels.draws import KEPT_AT_ONCE
 from gloze.kernels.skipgram import BLOCK
 
 MASK = (1 << 64) - 1
@@ -42,18 +43,25 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def sentences(kind, tokens, ends, first, keep, rates, draws):
-    """Yield the kept words of each sentence that predicts something, and the rate there."""
-    begin = 0
-    for end in ends:
-        kept = []
-        for word in tokens[begin:end].tolist():
-            if word >= first and (keep[word] >= 1 or draws.uniform() < keep[word]):
-                kept.append(word)
-        # The mean around a word alone is nothing.
-        if kind == "skipgram" or len(kept) > 1:
-            yield kept, rates[0] + (rates[1] - rates[0]) * begin / ends[-1]
+def groups(tokens, ends, first, keep, rates, draws):
+    """Yield kept words of some sentences, the bounds of each one's sentence, and the rate there."""
+    begin, kept, bounds, rate = 0, [], [], rates[0]
+    for end in ends.tolist():
+        found = [
+            word
+            for word in tokens[begin:end].tolist()
+            if word >= first and (keep[word] >= 1 or draws.uniform() < keep[word])
+        ]
         begin = end
+        # Alone a word has nothing to be predicted from.
+        if len(found) > 1:
+            bounds += [(len(kept), len(kept) + len(found))] * len(found)
+            kept += found
+        if len(kept) >= KEPT_AT_ONCE:
+            yield kept, bounds, rate
+            kept, bounds, rate = [], [], rates[0] + (rates[1] - rates[0]) * begin / ends[-1]
+    if kept:
+        yield kept, bounds, rate
 
 
 def noise_words(draws, accept, alias, count):
@@ -64,22 +72,23 @@ def noise_words(draws, accept, alias, count):
     return found
 
 
-def around(kept, i, reach):
-    return [j for j in range(max(0, i - reach), min(len(kept), i + reach + 1)) if j != i]
+def around(bounds, i, reach):
+    low, high = bounds[i]
+    return [j for j in range(max(low, i - reach), min(high, i + reach + 1)) if j != i]
 
 
 def negative(kind, tokens, ends, first, keep, inner, outer, window, dynamic, rates, state, accept,
              alias, negatives, shared, divided=False):  # fmt: skip
     """Skip-gram or CBOW against noise; changes the tables, returns loss and predictions."""
     draws, loss, predictions = Draws(state), 0.0, 0
-    for kept, rate in sentences(kind, tokens, ends, first, keep, rates, draws):
+    for kept, bounds, rate in groups(tokens, ends, first, keep, rates, draws):
         for start in range(0, len(kept), BLOCK):
             block = range(start, min(start + BLOCK, len(kept)))
             noise = noise_words(draws, accept, alias, shared)
             changes = []
             for i in block:
                 reach = 1 + draws.below(window) if dynamic else window
-                beside = around(kept, i, reach)
+                beside = around(bounds, i, reach)
                 asked = [kept[j] for j in beside] if kind == "skipgram" else [kept[i]]
                 given = [kept[i]] if kind == "skipgram" else [kept[j] for j in beside]
                 x = inner[given].mean(axis=0)
@@ -103,16 +112,17 @@ def hierarchical(kind, tokens, ends, first, keep, inner, outer, window, dynamic,
                  starts, nodes, signs, divided=False):  # fmt: skip
     """Skip-gram or CBOW by turns in a tree."""
     draws, loss, predictions = Draws(state), 0.0, 0
-    for kept, rate in sentences(kind, tokens, ends, first, keep, rates, draws):
+    for kept, bounds, rate in groups(tokens, ends, first, keep, rates, draws):
         for start in range(0, len(kept), BLOCK):
             block = range(start, min(start + BLOCK, len(kept)))
-            span = range(max(0, start - window), min(len(kept), block[-1] + 1 + window))
+            first_bound, last_bound = bounds[start][0], bounds[block[-1]][1]
+            span = range(max(first_bound, start - window), min(last_bound, block[-1] + 1 + window))
             # Copies of the rows: skip-gram's move within the block, CBOW's at its end.
             rows = {j: inner[kept[j]].copy() for j in span}
             moved = {j: np.zeros(inner.shape[1]) for j in span}
             for i in block:
                 reach = 1 + draws.below(window) if dynamic else window
-                beside = around(kept, i, reach)
+                beside = around(bounds, i, reach)
                 path = slice(starts[kept[i]], starts[kept[i] + 1])
                 on, sign = nodes[path], signs[path].astype(np.float64)
                 given = [[j] for j in beside] if kind == "skipgram" else [beside]

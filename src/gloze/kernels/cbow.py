@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.kernels.compiled import kernel, part
-from gloze.kernels.draws import draw_noise, draw_window, keep_words, longest
+from gloze.kernels.draws import draw_noise, draw_window, keep_words, room_to_keep
 from gloze.kernels.lanes import LANES, add_product, load, minus, plus, splat, store, times, zeros
 from gloze.kernels.logistic import judge, judging_memory
 from gloze.kernels.paths import (
@@ -74,10 +74,10 @@ def _means(size, reach):  # type: ignore[no-untyped-def]
 
 
 @part
-def _draw_windows(state, window, start, count, n, left, means, is_divided):  # type: ignore[no-untyped-def]
+def _draw_windows(state, window, start, count, kept, left, means, is_divided):  # type: ignore[no-untyped-def]
     """Draw the window of each position of a block."""
     for i in range(count):
-        low, high = draw_window(state, window, start + i, n, left)
+        low, high = draw_window(state, window, start + i, kept, left)
         share = np.float32(1) / np.float32(max(high - low - 1, 1))
         means.low[i], means.high[i], means.share[i] = low, high, share
         means.part[i] = share if is_divided else np.float32(1)
@@ -168,20 +168,25 @@ def cbow_negative(text, inner, outer, window, rates, state, sums, noise, is_divi
     """
     reach = abs(window)
     means, room = _means(inner.shape[1], reach), _room(inner.shape[1], noise)
-    kept = np.zeros(longest(text.ends) + SPARE, np.int64)
+    kept, sentence = room_to_keep(text, SPARE), 0
     begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
-    for end in text.ends:
-        n = keep_words(state, text, begin, end, kept)
+    while sentence < len(text.ends):
+        n, sentence = keep_words(state, text, sentence, kept)
         rate = np.float32(rates[0] + step * begin)
-        # A word without another around it is not predicted.
-        for start in range(0, n if n > 1 else 0, BLOCK):
+        for start in range(0, n, BLOCK):
             count = min(BLOCK, n - start)
-            left, right = max(0, start - reach), min(n, start + count + reach)
-            span, own, around, words = right - left, start - left, kept[left:], kept[start:]
+            left = max(kept.first[start], start - reach)
+            right = min(kept.last[start + count - 1], start + count + reach)
+            span, own, around, words = (
+                right - left,
+                start - left,
+                kept.words[left:],
+                kept.words[start:],
+            )
             draw_noise(state, noise, room.noise)
             fetch(outer, room.noise, noise.shared)
             fetch(outer, words, count)
-            _draw_windows(state, window, start, count, n, left, means, is_divided)
+            _draw_windows(state, window, start, count, kept, left, means, is_divided)
             _average(inner, around, span, own, count, means)
             gather(outer, room.noise, noise.shared, room.z)
             _score(room, means, outer, words, count, noise.shared, rate, sums)
@@ -189,8 +194,8 @@ def cbow_negative(text, inner, outer, window, rates, state, sums, noise, is_divi
                 _learn(room, means, outer, words, count, noise.shared)
                 _spread(inner, around, span, own, count, means)
                 scatter_add(outer, room.noise, noise.shared, room.dz)
-        sums[2] += end - begin
-        begin = end
+        sums[2] += text.ends[sentence - 1] - begin
+        begin = text.ends[sentence - 1]
 
 
 @part
@@ -232,17 +237,17 @@ def cbow_hierarchical(text, inner, outer, window, rates, state, sums, tree, is_d
     scores, flags = np.zeros(path + LANES, np.float32), flags_of(path)
     memory = judging_memory(path + LANES)
     top, blocks = copy_top(outer, tree.nodes), 0
-    kept = np.zeros(longest(text.ends) + SPARE, np.int64)
+    kept, sentence = room_to_keep(text, SPARE), 0
     begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
-    for end in text.ends:
-        n = keep_words(state, text, begin, end, kept)
+    while sentence < len(text.ends):
+        n, sentence = keep_words(state, text, sentence, kept)
         rate = np.float32(rates[0] + step * begin)
-        # A word without another around it is not predicted.
-        for start in range(0, n if n > 1 else 0, BLOCK):
+        for start in range(0, n, BLOCK):
             count = min(BLOCK, n - start)
-            left, right = max(0, start - reach), min(n, start + count + reach)
-            span, own, around = right - left, start - left, kept[left:]
-            _draw_windows(state, window, start, count, n, left, means, is_divided)
+            left = max(kept.first[start], start - reach)
+            right = min(kept.last[start + count - 1], start + count + reach)
+            span, own, around = right - left, start - left, kept.words[left:]
+            _draw_windows(state, window, start, count, kept, left, means, is_divided)
             _average(inner, around, span, own, count, means)
             for i in range(count):
                 word = around[own + i]
@@ -262,8 +267,8 @@ def cbow_hierarchical(text, inner, outer, window, rates, state, sums, tree, is_d
             blocks += 1
             if blocks % SHARE_EVERY == 0:
                 bring_in(outer, top)
-        sums[2] += end - begin
-        begin = end
+        sums[2] += text.ends[sentence - 1] - begin
+        begin = text.ends[sentence - 1]
     bring_in(outer, top)
 
 

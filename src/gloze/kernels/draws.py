@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from gloze.kernels.compiled import kernel, part
 
+# Words that are kept before they are gone through, of one sentence or of many.
+KEPT_AT_ONCE = 256
+
 
 class Text(NamedTuple):
     """A part of a corpus, and which of its words are used.
@@ -73,27 +76,17 @@ def draw_noise(state, noise, out):  # type: ignore[no-untyped-def]
         out[j] = word if uniform(state) < noise.accept[word] else noise.alias[word]
 
 
-@part
-def keep_words(state, text, begin, end, out):  # type: ignore[no-untyped-def]
-    """Put the words of a sentence that subsampling keeps to ``out``; return how many."""
-    n = 0
-    for i in range(begin, end):
-        word = text.tokens[i]
-        chance = text.keep[word]
-        if word >= text.first and (chance >= 1 or uniform(state) < chance):
-            out[n] = word
-            n += 1
-    return n
+class Kept(NamedTuple):
+    """The words of some sentences that subsampling keeps, those of a sentence side by side.
 
-
-@part
-def draw_window(state, window, at, n, left):  # type: ignore[no-untyped-def]
-    """Return where the window of position ``at`` of ``n`` begins and ends, counted from ``left``.
-
-    It reaches as far as is drawn, from 1 to ``window``, or ``-window`` if that is below 0.
+    Attributes:
+        words: int64 [positions].
+        first, last: where the sentence of each begins and ends among them, int64 [positions].
     """
-    reach = 1 + below(state, window) if window > 0 else -window
-    return max(0, at - reach) - left, min(n, at + reach + 1) - left
+
+    words: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
 
 
 @kernel
@@ -104,3 +97,48 @@ def longest(ends):  # type: ignore[no-untyped-def]
         found = max(found, end - begin)
         begin = end
     return found
+
+
+@kernel
+def room_to_keep(text, spare):  # type: ignore[no-untyped-def]
+    """Return memory for what :func:`keep_words` keeps, and some positions more."""
+    most = KEPT_AT_ONCE + longest(text.ends) + spare
+    return Kept(np.zeros(most, np.int64), np.zeros(most, np.int64), np.zeros(most, np.int64))
+
+
+@part
+def keep_words(state, text, sentence, kept):  # type: ignore[no-untyped-def]
+    """Keep words of as many sentences, from one on, as come to :data:`KEPT_AT_ONCE`.
+
+    A word that is left alone in its sentence has nothing to be predicted from, and goes too.
+
+    Returns:
+        How many are kept, and the next sentence.
+    """
+    n = 0
+    while sentence < len(text.ends) and n < KEPT_AT_ONCE:
+        begin, own = text.ends[sentence - 1] if sentence > 0 else 0, n
+        for i in range(begin, text.ends[sentence]):
+            word = text.tokens[i]
+            chance = text.keep[word]
+            if word >= text.first and (chance >= 1 or uniform(state) < chance):
+                kept.words[n] = word
+                n += 1
+        if n == own + 1:
+            n = own
+        kept.first[own:n] = own
+        kept.last[own:n] = n
+        sentence += 1
+    return n, sentence
+
+
+@part
+def draw_window(state, window, at, kept, left):  # type: ignore[no-untyped-def]
+    """Return where the window of a position begins and ends, counted from ``left``.
+
+    It reaches as far as is drawn, from 1 to ``window``, or ``-window`` if that is below 0, but not
+    over the ends of the sentence.
+    """
+    reach = 1 + below(state, window) if window > 0 else -window
+    low, high = max(kept.first[at], at - reach), min(kept.last[at], at + reach + 1)
+    return low - left, high - left

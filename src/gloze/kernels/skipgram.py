@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gloze.kernels.compiled import kernel, part
-from gloze.kernels.draws import draw_noise, draw_window, keep_words, longest
+from gloze.kernels.draws import draw_noise, draw_window, keep_words, room_to_keep
 from gloze.kernels.lanes import LANES, load, plus, store
 from gloze.kernels.logistic import judge, judging_memory
 from gloze.kernels.paths import flags_of, gather_path, longest_path, scatter_path, whole_lanes
@@ -86,35 +86,36 @@ def skipgram_negative(text, inner, outer, window, rates, state, sums, noise):  #
     """
     reach = abs(window)
     room = _room(inner.shape[1], reach, noise.shared)
-    kept = np.zeros(longest(text.ends), np.int64)
+    kept, sentence = room_to_keep(text, SPARE), 0
     begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
-    for end in text.ends:
-        n = keep_words(state, text, begin, end, kept)
+    while sentence < len(text.ends):
+        n, sentence = keep_words(state, text, sentence, kept)
         rate = np.float32(rates[0] + step * begin)
         for start in range(0, n, BLOCK):
             count = min(BLOCK, n - start)
-            left, right = max(0, start - reach), min(n, start + count + reach)
+            left = max(kept.first[start], start - reach)
+            right = min(kept.last[start + count - 1], start + count + reach)
             draw_noise(state, noise, room.noise)
             fetch(outer, room.noise, noise.shared)
-            gather(inner, kept[start:], count, room.x)
-            gather(outer, kept[left:], right - left, room.y)
+            gather(inner, kept.words[start:], count, room.x)
+            gather(outer, kept.words[left:], right - left, room.y)
             gather(outer, room.noise, noise.shared, room.z)
-            _score(room, start, count, left, n, window, noise, rate, state, sums)
+            _score(room, start, count, left, kept, window, noise, rate, state, sums)
             if rate > 0:
                 _learn(room, count, right - left, noise.shared)
-                scatter_add(inner, kept[start:], count, room.dx)
-                scatter_add(outer, kept[left:], right - left, room.dy)
+                scatter_add(inner, kept.words[start:], count, room.dx)
+                scatter_add(outer, kept.words[left:], right - left, room.dy)
                 scatter_add(outer, room.noise, noise.shared, room.dz)
-        sums[2] += end - begin
-        begin = end
+        sums[2] += text.ends[sentence - 1] - begin
+        begin = text.ends[sentence - 1]
 
 
 @part
-def _score(room, start, count, left, n, window, noise, rate, state, sums):  # type: ignore[no-untyped-def]
+def _score(room, start, count, left, kept, window, noise, rate, state, sums):  # type: ignore[no-untyped-def]
     """Score what a block predicts, and turn scores into errors."""
     shared, at = noise.shared, 0
     for i in range(count):
-        low, high = draw_window(state, window, start + i, n, left)
+        low, high = draw_window(state, window, start + i, kept, left)
         room.low[i], room.high[i] = low, high
         products_of_one(room.x, i, room.y, low, high, room.scores, at)
         room.ones[at : at + high - low] = 1
@@ -176,26 +177,27 @@ def skipgram_hierarchical(text, inner, outer, window, rates, state, sums, tree):
     size, reach = inner.shape[1], abs(window)
     room = _path_room(size, reach, longest_path(tree.starts))
     x, moved = rows_of(BLOCK + 2 * reach, size), rows_of(BLOCK + 2 * reach, size)
-    kept = np.zeros(longest(text.ends), np.int64)
+    kept, sentence = room_to_keep(text, SPARE), 0
     begin, step = 0, (rates[1] - rates[0]) / text.ends[-1]
-    for end in text.ends:
-        n = keep_words(state, text, begin, end, kept)
+    while sentence < len(text.ends):
+        n, sentence = keep_words(state, text, sentence, kept)
         rate = np.float32(rates[0] + step * begin)
         for start in range(0, n, BLOCK):
             count = min(BLOCK, n - start)
-            left, right = max(0, start - reach), min(n, start + count + reach)
-            gather(inner, kept[left:], right - left, x)
+            left = max(kept.first[start], start - reach)
+            right = min(kept.last[start + count - 1], start + count + reach)
+            gather(inner, kept.words[left:], right - left, x)
             clear(moved, right - left)
             for i in range(start, start + count):
-                low, high = draw_window(state, window, i, n, left)
+                low, high = draw_window(state, window, i, kept, left)
                 around = _rows_around(x, low, high, i - left, room.c)
-                _turns(outer, tree, kept[i], around, rate, room, sums)
+                _turns(outer, tree, kept.words[i], around, rate, room, sums)
                 if rate > 0:
                     _move(x, moved, low, high, i - left, room.dc)
             if rate > 0:
-                scatter_add(inner, kept[left:], right - left, moved)
-        sums[2] += end - begin
-        begin = end
+                scatter_add(inner, kept.words[left:], right - left, moved)
+        sums[2] += text.ends[sentence - 1] - begin
+        begin = text.ends[sentence - 1]
 
 
 @part
