@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from gloze.data.array_file import release
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,6 +54,7 @@ def count_tokens(shards: Shards) -> Counts:
     counts = np.zeros(shards.vocab_size, dtype=np.int64)
     for start in range(0, shards.num_tokens, _AT_ONCE):
         counts += np.bincount(shards.tokens[start : start + _AT_ONCE], minlength=len(counts))
+        release(shards.tokens)
     return counts
 
 
