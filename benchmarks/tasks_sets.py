@@ -270,7 +270,6 @@ CHINESE: dict[str, Set] = {
         format="c3",
         also_format="c3",
         settings=(*_SMALL, *ONCE, "task.max_length=128"),
-        has_peer=False,
         shown=(("dev", "accuracy"), ("test", "accuracy")),
         published=("", "68.5"),
     ),
@@ -287,7 +286,6 @@ CHINESE: dict[str, Set] = {
         ),
         shown=(("dev", "f1"), ("dev", "exact")),
         published=("84.5", "65.5"),
-        has_peer=False,
     ),
 }
 GROUPS: dict[str, dict[str, Set]] = {
