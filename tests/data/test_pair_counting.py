@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gloze.core.errors import ConfigError, DataError, StoppedError
@@ -151,6 +151,7 @@ def test_a_counting_that_was_stopped_or_killed_goes_on(shards, tmp_path, monkeyp
     assert contents(tmp_path / "whole") == contents(tmp_path / "parts")
 
 
+@settings(deadline=None)  # the first call loads a kernel
 @given(
     st.lists(st.dictionaries(st.integers(0, 60), st.integers(1, 9), max_size=30), max_size=6),
     st.integers(1, 40),
