@@ -127,10 +127,10 @@ def rows(
             commands = commands_of_vectors(corpus, folder)
         for name, arguments in commands.items():
             seconds, own, whole = measure(arguments)
-            figures: dict[str, float] = {"peak_mb": round(own), "with_mapped_mb": round(whole)}
-            figures["seconds"] = round(seconds, 1)
             rate = round(corpus.stat().st_size / 1e6 / seconds, 1)
-            result.append({"command": name, "corpus_mb": size, **figures, "mb_per_second": rate})
+            figures = {"peak_mb": round(own), "with_mapped_mb": round(whole)}
+            figures |= {"seconds": round(seconds, 1), "mb_per_second": rate}
+            result.append({"command": name, "corpus_mb": size, **figures})
         corpus.unlink()
     return result
 
