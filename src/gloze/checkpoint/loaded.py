@@ -44,13 +44,15 @@ class Loaded(Generic[E_co]):
     def load_head(self, name: str, head: nn.Module) -> bool:
         """Fill a head with the folder's weights; return False if it has none for it.
 
+        A head without weights of its own has all of them.
+
         Raises:
             DataError: if they do not fit.
         """
         prefix = f"heads.{name}."
         own = {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
         if not own:
-            return False
+            return not head.state_dict()
         fill_weights(head, own, f"the {name} head")
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from gloze.core.files import read_json
 from gloze.core.manifest import verify_manifest
 from gloze.core.settings import Settings
 from gloze.encoders.feed_forward import FeedForwardEncoder
+from gloze.encoders.lstm import LSTMEncoder
 from gloze.encoders.transformer import TransformerEncoder
 from gloze.tokenizers import load_tokenizer
 from gloze.vectors.folder import VECTORS
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-OwnEncoder = TransformerEncoder | FeedForwardEncoder
+OwnEncoder = TransformerEncoder | FeedForwardEncoder | LSTMEncoder
 OwnModel = Loaded[OwnEncoder]
 MODEL_TYPE = "gloze-encoder"
+_LAYER = re.compile(r"encoder\.(?:stacks\.\d+\.)?layers\.(\d+)\.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +96,7 @@ def load_own(path: str | Path) -> OwnModel | None:
             f"the tokenizer has {tokenizer.vocab_size} entries and the model {vocab_size}.",
             path=folder,
         )
-    layers = {name.split(".")[2] for name in tensors if name.startswith("encoder.layers.")}
+    layers = {match[1] for name in tensors if (match := _LAYER.match(name))}
     encoder = _encoder(config.get("encoder"), vocab_size, len(layers), where)
     prefix = "encoder."
     own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -9,17 +9,15 @@ from gloze.config.runs import step_size
 from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.data.stream import Stream
+from gloze.objectives.lm import LanguageModelConfig
 from gloze.training.learner import Learner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.config.run import RunConfig
-    from gloze.core.contracts import Objective
-    from gloze.data.samplers import Sampler
+    from gloze.core.contracts import Objective, Source
     from gloze.data.shards import Shards
-    from gloze.encoders.feed_forward import FeedForwardEncoder
-    from gloze.encoders.transformer import TransformerEncoder
     from gloze.tokenizers import Tokenizer
 
 
@@ -27,7 +25,7 @@ def build_learner(
     config: RunConfig,
     tokenizer: Tokenizer,
     train: Shards | None = None,
-    start: TransformerEncoder | FeedForwardEncoder | None = None,
+    start: Any = None,
 ) -> tuple[list[Objective], Learner]:
     """Return the objectives and the learner of a recipe.
 
@@ -37,20 +35,42 @@ def build_learner(
     # Which objectives go with which encoder the recipe has checked.
     encoder: Any = start or config.encoder.build(tokenizer.vocab_size)
     spread = config.encoder.initializer_range
-    objectives = [
-        item.build(encoder, tokenizer, spread, train) for _, item in config.objectives.items()
-    ]
+    objectives = build_objectives(config, encoder, tokenizer, spread, train)
     return objectives, Learner(encoder, objectives)
 
 
-def training_stream(sampler: Sampler, objectives: Sequence[Objective], config: RunConfig) -> Stream:
+def build_objectives(
+    config: RunConfig,
+    encoder: Any,
+    tokenizer: Tokenizer,
+    spread: float,
+    train: Shards | None = None,
+) -> list[Objective]:
+    """Return the objectives of a recipe, with heads of random weights up to ``spread``."""
+    found = []
+    for _, item in config.objectives.items():
+        found.append(item.build(encoder, tokenizer, spread, train))
+        if isinstance(item, LanguageModelConfig) and config.encoder.direction == "two_way":
+            found.append(item.build_backward(found[-1]))
+    return found
+
+
+def training_stream(sampler: Source, objectives: Sequence[Objective], config: RunConfig) -> Stream:
     """Return the training stream of a recipe."""
     size, workers = step_size(config.training), config.training.loader_workers
-    return Stream(sampler, objectives, size=size, seed=config.seed, workers=workers, ranks=ranks())
+    return Stream(
+        sampler,
+        objectives,
+        size=size,
+        seed=config.seed,
+        workers=workers,
+        lanes=config.lanes,
+        ranks=ranks(),
+    )
 
 
 def training_streams(
-    sampler: Sampler,
+    sampler: Source,
     train: Shards,
     tokenizer: Tokenizer,
     objectives: Sequence[Objective],
@@ -77,12 +97,20 @@ def held_out_streams(
         say("Only one document is held out, so held-out pairs have no random next sentences.")
         config = replace(config, sampler=replace(config.sampler, random_rate=0.0))
     each = map(config.in_phase, range(len(config.phases) + 1))
-    return [_in_order(valid, tokenizer, objectives, own) for own in each]
+    return [in_order(valid, tokenizer, objectives, own) for own in each]
 
 
-def _in_order(
-    valid: Shards, tokenizer: Tokenizer, objectives: Sequence[Objective], config: RunConfig
+def in_order(
+    shards: Shards, tokenizer: Tokenizer, objectives: Sequence[Objective], config: RunConfig
 ) -> Stream:
-    sampler = config.sampler.build(valid, tokenizer, config.seed)
-    size = step_size(config.training)
-    return Stream(sampler, objectives, size=size, seed=config.seed, shuffle=False, ranks=ranks())
+    """Return a split in its order, or in lanes as in training."""
+    sampler = config.sampler.build(shards, tokenizer, config.seed)
+    return Stream(
+        sampler,
+        objectives,
+        size=step_size(config.training),
+        seed=config.seed,
+        shuffle=False,
+        lanes=config.lanes,
+        ranks=ranks(),
+    )

@@ -10,8 +10,11 @@ from pydantic import Discriminator, Field, Tag
 
 from gloze.core.errors import ConfigError, about
 from gloze.core.settings import Settings
+from gloze.data.order import Lanes
 from gloze.data.samplers import SegmentPairConfig, TextBlockConfig
+from gloze.data.text_stream import StreamConfig
 from gloze.encoders.feed_forward import FeedForwardConfig
+from gloze.encoders.lstm import LSTMConfig
 from gloze.encoders.transformer import TransformerConfig
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.objectives.mlm import MaskedLMConfig
@@ -19,7 +22,9 @@ from gloze.objectives.nsp import NextSentenceConfig
 from gloze.tokenizers import TokenizerConfig
 from gloze.training.config import TrainingConfig
 
-SamplerConfig = Annotated[SegmentPairConfig | TextBlockConfig, Field(discriminator="kind")]
+SamplerConfig = Annotated[
+    SegmentPairConfig | TextBlockConfig | StreamConfig, Field(discriminator="kind")
+]
 
 
 def _kind_of(encoder: Any) -> str:
@@ -31,11 +36,12 @@ def _kind_of(encoder: Any) -> str:
 
 EncoderConfig = Annotated[
     Annotated[TransformerConfig, Tag("transformer")]
-    | Annotated[FeedForwardConfig, Tag("feed_forward")],
+    | Annotated[FeedForwardConfig, Tag("feed_forward")]
+    | Annotated[LSTMConfig, Tag("lstm")],
     Discriminator(
         _kind_of,
         custom_error_type="encoder_kind",
-        custom_error_message="its kind is to be transformer or feed_forward",
+        custom_error_message="its kind is to be transformer, lstm or feed_forward",
     ),
 ]
 ObjectiveConfig = MaskedLMConfig | NextSentenceConfig | LanguageModelConfig
@@ -99,7 +105,7 @@ class RunConfig(Settings):
         elif self.training.gradient_checkpointing:
             raise ConfigError(
                 "training.gradient_checkpointing computes layers again, and a "
-                f"{self.encoder.kind} encoder has one: leave it out."
+                f"{self.encoder.kind} encoder keeps what it has computed: leave it out."
             )
         if self.objectives.nsp is not None and self.sampler.kind != "segment_pair":
             raise ConfigError(
@@ -113,6 +119,42 @@ class RunConfig(Settings):
                     f"Leave it out with objectives.{name}=none."
                 )
         self._check_direction()
+        if self.lanes:
+            self._check_lanes()
+
+    @property
+    def lanes(self) -> Lanes | None:
+        """How the corpus is read on in lanes; None where sequences come in any order."""
+        if getattr(self.sampler, "order", "shuffled") == "shuffled":
+            return None
+        return "backward" if self.encoder.direction == "right_to_left" else "forward"
+
+    def _check_lanes(self) -> None:
+        """Refuse to read on in order where that cannot be, or is good for nothing."""
+        if not isinstance(self.encoder, LSTMConfig):
+            raise ConfigError(
+                f"sampler.order is consecutive, and a {self.encoder.kind} encoder keeps no state "
+                "from one sequence to the next. Set it to shuffled."
+            )
+        if self.training.batch_size is None:
+            raise ConfigError(
+                "sampler.order is consecutive: the corpus is read on at as many places as a step "
+                "has sequences. Set training.batch_size in place of training.batch_tokens."
+            )
+        if self.training.parallel == "sharded":
+            raise ConfigError(
+                "sampler.order is consecutive, and states are not shared out: set "
+                "training.parallel=replicated."
+            )
+        if (
+            self.encoder.direction == "two_way"
+            and getattr(self.sampler, "within", "") != "sentence"
+        ):
+            raise ConfigError(
+                "A two_way encoder reads a sequence from its end too, where it cannot go on from "
+                "the one before inside a sentence. Set sampler.kind=text_block and "
+                "sampler.within=sentence, or sampler.order=shuffled."
+            )
 
     def _check_places(self, encoder: TransformerConfig) -> None:
         longest, places = self.sampler.max_length, encoder.max_position_embeddings
@@ -131,7 +173,7 @@ class RunConfig(Settings):
         """Refuse objectives of an encoder that sees too much for them, or too little."""
         direction, goals = self.encoder.direction, self.objectives
         is_transformer = isinstance(self.encoder, TransformerConfig)
-        if goals.mlm is not None and direction != "bidirectional":
+        if goals.mlm is not None and direction not in ("bidirectional", "two_way"):
             raise ConfigError(
                 f"The mlm objective fills blanks from both sides, and encoder.direction is "
                 f"{direction}. Set it to bidirectional."
@@ -144,11 +186,11 @@ class RunConfig(Settings):
                 "The nsp objective reads a pair from its first token, [CLS], and this encoder "
                 "looks back alone: it would see nothing. Remove objectives.nsp."
             )
-        if goals.lm is not None and direction != "left_to_right":
+        if goals.lm is not None and direction == "bidirectional":
             raise ConfigError(
                 f"The lm objective cannot train a {direction} encoder: every position would see "
-                "the word it must predict. Set encoder.direction to left_to_right, or use the mlm "
-                "objective."
+                "the word it must predict. Set encoder.direction to left_to_right, "
+                "right_to_left or two_way, or use the mlm objective."
             )
 
     def _check_phases(self) -> None:

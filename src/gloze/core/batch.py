@@ -37,6 +37,10 @@ class Samples:
         labels: for each objective the answers asked for, one for each sample or position.
         label_positions: for objectives that ask about tokens, where: positions in [tokens],
             in ascending order.
+        before, after: the token on either side of each sequence in its text, -1 where there is
+            none, [sequences]; None if sequences stand alone.
+        lanes: which place of the corpus, of those that are read side by side, each sequence goes
+            on from, [sequences]; None if sequences come in any order.
     """
 
     input_ids: Ints
@@ -50,6 +54,9 @@ class Samples:
     states: npt.NDArray[np.float32] | None = None
     labels: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     label_positions: dict[str, Ints] = field(default_factory=dict)
+    before: Ints | None = None
+    after: Ints | None = None
+    lanes: Ints | None = None
 
     @property
     def sample_lengths(self) -> Ints:
@@ -98,6 +105,9 @@ class Samples:
             states=None if self.states is None else self.states[begin:end],
             labels=labels,
             label_positions=positions,
+            before=None if self.before is None else self.before[one:other],
+            after=None if self.after is None else self.after[one:other],
+            lanes=None if self.lanes is None else self.lanes[one:other],
         )
 
 
@@ -119,6 +129,8 @@ class Batch:
         labels: for each objective the answers, [asked].
         label_positions: for objectives that ask about tokens, where, [asked] int64.
         indices: number of each sample in its epoch, for reports; stays on the CPU.
+        lanes: the lane of text that each sequence goes on from, [sequences]; None if sequences
+            come in any order. Stays on the CPU.
     """
 
     input_ids: torch.Tensor
@@ -132,6 +144,7 @@ class Batch:
     labels: dict[str, torch.Tensor] = field(default_factory=dict)
     label_positions: dict[str, torch.Tensor] = field(default_factory=dict)
     indices: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    lanes: Ints | None = None
 
     @property
     def num_tokens(self) -> int:

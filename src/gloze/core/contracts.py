@@ -49,6 +49,15 @@ def keep_labels(samples: Samples) -> Samples:
     return samples
 
 
+class EncoderSettings(Protocol):
+    """What all encoders' settings say."""
+
+    @property
+    def direction(self) -> str:
+        """What a token may look at."""
+        ...
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """Ids to hidden states: what objectives and tasks are built on.
@@ -60,6 +69,11 @@ class Encoder(Protocol):
 
     output_size: int
     gradient_checkpointing: bool
+
+    @property
+    def config(self) -> EncoderSettings:
+        """Its settings."""
+        ...
 
     @property
     def token_embeddings(self) -> nn.Embedding:

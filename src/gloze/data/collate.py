@@ -24,6 +24,7 @@ def collate(samples: Samples) -> Batch:
         states=None if samples.states is None else torch.from_numpy(samples.states),
         labels={name: torch.from_numpy(x) for name, x in samples.labels.items()},
         label_positions={name: torch.from_numpy(x) for name, x in samples.label_positions.items()},
+        lanes=samples.lanes,
         indices=samples.indices,
     )
 

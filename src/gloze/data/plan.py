@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,3 +62,32 @@ def write_plan(blocks: Iterable[PlanRows]) -> Plan:
         file.flush()
         rows = np.memmap(file, dtype=PLAN, mode="r") if size else np.zeros(0, dtype=PLAN)
         return Plan(np.asarray(rows))
+
+
+class Planned:
+    """Epochs that are planned when first asked for; the plans of two are kept."""
+
+    def __init__(self) -> None:
+        self._plans: dict[int, Plan] = {}
+        self._planning = threading.Lock()
+
+    def drawn(self, epoch: int) -> int:
+        """Return the epoch whose draws ``epoch`` has: another one where draws are met again."""
+        return epoch
+
+    def plan(self, epoch: int) -> Plan:
+        """Return the plan of ``epoch``."""
+        epoch = self.drawn(epoch)
+        with self._planning:
+            if epoch not in self._plans:
+                self._plans = dict(list(self._plans.items())[-1:])
+                self._plans[epoch] = self._make_plan(epoch)
+            return self._plans[epoch]
+
+    def lengths(self, epoch: int) -> npt.NDArray[np.integer]:
+        """Return the tokens of every sequence of ``epoch``, [samples]."""
+        lengths: npt.NDArray[np.integer] = self.plan(epoch).rows["length"]
+        return lengths
+
+    def _make_plan(self, epoch: int) -> Plan:
+        raise NotImplementedError

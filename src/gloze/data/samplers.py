@@ -7,7 +7,6 @@ in a temporary file so that memory stays flat. Sequences are then cut from the s
 from __future__ import annotations
 
 import random
-import threading
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,7 +20,8 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.core.ranges import ranges
 from gloze.core.rng import derive, sample_keys, uniform
 from gloze.core.settings import Settings
-from gloze.data.plan import PLAN, Plan, PlanRows, write_plan
+from gloze.data.order import Order
+from gloze.data.plan import PLAN, Plan, Planned, PlanRows, write_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +117,8 @@ class TextBlockConfig(Settings):
         dupe_factor: as of pairs.
         within: ``sentence`` makes each sentence a sequence, which a language model begins and
             ends; one over the length is cut.
+        order: ``consecutive`` as of a stream: sequences follow one another as in the corpus, at
+            as many places at once as a step has sequences.
     """
 
     kind: Literal["text_block"] = "text_block"
@@ -124,6 +126,7 @@ class TextBlockConfig(Settings):
     short_rate: float = 0.1
     dupe_factor: int | None = None
     within: Literal["document", "sentence"] = "document"
+    order: Order = "shuffled"
 
     def __post_init__(self) -> None:
         _check(self, 3, short_rate=self.short_rate)
@@ -158,7 +161,7 @@ class TextBlockConfig(Settings):
         return rows
 
 
-class Sampler:
+class Sampler(Planned):
     """The sequences of a corpus by number; all depends on (seed, epoch, index) alone."""
 
     def __init__(
@@ -168,23 +171,13 @@ class Sampler:
         tokenizer: Tokenizer,
         seed: int,
     ) -> None:
+        super().__init__()
         self.config, self.shards, self.seed = config, shards, seed
         self.cls_id, self.sep_id = tokenizer.cls_id, tokenizer.sep_id
-        self._plans: dict[int, Plan] = {}
-        self._planning = threading.Lock()
 
     def drawn(self, epoch: int) -> int:
         """Return the epoch whose draws ``epoch`` has: another one where draws are met again."""
         return epoch % self.config.dupe_factor if self.config.dupe_factor else epoch
-
-    def plan(self, epoch: int) -> Plan:
-        """Return the plan of ``epoch``; those of two epochs are kept."""
-        epoch = self.drawn(epoch)
-        with self._planning:
-            if epoch not in self._plans:
-                self._plans = dict(list(self._plans.items())[-1:])
-                self._plans[epoch] = self._make_plan(epoch)
-            return self._plans[epoch]
 
     def _make_plan(self, epoch: int) -> Plan:
         count = self.shards.num_documents
@@ -194,10 +187,6 @@ class Sampler:
         )
         rows = self.config.rows
         return write_plan(rows(self.shards, block, self.seed, epoch) for block in blocks)
-
-    def lengths(self, epoch: int) -> npt.NDArray[np.integer]:
-        """Return the tokens of every sequence of ``epoch``, [samples]."""
-        return self.plan(epoch).rows["length"]
 
     def statistics(self, epoch: int) -> dict[str, float]:
         """Return the true shares of ``epoch``: random next, shortened and truncated sequences."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from gloze.core.contracts import Objective, Source
+    from gloze.data.order import Lanes
 
 _SAMPLES_AT_ONCE = 1 << 20
 _STEPS_AHEAD = 4
@@ -55,6 +56,9 @@ class Stream:
 
     Args:
         size: of a step, whatever the number of processes.
+        shuffle: or the order of the source.
+        lanes: read the source at as many places side by side as a step has sequences, each going
+            on where it was: from its start, or ``backward`` from its end. Not shuffled.
         ranks: each of them gets a share of every step, of about as many tokens.
     """
 
@@ -67,9 +71,16 @@ class Stream:
         seed: int,
         workers: int = 1,
         shuffle: bool = True,
+        lanes: Lanes | None = None,
         ranks: Ranks | None = None,
     ) -> None:
-        self.source, self.size, self.seed = source, size, seed
+        if lanes and size.sequences is None:
+            raise ConfigError(
+                "Text is read on at as many places as a step has sequences: set "
+                "training.batch_size in place of training.batch_tokens."
+            )
+        self.source, self.size, self.seed, self.lanes = source, size, seed, lanes
+        self._most = size.sequences or 1
         self.ranks = ranks or Ranks()
         self.objectives = objectives
         self.workers, self.shuffle = workers, shuffle
@@ -95,25 +106,41 @@ class Stream:
 
     def step(self, epoch: int, number: int) -> Step:
         """Make one step: cut its samples, ask the questions, lay them end to end."""
-        edges = self._edges(epoch)
-        indices = self._order(epoch, np.arange(edges[number], edges[number + 1]))
+        indices, lanes = self._members(epoch, number)
         lengths = np.asarray(self.source.lengths(epoch))[indices]
         # Alike lengths side by side spare the attention kernel work, and dealt out in turn they
-        # give each process as much; the sum is the same.
-        order = np.lexsort((indices, lengths))
+        # give each process as much; the sum is the same. A lane stays with its process.
+        places = np.arange(len(indices))
+        order, turn = (np.lexsort((indices, lengths)), places) if lanes is None else (places, lanes)
         rank, size = self.ranks.rank, self.ranks.size
         most = self.size.micro_batch_tokens
-        parts = [len(cut_parts(lengths[order[each::size]], most)) for each in range(size)]
-        own, num_labels = self._batches(epoch, indices[order[rank::size]])
+        shares = [order[turn % size == each] for each in range(size)]
+        parts = [len(cut_parts(lengths[share], most)) for share in shares]
+        own, num_labels = self._batches(epoch, indices, lanes, shares[rank])
         num_idle = max(parts) - parts[rank]
-        idle = self._batches(epoch, indices[order[:1]])[0] * num_idle if num_idle else []
+        idle = self._batches(epoch, indices, None, order[:1])[0] * num_idle if num_idle else []
         return Step(epoch, number, own, num_labels, int(lengths.sum()), idle)
 
-    def _batches(self, epoch: int, indices: Ints) -> tuple[list[Batch], dict[str, int]]:
-        """Return these samples as micro-batches, and the labels of each objective."""
-        if not len(indices):
+    def _members(self, epoch: int, number: int) -> tuple[Ints, Ints | None]:
+        """Return the samples of a step, and their lanes where they have some."""
+        if self.lanes is None:
+            edges = self._edges(epoch)
+            return self._order(epoch, np.arange(edges[number], edges[number + 1])), None
+        edges = np.arange(self._most + 1) * len(self.source.lengths(epoch)) // self._most
+        starts, ends = edges[:-1], edges[1:]
+        found = starts + number if self.lanes == "forward" else ends - 1 - number
+        lanes = np.flatnonzero((found >= starts) & (found < ends))
+        return found[lanes], lanes
+
+    def _batches(
+        self, epoch: int, indices: Ints, lanes: Ints | None, share: Ints
+    ) -> tuple[list[Batch], dict[str, int]]:
+        """Return a share of these samples as micro-batches, and the labels of each objective."""
+        if not len(share):
             return [], {}
-        samples = self.source.samples(epoch, indices)
+        samples = self.source.samples(epoch, indices[share])
+        if lanes is not None:
+            samples = replace(samples, lanes=lanes[share])
         for objective in self.objectives:
             samples = objective.label(samples)
         # A sampler may know answers that nobody asks for.
@@ -137,6 +164,9 @@ class Stream:
         """Return where each step of ``epoch`` begins in its order, and the end of the last."""
         lengths = self.source.lengths(epoch)
         count = len(lengths)
+        if self.lanes:
+            # As many as the longest lane has sequences.
+            return np.arange(-(-count // self._most) + 1)
         if self.size.tokens is None:
             return np.r_[np.arange(0, count, self.size.sequences), count]
         edges, filled = [0], 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
@@ -66,8 +68,37 @@ def by_steps(batch: Batch) -> tuple[Tensor, Tensor]:
         The tokens' places in the batch, [tokens]; the tokens of each step, [steps], on the CPU,
         where PyTorch wants it.
     """
-    lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
-    rank = lengths.argsort(descending=True, stable=True).argsort()
-    ranks = rank.repeat_interleave(lengths, output_size=batch.num_tokens)
-    order = (batch.position_ids * batch.num_sequences + ranks).argsort()
-    return order, torch.bincount(batch.position_ids, minlength=batch.max_seqlen).cpu()
+    reading = Reading.of(batch)
+    return reading.order, torch.tensor(reading.sizes)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The tokens of a batch step after step: what a recurrent net reads at once.
+
+    Attributes:
+        order: the tokens' places in the batch, [tokens].
+        rows: which row of its step each of them is, [tokens], in this order.
+        sizes: tokens of each step; they never rise.
+        sequences: which sequence each row is, the longest first, [sequences].
+    """
+
+    order: Int[Tensor, " tokens"]
+    rows: Int[Tensor, " tokens"]
+    sizes: list[int]
+    sequences: Int[Tensor, " sequences"]
+
+    @classmethod
+    def of(cls, batch: Batch, direction: str = "left_to_right") -> Reading:
+        """Return how a batch is read: at step t token t of each sequence, or the t-th last."""
+        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
+        sequences = lengths.argsort(descending=True, stable=True)
+        rank = sequences.argsort()
+        rows = rank.repeat_interleave(lengths, output_size=batch.num_tokens)
+        steps = batch.position_ids
+        if direction == "right_to_left":
+            ends = lengths.repeat_interleave(lengths, output_size=batch.num_tokens)
+            steps = ends - 1 - steps
+        order = (steps * batch.num_sequences + rows).argsort()
+        sizes = torch.bincount(steps, minlength=batch.max_seqlen).tolist()
+        return cls(order, rows[order], sizes, sequences)

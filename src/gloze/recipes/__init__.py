@@ -12,7 +12,7 @@ from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.config.vectors import VectorsConfig
 from gloze.core.errors import ConfigError, nearest
 from gloze.interop.google_bert import SMALL_LAYERS, SMALL_SIZES, size_name
-from gloze.recipes import feed_forward, static, transformer
+from gloze.recipes import feed_forward, recurrent, static, transformer
 from gloze.recipes.changes import CHANGES
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "bert-large": transformer.bert_large,
     "bert-large-lamb": transformer.bert_large_lamb,
     "nnlm": feed_forward.nnlm,
+    "lstm-lm": recurrent.lstm_lm,
 }
 VECTOR_RECIPES: dict[str, Callable[[], VectorsConfig]] = {
     "skip-gram": static.skip_gram,

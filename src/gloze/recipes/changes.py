@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gloze.config.run import ObjectivesConfig, PhaseConfig
 from gloze.core.errors import ConfigError
 from gloze.data.samplers import TextBlockConfig
+from gloze.data.text_stream import StreamConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,9 +121,8 @@ def text_blocks(base: RunConfig) -> RunConfig:
     The DOC-SENTENCES of Liu et al. 2019, table 2, dev: SQuAD 1.1 F1 90.6 (pairs with NSP: 90.4),
     SQuAD 2.0 F1 79.7 (78.7), MNLI 84.7 (84.0), SST-2 92.7 (92.9), RACE 65.6 (64.2).
     """
-    known = {
-        name: getattr(base.sampler, name) for name in ("max_length", "short_rate", "dupe_factor")
-    }
+    names = ("max_length", "short_rate", "dupe_factor")
+    known = {name: getattr(base.sampler, name) for name in names if hasattr(base.sampler, name)}
     return replace(no_nsp(base), sampler=TextBlockConfig(**known))
 
 
@@ -142,6 +142,8 @@ def static_masks(base: RunConfig) -> RunConfig:
     Liu et al. 2019, table 1, dev: SQuAD 2.0 F1 78.3 (drawn anew: 78.7), MNLI 84.3 (84.0),
     SST-2 92.5 (92.9).
     """
+    if isinstance(base.sampler, StreamConfig):
+        raise ConfigError(f"{base.name} reads a stream, whose blocks are not drawn.")
     return replace(base, sampler=replace(base.sampler, dupe_factor=10))
 
 

@@ -9,15 +9,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from gloze.core.devices import computing
 from gloze.core.ranks import ranks
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from gloze.core.batch import Batch
     from gloze.core.devices import Precision
     from gloze.training.config import TrainingConfig
@@ -140,4 +139,17 @@ def whole_weights(learner: nn.Module) -> dict[str, Tensor]:
         gathered = whole(tensor)
         if ranks().is_first:
             found[name] = gathered.cpu()
+    return found
+
+
+def whole_lanes(states: Float[Tensor, "lanes size"]) -> Float[Tensor, "lanes size"]:
+    """Return the states of all lanes, of which each process has read its own; all must call."""
+    everyone = ranks()
+    if everyone.size == 1:
+        return states
+    most = int(max(count for [count] in everyone.gather([len(states)])))
+    found = states.new_zeros(most, states.shape[1])
+    own = slice(everyone.rank, None, everyone.size)
+    found[own][: len(states[own])] = states[own]
+    distributed.all_reduce(found)
     return found

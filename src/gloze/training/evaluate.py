@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from gloze.core.carried import carrying_nothing
 from gloze.core.devices import computing, float32_products
 from gloze.core.ranks import ranks
 from gloze.training.figures import means
@@ -26,6 +27,13 @@ def evaluate_objectives(
     The questions are those of epoch 0, so they are the same each time. Several processes answer
     their shares of each step.
     """
+    with carrying_nothing(learner.encoder):
+        return _evaluate(learner, stream, max_tokens, precision)
+
+
+def _evaluate(
+    learner: Learner, stream: StepStream, max_tokens: int, precision: Precision
+) -> dict[str, float]:
     device = next(learner.parameters()).device
     learner.eval()
     kinds = ("loss", "correct", "labels")

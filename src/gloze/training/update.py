@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from gloze.core.carried import carried_by
 from gloze.core.contracts import Mark
 from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.errors import ConfigError
@@ -15,7 +16,7 @@ from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
 from gloze.training.compiled import compile_if_possible, with_static_rows
-from gloze.training.distributed import exchanging, is_sharded, replicate, shard, whole
+from gloze.training.distributed import exchanging, is_sharded, replicate, shard, whole, whole_lanes
 from gloze.training.figures import Figures
 from gloze.training.optim import (
     build_optimizer,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gloze.core.batch import Batch, Step
+    from gloze.core.carried import Carried
     from gloze.training.config import TrainingConfig
     from gloze.training.learner import Learner
 
@@ -65,6 +67,11 @@ class Updater:
         self.trained = [p for p in learner.parameters() if p.requires_grad]
         self.optimizer = build_optimizer(learner, config)
         self._unfrozen: int | None = None
+
+    @property
+    def carried(self) -> Carried | None:
+        """What the encoder goes on from in the next step, if it keeps a state."""
+        return carried_by(self.learner.encoder)
 
     def unfreeze(self, epochs: float) -> None:
         """Let those parts of the encoder train whose turn has come; they had no gradient before.
@@ -103,6 +110,8 @@ class Updater:
         """
         batches = data.batches()
         self.learner.train()
+        if self.carried is not None:
+            self.carried.begin(data.epoch)
         if not self._is_spread:
             self.module = replicate(
                 self.learner, batches[0][0].to(self.device), self.config.precision
@@ -211,10 +220,14 @@ class Updater:
         follow from what the learner was made of.
         """
         model = dict(self.learner.state_dict())
-        return {
+        found = {
             "model": {name: x for name, x in model.items() if name not in self._fixed()},
             "optimizer": optimizer_tensors(self.learner, self.optimizer),
         }
+        if self.carried is not None:
+            found["carried"] = self.carried.tensors()
+            found["carried"]["states"] = whole_lanes(self.carried.states)
+        return found
 
     def _fixed(self) -> set[str]:
         """Return the names of weights that never train, and are not shared out."""
@@ -238,3 +251,5 @@ class Updater:
         kept = {name: x for name, x in model.items() if name in fixed}
         self.learner.load_state_dict({**kept, **tensors["model"]})
         load_optimizer_tensors(self.learner, self.optimizer, tensors.get("optimizer", {}))
+        if self.carried is not None:
+            self.carried.load(tensors.get("carried", {}))

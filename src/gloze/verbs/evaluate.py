@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from gloze.checkpoint import config_of, load_task, load_trained, models_of
-from gloze.config.runs import RECIPE, step_size
+from gloze.config.build import build_objectives, in_order
+from gloze.config.runs import RECIPE
 from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError, about
 from gloze.core.files import read_json
@@ -16,7 +17,6 @@ from gloze.core.progress import say
 from gloze.data.encoding import ChunkEncoder, encode_documents
 from gloze.data.shard_writer import ShardWriter
 from gloze.data.shards import Shards
-from gloze.data.stream import Stream
 from gloze.metrics.statistics import spread
 from gloze.metrics.table import seeds_table, text_table, types_tables
 from gloze.recipes import load_recipe
@@ -274,23 +274,13 @@ def _figures(
     config: RunConfig, parts: Parts | OwnModel, shards: Shards, counted: Shards, device: str
 ) -> dict[str, float]:
     spread, encoder = config.encoder.initializer_range, cast("Any", parts.encoder)
-    objectives = [
-        item.build(encoder, parts.tokenizer, spread, counted)
-        for _, item in config.objectives.items()
-    ]
+    objectives = build_objectives(config, encoder, parts.tokenizer, spread, counted)
     for objective in objectives:
         if not parts.load_head(objective.name, objective.head):
             raise DataError(f"the model has no {objective.name} head to judge.", path=shards.folder)
-    sampling = config.sampler
-    if sampling.kind == "segment_pair" and shards.num_documents < 2:
+    if config.sampler.kind == "segment_pair" and shards.num_documents < 2:
         say("One document has no other to draw from, so no next sentence is a random one.")
-        sampling = replace(sampling, random_rate=0.0)
+        config = replace(config, sampler=replace(config.sampler, random_rate=0.0))
     learner = Learner(parts.encoder, objectives).to(pick_device(device))
-    stream = Stream(
-        sampling.build(shards, parts.tokenizer, config.seed),
-        objectives,
-        size=step_size(config.training),
-        seed=config.seed,
-        shuffle=False,
-    )
+    stream = in_order(shards, parts.tokenizer, objectives, config)
     return evaluate_objectives(learner, stream, max_tokens=_ALL, precision="float32")
