@@ -105,12 +105,12 @@ def largest(loss_of, rows):
     return seen.numbers
 
 
-def test_the_flat_loss_never_holds_the_scores_of_more_rows_than_a_block():
+def test_the_flat_loss_never_holds_the_scores_of_more_rows_than_one_product_needs():
     output = VocabularyOutput(16, VOCAB)
-    flat = [largest(lambda x, y: output.loss(x, y)[0], rows) for rows in (128, 640)]
-    assert flat == [128 * VOCAB] * 2
-    whole = largest(lambda x, y: F.cross_entropy(output(x), y, reduction="sum"), 640)
-    assert whole >= 640 * VOCAB
+    flat = [largest(lambda x, y: output.loss(x, y)[0], rows) for rows in (1024, 3000)]
+    assert flat == [1024 * VOCAB] * 2
+    whole = largest(lambda x, y: F.cross_entropy(output(x), y, reduction="sum"), 3000)
+    assert whole >= 3000 * VOCAB
 
 
 def test_an_output_with_a_table_of_its_own_has_it_beside_the_bias_and_a_tied_one_has_not():

@@ -30,7 +30,7 @@ def test_a_packed_net_gives_the_numbers_of_a_plain_one(net, dtype, tolerance, ro
     with torch.inference_mode():
         pack(net)
         assert torch.allclose(net(x).float(), plain(x).float(), atol=tolerance, rtol=tolerance)
-    if packed._can_pack(dtype):
+    if packed.can_pack(dtype):
         assert isinstance(net[0], PackedLinear)
         assert isinstance(net[2][0], PackedLinear)
     assert isinstance(net[3], nn.Linear)
@@ -55,7 +55,7 @@ def test_a_packed_layer_gives_the_numbers_of_a_plain_one_without_dropout(lengths
     layout = Layout(ends, places, max(lengths))
     layers = nn.ModuleList([copy.deepcopy(layer)])
     pack(layers)
-    assert isinstance(layers[0], PackedLayer) or not packed._can_pack(dtype)
+    assert isinstance(layers[0], PackedLayer) or not packed.can_pack(dtype)
     with torch.inference_mode():
         expected, found = layer(hidden, layout), layers[0](hidden, layout)
     assert found.dtype == dtype
@@ -64,18 +64,18 @@ def test_a_packed_layer_gives_the_numbers_of_a_plain_one_without_dropout(lengths
 
 @pytest.mark.parametrize("way", ["forward", "gelu", "add"])
 def test_where_packing_gives_other_numbers_layers_stay_as_they_are(net, way, monkeypatch):
-    packed._can_pack.cache_clear()
+    packed.can_pack.cache_clear()
     wrong = lambda self, x, *_: x.new_zeros(len(x), 64)  # noqa: E731
     monkeypatch.setattr(PackedLinear, way, wrong)
     try:
         pack(net)
         assert isinstance(net[0], nn.Linear)
     finally:
-        packed._can_pack.cache_clear()
+        packed.can_pack.cache_clear()
 
 
 def test_packing_draws_no_random_numbers(net):
-    packed._can_pack.cache_clear()
+    packed.can_pack.cache_clear()
     before = torch.get_rng_state()
     pack(net)
     assert torch.equal(torch.get_rng_state(), before)

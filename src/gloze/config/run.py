@@ -16,6 +16,7 @@ from gloze.data.text_stream import StreamConfig
 from gloze.encoders.feed_forward import FeedForwardConfig
 from gloze.encoders.lstm import LSTMConfig
 from gloze.encoders.transformer import TransformerConfig
+from gloze.objectives.activations import ActivationsConfig
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.objectives.mlm import MaskedLMConfig
 from gloze.objectives.nsp import NextSentenceConfig
@@ -44,7 +45,7 @@ EncoderConfig = Annotated[
         custom_error_message="its kind is to be transformer, lstm or feed_forward",
     ),
 ]
-ObjectiveConfig = MaskedLMConfig | NextSentenceConfig | LanguageModelConfig
+ObjectiveConfig = MaskedLMConfig | NextSentenceConfig | LanguageModelConfig | ActivationsConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +55,12 @@ class ObjectivesConfig(Settings):
     mlm: MaskedLMConfig | None = None
     nsp: NextSentenceConfig | None = None
     lm: LanguageModelConfig | None = None
+    activations: ActivationsConfig | None = None
 
     def items(self) -> list[tuple[str, ObjectiveConfig]]:
         """Return the name and settings of each objective that is on."""
-        pairs = [("mlm", self.mlm), ("nsp", self.nsp), ("lm", self.lm)]
+        names = ("mlm", "nsp", "lm", "activations")
+        pairs = [(name, getattr(self, name)) for name in names]
         return [(name, config) for name, config in pairs if config is not None]
 
 
@@ -98,7 +101,7 @@ class RunConfig(Settings):
 
     def __post_init__(self) -> None:
         self._check_phases()
-        if not self.objectives.items():
+        if not {name for name, _ in self.objectives.items()} - {"activations"}:
             raise ConfigError("No objective: add objectives.mlm, objectives.nsp or objectives.lm.")
         if isinstance(self.encoder, TransformerConfig):
             self._check_places(self.encoder)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # Rows whose scores are worked out at once: enough to keep the products busy, few enough to
 # stay in a processor's cache, or to be a small part of a device's memory.
 _ROWS_ON_CPU, _ROWS_ON_GPU = 128, 4096
+# Rows whose gradients one product makes, where all are asked: as many bytes a token of the
+# vocabulary as they need, and a pass less over the table for each.
+_ROWS_OF_PRODUCTS = 1024
 
 
 class TokenOutput(nn.Module):
@@ -48,8 +51,11 @@ class TokenOutput(nn.Module):
             hidden: of the asked positions; rows past the labels are passed over.
             labels: the right tokens.
         """
-        learns = torch.is_grad_enabled()
-        return _applied(_CrossEntropy, hidden, self._table[0].weight, self.bias, labels, learns)
+        learns, dtype = torch.is_grad_enabled(), _dtype_of_products(hidden)
+        loss, right = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
+            hidden.to(dtype), self._table[0].weight.to(dtype), self.bias, labels, learns
+        )
+        return loss, right
 
 
 class VocabularyOutput(nn.Module):
@@ -94,20 +100,18 @@ class VocabularyOutput(nn.Module):
             hidden: of the asked positions; rows past the labels are passed over.
             labels: the right tokens.
         """
-        learns = torch.is_grad_enabled()
-        return _applied(_FlatCrossEntropy, hidden, self.weight, self.bias, labels, learns)
+        learns, dtype = torch.is_grad_enabled(), _dtype_of_products(hidden)
+        loss, right = _FlatCrossEntropy.apply(  # type: ignore[no-untyped-call]
+            hidden.to(dtype), self.weight, self.bias, labels, learns
+        )
+        return loss, right
 
 
-def _applied(
-    function: type[torch.autograd.Function], hidden: Tensor, weight: Tensor, *rest: Any
-) -> tuple[Tensor, Tensor]:
-    """Return loss and right answers, products being of the precision that autocast gives them."""
+def _dtype_of_products(hidden: Tensor) -> torch.dtype:
+    """Return the precision that autocast gives to products; without it that of ``hidden``."""
     device = hidden.device.type
-    if torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-        hidden, weight = hidden.to(dtype), weight.to(dtype)
-    loss, right = function.apply(hidden, weight, *rest)
-    return loss, right
+    is_on = torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if is_on else hidden.dtype
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -123,7 +127,7 @@ class _CrossEntropy(torch.autograd.Function):
         gradients[len(labels) :] = 0
         bias_gradient = torch.zeros_like(bias)
         with torch.autocast(hidden.device.type, enabled=False):
-            for part in _blocks(hidden, labels):
+            for part in _blocks(slice(0, len(hidden)), labels):
                 label = labels[part, None]
                 scores = _scores(hidden[part], weight, bias)[: len(label)]
                 block_loss, right[part], shares = _marked(scores, label)
@@ -151,7 +155,11 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 class _FlatCrossEntropy(torch.autograd.Function):
-    """As above, with the gradients of hidden states and table made block by block too."""
+    """As above, with the gradients of hidden states and table made on the way too.
+
+    The table comes in its own precision, and so does its gradient: in a large vocabulary it is
+    as costly to write down as to compute. It is made of several blocks at once.
+    """
 
     @staticmethod
     def forward(
@@ -159,46 +167,60 @@ class _FlatCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         loss = torch.zeros_like(bias[0])
         right = torch.empty_like(labels, dtype=torch.bool)
-        # Sums of many blocks, so of the bias's precision, which is never half.
-        sums = [torch.zeros_like(x, dtype=bias.dtype) if learns else x for x in (weight, bias)]
+        table = weight.to(hidden.dtype)
+        bias_gradient = torch.zeros_like(bias)
         hidden_gradient = torch.zeros_like(hidden) if learns else hidden
+        weight_gradient = None if len(labels) else torch.zeros_like(weight)
         with torch.autocast(hidden.device.type, enabled=False):
-            for part in _blocks(hidden, labels):
-                label = labels[part, None]
-                scores = _scores(hidden[part], weight, bias)
-                block_loss, right[part], shares = _marked(scores[: len(label)], label)
-                loss += block_loss
+            for rows in _runs(hidden, labels):
+                gradients = hidden.new_empty(len(hidden[rows]) if learns else 0, len(weight))
+                gradients[len(labels[rows]) :] = 0
+                for part in _blocks(rows, labels):
+                    label = labels[part, None]
+                    scores = _scores(hidden[part], table, bias)[: len(label)]
+                    block_loss, right[part], shares = _marked(scores, label)
+                    loss += block_loss
+                    if learns:
+                        shares.scatter_add_(1, label, shares.new_full(label.shape, -1))
+                        bias_gradient += shares.sum(0)
+                        gradients[part.start - rows.start :][: len(label)] = shares
                 if learns:
-                    # In place of the scores, with all rows of the block: few shapes of products.
-                    scores[: len(label)] = shares
-                    scores[len(label) :] = 0
-                    scores.scatter_add_(1, label, scores.new_full(label.shape, -1))
-                    sums[1] += scores.sum(0)
-                    products = scores.to(weight.dtype)
-                    torch.mm(products, weight, out=hidden_gradient[part])
-                    _add_product(sums[0], products.t(), hidden[part])
-        ctx.save_for_backward(hidden_gradient, *sums)
-        ctx.dtype = weight.dtype
+                    torch.mm(gradients, table, out=hidden_gradient[rows])
+                    weight_gradient = _with_product(
+                        weight_gradient, gradients.t(), hidden[rows], weight.dtype
+                    )
+        ctx.save_for_backward(hidden_gradient, bias_gradient)
+        ctx.weight_gradient = weight_gradient
         ctx.mark_non_differentiable(right)
         return loss, right
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, loss: Tensor, _: Any) -> tuple[Tensor | None, ...]:
-        hidden_gradient, weight_gradient, bias_gradient = ctx.saved_tensors
+        hidden_gradient, bias_gradient = ctx.saved_tensors
+        weight_gradient, ctx.weight_gradient = ctx.weight_gradient, None
         return (
             hidden_gradient * loss.to(hidden_gradient.dtype),
-            (weight_gradient * loss).to(ctx.dtype),
+            # In place: it is as large as the table, and nobody else has it.
+            weight_gradient.mul_(loss),
             bias_gradient * loss,
             None,
             None,
         )
 
 
-def _blocks(hidden: Tensor, labels: Tensor) -> Iterator[slice]:
-    """Yield the rows that have labels, so many at once as suit the device."""
-    at_once = _ROWS_ON_CPU if hidden.device.type == "cpu" else _ROWS_ON_GPU
-    return (slice(start, start + at_once) for start in range(0, len(labels), at_once))
+def _blocks(rows: slice, labels: Tensor) -> Iterator[slice]:
+    """Yield those of some rows that have labels, so many at once as suit the device."""
+    at_once = _ROWS_ON_CPU if labels.device.type == "cpu" else _ROWS_ON_GPU
+    starts = range(rows.start, min(rows.stop, len(labels)), at_once)
+    return (slice(start, min(start + at_once, rows.stop)) for start in starts)
+
+
+def _runs(hidden: Tensor, labels: Tensor) -> Iterator[slice]:
+    """Yield the rows that have labels, as many at once as one product makes gradients of."""
+    at_once = _ROWS_OF_PRODUCTS if hidden.device.type == "cpu" else _ROWS_ON_GPU
+    starts = range(0, len(labels), at_once)
+    return (slice(start, min(start + at_once, len(hidden))) for start in starts)
 
 
 def _scores(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -214,8 +236,10 @@ def _marked(scores: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return (totals - scores.gather(1, label)[:, 0]).sum(), right, shares
 
 
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+def _with_product(total: Tensor | None, left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the sum of a total and a product; the product alone if there is none yet."""
+    if total is None:
+        return (left @ right).to(dtype)
     if total.dtype == left.dtype:
-        total.addmm_(left, right)
-    else:
-        total += left @ right
+        return total.addmm_(left, right)
+    return total.add_(left @ right)

@@ -9,6 +9,7 @@ they are.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,9 @@ from torch import Tensor, nn
 from gloze.nn.attention import Mixing
 from gloze.nn.layout import Layout
 from gloze.nn.transformer_layer import Gelu, TransformerLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class PackedLinear(nn.Module):
@@ -51,6 +55,15 @@ class PackedLinear(nn.Module):
             x, other, self._packed, self._bias, "add"
         )
         return y
+
+
+def product_with(weight: Float[Tensor, "outputs inputs"]) -> Callable[[Tensor], Tensor]:
+    """Return the product of rows with the transposed weights, which are used many times."""
+    if weight.device.type == "cpu" and can_pack(weight.dtype):
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+        return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
+    transposed = weight.t()
+    return lambda x: x @ transposed
 
 
 class PackedLayer(nn.Module):
@@ -89,7 +102,7 @@ def pack(module: nn.Module) -> None:
         packed = {TransformerLayer: PackedLayer, nn.Linear: PackedLinear}.get(type(part))
         if packed is None:
             pack(part)
-        elif all(has_bias and _can_pack(dtype) for has_bias, dtype in _dense(part)):
+        elif all(has_bias and can_pack(dtype) for has_bias, dtype in _dense(part)):
             setattr(module, name, packed(part))
 
 
@@ -100,7 +113,7 @@ def _dense(module: nn.Module) -> list[tuple[bool, torch.dtype]]:
 
 
 @lru_cache(maxsize=4)
-def _can_pack(dtype: torch.dtype) -> bool:
+def can_pack(dtype: torch.dtype) -> bool:
     """Try whether packed products are here, and are those of plain ones."""
     draw = torch.Generator().manual_seed(0)
     linear = nn.utils.skip_init(nn.Linear, 96, 64, dtype=dtype)

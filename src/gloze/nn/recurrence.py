@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from gloze.nn.packed import product_with
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,14 +83,15 @@ class _Recurrence(torch.autograd.Function):
         outputs = inputs.new_empty(len(inputs), recurrent.shape[1])
         first_state, first_cells = state.to(inputs.dtype), cells
         last_state, last_cells = first_state.clone(), cells.clone()
-        below, back = first_state, recurrent.t()
+        below, product = first_state, product_with(recurrent)
         for end, size in zip(accumulate(sizes), sizes, strict=True):
             now = slice(end - size, end)
-            gate = torch.addmm(inputs[now], below[:size], back).to(wide)
+            gate = torch.add(inputs[now], product(below[:size]), out=gates[now]).to(wide)
             gate[:, : 2 * width].sigmoid_()
             gate[:, 2 * width : 3 * width].tanh_()
             gate[:, 3 * width :].sigmoid_()
-            gates[now] = gate
+            if gate.dtype != gates.dtype:
+                gates[now] = gate
             enter, forget, new, leave = gate.split(width, 1)
             cell = torch.mul(forget, last_cells[:size], out=kept[now]).addcmul_(enter, new)
             if cell_clip is not None:
@@ -119,7 +122,7 @@ class _Recurrence(torch.autograd.Function):
         state, cells = state.to(wide).clone(), cells.clone()
         changes = torch.empty_like(gates)
         shown = [torch.empty_like(x) for x in (outputs, kept)] if projection is not None else []
-        ends = list(accumulate(sizes))
+        ends, product = list(accumulate(sizes)), product_with(recurrent.t().contiguous())
         for step in reversed(range(len(sizes))):
             size, now = sizes[step], slice(ends[step] - sizes[step], ends[step])
             back = state[:size].add_(above[now])
@@ -141,7 +144,7 @@ class _Recurrence(torch.autograd.Function):
             parts[2].copy_(_backward.tanh_backward(cell * enter, new))
             parts[3].copy_(_backward.sigmoid_backward(back.mul_(bent), leave))
             cell.mul_(forget)
-            state[:size] = changes[now] @ recurrent
+            state[:size] = product(changes[now])
         before = _states_before(first_state, outputs, sizes)
         changed = None
         if projection is not None:

@@ -29,6 +29,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "bert-large-lamb": transformer.bert_large_lamb,
     "nnlm": feed_forward.nnlm,
     "lstm-lm": recurrent.lstm_lm,
+    "awd-lstm": recurrent.awd_lstm,
 }
 VECTOR_RECIPES: dict[str, Callable[[], VectorsConfig]] = {
     "skip-gram": static.skip_gram,
