@@ -23,7 +23,7 @@ def states(tokens=4, size=6, count=5):
 
 
 def read(hidden_states, **settings):
-    readout = Readout(hidden_states[0].shape[1], len(hidden_states), ReadoutConfig(**settings))
+    readout = Readout([hidden_states[0].shape[1]] * len(hidden_states), ReadoutConfig(**settings))
     features = readout(hidden_states, batch_with([len(hidden_states[0])]))
     assert features.shape == (len(hidden_states[0]), readout.output_size)
     return features
@@ -31,7 +31,7 @@ def read(hidden_states, **settings):
 
 def test_a_plain_readout_is_the_last_layer_itself_and_has_no_weights():
     found = states()
-    readout = Readout(6, 5, ReadoutConfig())
+    readout = Readout([6] * 5, ReadoutConfig())
     assert ReadoutConfig().is_plain
     assert readout(found, batch_with([4])) is found[-1]
     assert readout.state_dict() == {}
@@ -123,7 +123,7 @@ def test_a_bilstm_computes_in_float32_whatever_the_products_are():
 
 def test_dropout_of_a_bilstm_follows_from_the_seed():
     batch, x = batch_with([4, 3]), torch.randn(7, 6)
-    readout = Readout(6, 5, ReadoutConfig(lstm_layers=2, lstm_size=4, lstm_dropout=0.5))
+    readout = Readout([6] * 5, ReadoutConfig(lstm_layers=2, lstm_size=4, lstm_dropout=0.5))
     torch.manual_seed(1)
     first = readout([x] * 5, batch)
     torch.manual_seed(1)
@@ -151,9 +151,9 @@ def test_impossible_readouts_are_refused(settings, message):
 
 def test_layers_the_encoder_has_not_are_refused():
     with pytest.raises(ConfigError, match=r"names 5; the model has hidden states 0 .* to 4, or -5"):
-        Readout(6, 5, ReadoutConfig(layers=(5,)))
+        Readout([6] * 5, ReadoutConfig(layers=(5,)))
     with pytest.raises(ConfigError, match=r"readout.layers \[-1, 4\] names a layer twice"):
-        Readout(6, 5, ReadoutConfig(layers=(-1, 4)))
+        Readout([6] * 5, ReadoutConfig(layers=(-1, 4)))
 
 
 @pytest.mark.parametrize("layers", ["[-2, -1]", "all"])

@@ -390,7 +390,7 @@ def test_figures_go_by_the_texts_and_the_loss_by_the_known_places():
 
 def head(dropout=0.0):
     torch.manual_seed(0)
-    return SpanHead(Readout(8, 2, ReadoutConfig()), dropout)
+    return SpanHead(Readout([8, 8], ReadoutConfig()), dropout)
 
 
 def test_the_loss_is_the_mean_of_two_cross_entropies_in_each_window():

@@ -258,12 +258,12 @@ def test_answers_that_differ_are_found(tuned):
 
 
 def test_a_head_a_graph_cannot_hold_is_refused(tuned, tmp_path):
-    reads = Readout(32, 3, ReadoutConfig(lstm_layers=1, lstm_size=8))
+    reads = Readout([32] * 3, ReadoutConfig(lstm_layers=1, lstm_size=8))
     head = nn.Module()
     head.readout, head.output = reads, nn.Linear(16, 2)
     with pytest.raises(ConfigError, match="A BiLSTM over the encoder"):
         graphs.write_graph(tuned.loaded.encoder, tmp_path / "m.onnx", end=head)
-    head.readout, head.crf = Readout(32, 3, ReadoutConfig()), nn.Linear(1, 1)
+    head.readout, head.crf = Readout([32] * 3, ReadoutConfig()), nn.Linear(1, 1)
     with pytest.raises(ConfigError, match=r"The chain of tags \(task.crf\)"):
         graphs.write_graph(tuned.loaded.encoder, tmp_path / "m.onnx", end=head)
 

@@ -18,6 +18,7 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import new_folder
 from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.core.ranks import ranks
+from gloze.encoders.kinds import AnyEncoder
 from gloze.encoders.transformer import TransformerEncoder
 from gloze.inference.model import Model
 from gloze.interop.huggingface import from_their_config, to_their_config, to_theirs
@@ -152,7 +153,12 @@ def load_any_parts(path: str | Path) -> AnyParts:
         DataError: if a file is missing, broken, or does not fit the others.
     """
     found = find_any(path)
-    return read_static(found) if is_static(found) else load_parts(path)
+    if is_static(found):
+        return read_static(found)
+    own = load_own(found)
+    if own is not None and isinstance(own.encoder, AnyEncoder):
+        return cast("AnyParts", own)
+    return load_parts(path)
 
 
 def load(path: str | Path, *, precision: Precision = "float32", device: str = "cpu") -> Model:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch import nn
 
 from gloze.checkpoint.model import load_parts
 from gloze.config.toml import from_dict, override, to_dict
 from gloze.core.errors import ConfigError, DataError
+from gloze.encoders.lookup import LookupConfig
 from gloze.encoders.transformer import TransformerConfig
 from gloze.tokenizers import load_tokenizer, new_ids
 
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gloze.checkpoint.loaded import AnyParts, Parts
+    from gloze.checkpoint.loaded import AnyParts, Loaded, Parts
     from gloze.tokenizers import Tokenizer
 
+E = TypeVar("E", bound=nn.Module)
 _TABLE, _BIAS = "encoder.embeddings.token_embeddings.weight", "heads.mlm.output.bias"
+# The token table, by the kinds of encoders.
+_TABLES = (_TABLE, "encoder.embeddings.weight")
 
 
 def start_from(
@@ -63,13 +68,19 @@ def for_task(parts: AnyParts, rates: dict[str, float]) -> AnyParts:
     """
     if not rates:
         return parts
-    config, changes = parts.encoder.config, cast("dict[str, Any]", rates)
-    if not isinstance(config, TransformerConfig):
+    config: Any = parts.encoder.config
+    if isinstance(config, LookupConfig):
         raise ConfigError(
             f"encoder.{next(iter(rates))} does nothing here: a table of word vectors has no "
             "dropout. Set readout.lstm_dropout."
         )
-    return _rebuilt(cast("Parts", parts), replace(config, **changes))
+    if foreign := [name for name in rates if not hasattr(config, name)]:
+        known = [name for name in vars(config) if name.endswith("dropout_prob")]
+        raise ConfigError(
+            f"encoder.{foreign[0]} does nothing here: a {config.kind} encoder has "
+            f"{', '.join(known)}."
+        )
+    return _rebuilt(parts, replace(config, **rates))
 
 
 def with_tokenizer(parts: Parts, tokenizer: Tokenizer) -> Parts:
@@ -96,14 +107,15 @@ def with_tokenizer(parts: Parts, tokenizer: Tokenizer) -> Parts:
     return _rebuilt(extended, parts.encoder.config)
 
 
-def _rebuilt(parts: Parts, config: TransformerConfig) -> Parts:
+def _rebuilt(parts: Loaded[E], config: Any) -> Loaded[E]:
     """Return the model with an encoder of this configuration, and of the table it has now."""
-    table = parts.tensors[_TABLE]
+    name = next(name for name in _TABLES if name in parts.tensors)
+    table = parts.tensors[name]
     # The weights drawn here are thrown away, and must not take random numbers from the head's.
     with torch.random.fork_rng(devices=[]):
         encoder = config.build(len(table))
     state = parts.encoder.state_dict()
-    state[_TABLE.removeprefix("encoder.")] = table
+    state[name.removeprefix("encoder.")] = table
     encoder.load_state_dict(state)
     return replace(parts, encoder=encoder)
 

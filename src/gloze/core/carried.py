@@ -24,7 +24,8 @@ class Carried:
     """
 
     def __init__(self, size: int) -> None:
-        self.states = torch.zeros(0, size)
+        # Whatever device weights are made on: what is read comes to that of the batch.
+        self.states = torch.zeros(0, size, device="cpu")
         self.epoch = 0
 
     def begin(self, epoch: int) -> None:

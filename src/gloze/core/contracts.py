@@ -81,6 +81,11 @@ class Encoder(Protocol):
         ...
 
     @property
+    def state_sizes(self) -> list[int]:
+        """Numbers in each hidden state that a call returns, the embeddings first."""
+        ...
+
+    @property
     def stages(self) -> list[nn.Module]:
         """The parts one after the other, from the input up; without the pooler."""
         ...

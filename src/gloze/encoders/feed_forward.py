@@ -94,6 +94,11 @@ class FeedForwardEncoder(nn.Module):
         return self.embeddings
 
     @property
+    def state_sizes(self) -> list[int]:
+        """Numbers in vectors and states."""
+        return [self.config.embedding_size, self.output_size]
+
+    @property
     def stages(self) -> list[nn.Module]:
         """Embeddings and the hidden layer, from the input up."""
         return [self.embeddings, self.hidden]

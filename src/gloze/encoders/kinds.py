@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gloze.encoders.lookup import LookupConfig, LookupEncoder
+from gloze.encoders.lstm import LSTMConfig, LSTMEncoder
 from gloze.encoders.transformer import TransformerConfig, TransformerEncoder
 
-AnyEncoder = TransformerEncoder | LookupEncoder
-AnyEncoderConfig = TransformerConfig | LookupConfig
+AnyEncoder = TransformerEncoder | LookupEncoder | LSTMEncoder
+AnyEncoderConfig = TransformerConfig | LookupConfig | LSTMConfig

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,9 @@ class LookupConfig(Settings):
             by (of skip-gram the centre's, of CBOW those of the words around), or ``sum``, inner
             and outer ones together. Both sets are kept either way.
     """
+
+    # Each token looks at itself alone.
+    direction: ClassVar[Literal["alone"]] = "alone"
 
     kind: Literal["lookup"] = "lookup"
     hidden_size: int = 100
@@ -94,6 +97,11 @@ class LookupEncoder(nn.Module):
         self.word_embeddings = nn.Embedding.from_pretrained(words, freeze=False)
         self.special_embeddings = nn.Embedding.from_pretrained(special, freeze=False)
         self.pooler = nn.Identity()
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """Numbers in a row, the one hidden state."""
+        return [self.output_size]
 
     @property
     def stages(self) -> list[nn.Module]:

@@ -95,6 +95,14 @@ class LSTMConfig(Settings):
                 f"{self.last_size}: leave one of them out."
             )
 
+    @property
+    def max_position_embeddings(self) -> int:
+        """States know no position, so sequences may have any length; the most settings allow."""
+        return 1 << 20
+
+    def check_pairs(self) -> None:
+        """Take pairs of texts: [SEP] stands between them."""
+
     def layers(self) -> list[LSTMSizes]:
         """Return the sizes of each layer of a stack."""
         found: list[LSTMSizes] = []
@@ -128,6 +136,7 @@ class LSTMEncoder(nn.Module):
     Attributes:
         output_size: numbers in each state.
         carried: those states.
+        pooler: none; no head reads through it.
         gradient_checkpointing: without effect.
     """
 
@@ -154,11 +163,18 @@ class LSTMEncoder(nn.Module):
         self.output_size = len(ways) * layers[-1].size
         self._ways, self._widths = ways, [stack.carried_size for stack in stacks]
         self.carried = Carried(sum(self._widths))
+        self.pooler = nn.Identity()
 
     @property
     def token_embeddings(self) -> nn.Embedding:
         """The table of token vectors."""
         return self.embeddings
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """Numbers in vectors and in each layer's states, those of both ways together."""
+        sizes = [self.config.embedding_size, *(layer.size for layer in self.config.layers())]
+        return [len(self._ways) * size for size in sizes]
 
     @property
     def stages(self) -> list[nn.Module]:

@@ -191,6 +191,11 @@ class TransformerEncoder(nn.Module):
         return self.embeddings.token_embeddings
 
     @property
+    def state_sizes(self) -> list[int]:
+        """Numbers in each hidden state."""
+        return [self.output_size] * (len(self.layers) + 1)
+
+    @property
     def stages(self) -> list[nn.Module]:
         """Embeddings and layers, from the input up."""
         return [self.embeddings, *self.layers]

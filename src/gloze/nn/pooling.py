@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 # The mean of all tokens' vectors; the first token's, that of [CLS]; the largest of each number.
 Pooling = Literal["mean", "cls", "max"]
+# Of what reads one way also the state that it ends with; that, the largest and the mean together.
+HeadPooling = Literal["mean", "cls", "max", "last", "concat"]
+Ways = tuple[Literal["left_to_right", "right_to_left"], ...]
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,39 @@ POOLS: dict[Pooling, Callable[[Tensor, Batch], Tensor]] = {
     "cls": first_of_sequence,
     "max": max_of_sequence,
 }
+
+
+def last_of_sequence(
+    hidden: Float[Tensor, "tokens hidden"], batch: Batch, ways: Ways = ("left_to_right",)
+) -> Float[Tensor, "sequences hidden"]:
+    """Return what stands where each sequence has been read to its end.
+
+    Args:
+        hidden: of each token.
+        batch: its sequences.
+        ways: the direction that each of as many equal parts of ``hidden`` was read in: what was
+            read from the right ends at the first token.
+    """
+    ends = {
+        "left_to_right": batch.cu_seqlens[1:].long() - 1,
+        "right_to_left": batch.cu_seqlens[:-1].long(),
+    }
+    parts = zip(hidden.chunk(len(ways), 1), ways, strict=True)
+    return torch.cat([part.index_select(0, ends[way]) for part, way in parts], 1)
+
+
+def pool(
+    hidden: Float[Tensor, "tokens hidden"], batch: Batch, pooling: HeadPooling, ways: Ways
+) -> Float[Tensor, "sequences pooled"]:
+    """Return one vector for each sequence.
+
+    ``concat`` is the last state, the largest of each number and the mean, side by side (Howard
+    and Ruder 2018, 3.3): three times as many numbers.
+    """
+    if pooling == "last":
+        return last_of_sequence(hidden, batch, ways)
+    if pooling == "concat":
+        last = last_of_sequence(hidden, batch, ways).float()
+        found = (max_of_sequence(hidden, batch), mean_of_sequence(hidden, batch))
+        return torch.cat([last, *found], 1)
+    return POOLS[pooling](hidden, batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,11 @@ from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings, check_rate, refuse_idle
 from gloze.nn.lstm import BiLSTM
+from gloze.nn.pooling import Ways
 from gloze.nn.scalar_mix import ScalarMix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Combine = Literal["concatenate", "sum", "mean", "mix"]
 
@@ -23,7 +27,8 @@ class ReadoutConfig(Settings):
     """Which hidden states a head reads; as it stands the last layer's.
 
     Attributes:
-        layers: 0 is the embeddings, -1 the last layer; ``all`` of them with the embeddings.
+        layers: 0 is the embeddings, -1 the last layer; ``all`` of them with the embeddings, as
+            far as their vectors are as large as the last layer's.
         combine: of several layers, one after the other (``concatenate``), their ``sum``, their
             ``mean``, or a ``mix``: a weighted mean whose weights are learned with the head, times
             a learned factor (Peters et al. 2018, equation 1).
@@ -69,20 +74,24 @@ class ReadoutConfig(Settings):
         """Whether a head reads the last layer as it is."""
         return self.layers == (-1,) and self.combine != "mix" and not self.lstm_layers
 
-    def numbers(self, num_states: int) -> tuple[int, ...]:
+    def numbers(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """Return which of an encoder's hidden states are read, counted from 0.
+
+        Args:
+            sizes: numbers in each of its hidden states.
 
         Raises:
             ConfigError: if it has not all of them, one is named twice, or several are to be put
-                together where there is one.
+                together where there is one, or that are of different sizes.
         """
+        num_states = len(sizes)
         if num_states == 1 and self.combine != "concatenate":
             raise ConfigError(
                 f"readout.combine is {self.combine}, and the model has one layer, its table of "
                 "words: leave it out, and of --transfer mix give frozen."
             )
         if self.layers == "all":
-            return tuple(range(num_states))
+            return tuple(layer for layer, size in enumerate(sizes) if size == sizes[-1])
         for layer in self.layers:
             if not -num_states <= layer < num_states:
                 raise ConfigError(
@@ -92,6 +101,12 @@ class ReadoutConfig(Settings):
         numbers = tuple(layer % num_states for layer in self.layers)
         if len(set(numbers)) < len(numbers):
             raise ConfigError(f"readout.layers {list(self.layers)} names a layer twice.")
+        own = [sizes[number] for number in numbers]
+        if self.combine != "concatenate" and len(set(own)) > 1:
+            raise ConfigError(
+                f"readout.combine is {self.combine}, and the layers {list(self.layers)} are of "
+                f"different sizes: {', '.join(map(str, own))}. Name some of one size."
+            )
         return numbers
 
 
@@ -99,11 +114,12 @@ class Readout(nn.Module):
     """Hidden states to the features of each token.
 
     Args:
-        encoder_output_size: numbers in each hidden state.
-        num_states: hidden states of the encoder, with the embeddings.
+        state_sizes: numbers in each hidden state of the encoder, with the embeddings.
         config: what is read of them.
+        direction: of the encoder.
 
     Attributes:
+        ways: the direction that each of as many equal parts of the features was read in.
         layers: the hidden states it reads, counted from 0.
         output_size: numbers in the features of a token.
         mix: the learned shares of the layers, if there are any.
@@ -112,11 +128,16 @@ class Readout(nn.Module):
         ConfigError: if the encoder has not the layers asked for.
     """
 
-    def __init__(self, encoder_output_size: int, num_states: int, config: ReadoutConfig) -> None:
+    def __init__(
+        self,
+        state_sizes: Sequence[int],
+        config: ReadoutConfig,
+        direction: str = "bidirectional",
+    ) -> None:
         super().__init__()
-        self.layers, self.combine = config.numbers(num_states), config.combine
-        count = len(self.layers)
-        size = encoder_output_size * (count if config.combine == "concatenate" else 1)
+        self.layers, self.combine = config.numbers(state_sizes), config.combine
+        count, sizes = len(self.layers), [state_sizes[layer] for layer in self.layers]
+        size = sum(sizes) if config.combine == "concatenate" else sizes[0]
         self.mix = ScalarMix(count, norm=config.mix_norm) if config.combine == "mix" else None
         self.lstm = None
         if config.lstm_layers:
@@ -127,6 +148,12 @@ class Readout(nn.Module):
                 dropout=config.lstm_dropout,
             )
         self.output_size = size if self.lstm is None else self.lstm.output_size
+        side_by_side = count if config.combine == "concatenate" else 1
+        self.ways: Ways = ("right_to_left",) if direction == "right_to_left" else ("left_to_right",)
+        if self.lstm is not None:
+            self.ways = ("left_to_right", "right_to_left")
+        elif direction == "two_way":
+            self.ways = ("left_to_right", "right_to_left") * side_by_side
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "tokens size"]:
         """Return the features of each token."""

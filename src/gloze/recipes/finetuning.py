@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOTES = ("versions",)
-EncoderKind = Literal["transformer", "lookup"]
+EncoderKind = Literal["transformer", "lookup", "lstm"]
 # The settings of each task; pydantic tells them apart by their kind.
 TaskConfig = Annotated[
     Classification | Regression | Multilabel | Choice | Ranking | Span | Tagging,
@@ -41,12 +41,20 @@ class EncoderDropout(Settings):
     """Dropout inside the encoder while it learns a task; what is not set is as it was saved.
 
     Attributes:
-        hidden_dropout_prob: after embeddings and in each layer.
+        hidden_dropout_prob: after embeddings and in each layer; of LSTMs between layers.
         attention_probs_dropout_prob: on attention weights.
+        embedding_dropout_prob: of LSTMs on whole words, as are all that follow.
+        input_dropout_prob: on the vectors of tokens.
+        output_dropout_prob: on the last states.
+        weight_dropout_prob: on the weights from state to state.
     """
 
     hidden_dropout_prob: float | None = None
     attention_probs_dropout_prob: float | None = None
+    embedding_dropout_prob: float | None = None
+    input_dropout_prob: float | None = None
+    output_dropout_prob: float | None = None
+    weight_dropout_prob: float | None = None
 
     def __post_init__(self) -> None:
         for name, rate in self.rates.items():
@@ -150,10 +158,13 @@ def finetuning(
     that it differs in its weights alone. A head on a frozen encoder starts from nothing and has
     nothing to spoil: 10 epochs at 3e-3. Gradual unfreezing (Howard and Ruder 2018, 3.2 and 3.3)
     lets one more part learn each epoch, at 1/2.6 of the rate of the one above, and has two
-    epochs for all of them. Of a table of word vectors see :func:`static_finetuning`.
+    epochs for all of them. Of a table of word vectors see :func:`static_finetuning`, of LSTMs
+    :func:`recurrent_finetuning`.
     """
     if kind == "lookup":
         return static_finetuning(task, transfer, hidden_size)
+    if kind == "lstm":
+        return recurrent_finetuning(task, transfer, num_hidden_layers)
     rate = 5e-5 if hidden_size >= 512 else 1e-4 if hidden_size >= 256 else 3e-4
     settings: Any = TASKS[task]()
     training = TrainingConfig(
@@ -211,6 +222,49 @@ def static_finetuning(task: str, transfer: Transfer, hidden_size: int) -> Finetu
         lstm_size=hidden_size,
         lstm_dropout=0.5,
     )
+    return FinetuneConfig(transfer=transfer, task=settings, readout=readout, training=training)
+
+
+def recurrent_finetuning(task: str, transfer: Transfer, num_hidden_layers: int) -> FinetuneConfig:
+    """Return the default recipe of a task for stacks of LSTMs.
+
+    All weights at once, or one part after the other (Howard and Ruder 2018, 3.2 and 3.3): Adam at
+    4e-3 with their betas, a slanted triangle, each part at 1/2.6 of the rate of the one above.
+    Frozen, and in a mix of layers, they are inputs of a BiLSTM of 200 each way with half of its
+    inputs dropped, as ELMo's are (Peters et al. 2018, 3.3).
+    """
+    settings: Any = TASKS[task]()
+    training = TrainingConfig(
+        epochs=num_hidden_layers + 3,
+        batch_size=32,
+        learning_rate=4e-3,
+        warmup_rate=0.1,
+        schedule="slanted_triangular",
+        layerwise_lr_decay=1 / 2.6,
+        adam_beta1=0.7,
+        adam_beta2=0.99,
+        weight_decay=0.01,
+        evaluations=num_hidden_layers + 3,
+    )
+    if transfer == "none":
+        training = replace(training, layerwise_lr_decay=1.0)
+    if transfer == "gradual":
+        training = replace(training, unfreeze_epochs=1)
+    if not is_frozen(transfer):
+        return FinetuneConfig(transfer=transfer, task=settings, training=training)
+    training = TrainingConfig(
+        epochs=10,
+        batch_size=32,
+        learning_rate=1e-3,
+        warmup_rate=0.1,
+        weight_decay=0.0,
+        evaluations=10,
+    )
+    if isinstance(settings, SequenceTask):
+        settings = replace(settings, pooling="max")
+    readout = ReadoutConfig(lstm_layers=1, lstm_size=200, lstm_dropout=0.5)
+    if transfer == "mix":
+        readout = replace(readout, layers="all", combine="mix")
     return FinetuneConfig(transfer=transfer, task=settings, readout=readout, training=training)
 
 

@@ -123,7 +123,7 @@ class Choice(SequenceTask[Question]):
         initializer_range: float = 0.02,
     ) -> Objective:
         """Return the task as an objective, with a head of random weights."""
-        head = ChoiceHead(encoder.pooler, readout, self, 1)
+        head = ChoiceHead(encoder, readout, self, 1)
         initialize(head.output, initializer_range)
         return Objective(NAME, 1.0, keep_labels, head)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError, nearest
@@ -154,7 +154,7 @@ class Classification(TextTask):
         initializer_range: float = 0.02,
     ) -> Objective:
         """Return the task as an objective, with a head of random weights."""
-        head = Classifier(encoder.pooler, readout, self, learned)
+        head = Classifier(encoder, readout, self, learned)
         initialize(head.output, initializer_range)
         return Objective(NAME, 1.0, keep_labels, head)
 
@@ -225,9 +225,9 @@ class Classifier(TextHead):
     class_weights: Tensor | None
 
     def __init__(
-        self, pooler: nn.Module, readout: Readout, task: Classification, learned: Learned
+        self, encoder: AnyEncoder, readout: Readout, task: Classification, learned: Learned
     ) -> None:
-        super().__init__(pooler, readout, task, len(learned.labels))
+        super().__init__(encoder, readout, task, len(learned.labels))
         self.label_smoothing = task.label_smoothing
         weights = learned.values.get("class_weights")
         # Of the training alone, so not among the weights of the model.

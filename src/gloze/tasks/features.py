@@ -23,7 +23,7 @@ def with_features(
     encoded: EncodedExamples,
     hidden_states: Callable[[Batch], list[Tensor]],
     layers: Sequence[int],
-    hidden_size: int,
+    sizes: Sequence[int],
     max_bytes: float,
 ) -> EncodedExamples:
     """Return examples that bring the hidden states which a head reads.
@@ -35,10 +35,13 @@ def with_features(
         encoded: the examples.
         hidden_states: of a batch, without dropout.
         layers: which of them are read.
-        hidden_size: of each.
+        sizes: numbers in every hidden state; layers of different sizes are not kept.
         max_bytes: over which the examples are returned as they are.
     """
-    size = 4 * len(encoded.input_ids) * len(layers) * hidden_size
+    own = [sizes[layer] for layer in layers]
+    if len(set(own)) > 1:
+        return encoded
+    size = 4 * len(encoded.input_ids) * sum(own)
     if size > max_bytes:
         if max_bytes:
             say(

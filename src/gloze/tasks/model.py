@@ -110,7 +110,9 @@ class TaskModel:
     def to_config(self) -> dict[str, Any]:
         """Return what ``config.json`` says of the task, for us and for Hugging Face."""
         values = {"architectures": ["BertModel"], **self.task.their_config(self.learned)}
-        if not self.readout.is_plain:
+        if self.encoder.config.direction != "bidirectional":
+            del values["architectures"]
+        elif not self.readout.is_plain:
             # Only their bare encoder computes the same then.
             values["architectures"] = ["BertModel"]
         learned = asdict(self.learned)
@@ -288,5 +290,5 @@ def build_head(
     Raises:
         ConfigError: if the encoder has not the layers that ``readout`` names.
     """
-    reads = Readout(encoder.output_size, len(encoder.stages), readout)
+    reads = Readout(encoder.state_sizes, readout, encoder.config.direction)
     return task.build(encoder, reads, learned, initializer_range)

@@ -149,7 +149,7 @@ class Multilabel(TextTask):
         Biases begin at the log odds of each label in training (Lin et al. 2017, 3.3): where they
         begin at 0, the first hundred steps teach the encoder nothing but that labels are rare.
         """
-        head = LabelsHead(encoder.pooler, readout, self, len(learned.labels))
+        head = LabelsHead(encoder, readout, self, len(learned.labels))
         initialize(head.output, initializer_range)
         if "rates" in learned.values:
             head.begin_at(torch.tensor(learned.values["rates"]))
@@ -249,9 +249,9 @@ class LabelsHead(TextHead):
     """One yes or no for each label, of one vector for each text."""
 
     def __init__(
-        self, pooler: nn.Module, readout: Readout, task: Multilabel, num_labels: int
+        self, encoder: AnyEncoder, readout: Readout, task: Multilabel, num_labels: int
     ) -> None:
-        super().__init__(pooler, readout, task, num_labels)
+        super().__init__(encoder, readout, task, num_labels)
         if task.head == "softmax":
             self.output = TwoWay(readout.output_size, num_labels)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import numpy as np
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gloze.core.contracts import Mark, Objective, keep_labels
 from gloze.core.errors import ConfigError, DataError
@@ -177,7 +177,7 @@ class Ranking(SequenceTask[Query]):
         initializer_range: float = 0.02,
     ) -> Objective:
         """Return the task as an objective, with a head of random weights."""
-        head = RankingHead(encoder.pooler, readout, self)
+        head = RankingHead(encoder, readout, self)
         initialize(head.output, initializer_range)
         return Objective(NAME, 1.0, keep_labels, head)
 
@@ -266,8 +266,8 @@ class RankingHead(SequenceHead):
 
     rows_per = "sequence"
 
-    def __init__(self, pooler: nn.Module, readout: Readout, task: Ranking) -> None:
-        super().__init__(pooler, readout, task, 1)
+    def __init__(self, encoder: AnyEncoder, readout: Readout, task: Ranking) -> None:
+        super().__init__(encoder, readout, task, 1)
         self.loss, self.gamma = task.loss, task.gamma
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:

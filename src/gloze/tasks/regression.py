@@ -97,7 +97,7 @@ class Regression(TextTask):
         initializer_range: float = 0.02,
     ) -> Objective:
         """Return the task as an objective, with a head of random weights."""
-        head = Regressor(encoder.pooler, readout, self, learned)
+        head = Regressor(encoder, readout, self, learned)
         initialize(head.output, initializer_range)
         return Objective(NAME, 1.0, keep_labels, head)
 
@@ -183,9 +183,9 @@ class Regressor(TextHead):
     scale: Tensor
 
     def __init__(
-        self, pooler: nn.Module, readout: Readout, task: Regression, learned: Learned
+        self, encoder: AnyEncoder, readout: Readout, task: Regression, learned: Learned
     ) -> None:
-        super().__init__(pooler, readout, task, 1)
+        super().__init__(encoder, readout, task, 1)
         # Of the training alone, so not among the weights of the model.
         scale = torch.tensor(learned.values.get("scale", [0.0, 1.0]))
         self.register_buffer("scale", scale, persistent=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gloze.core.contracts import Objective, Source
     from gloze.encoders.kinds import AnyEncoder, AnyEncoderConfig
-    from gloze.nn.pooling import Pooling
+    from gloze.nn.pooling import HeadPooling
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.reader import Reader
@@ -90,7 +90,7 @@ class Task(Settings, ABC, Generic[E]):
             metric: what the layout of the files is judged by.
         """
 
-    def suited(self, pooled: Pooling | None) -> Self:
+    def suited(self, pooled: HeadPooling | None) -> Self:
         """Return the settings as suit an encoder whose vectors were tuned through a pooling."""
         return self
 

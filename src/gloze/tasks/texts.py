@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from gloze.encoders.kinds import AnyEncoderConfig
+    from gloze.encoders.kinds import AnyEncoder, AnyEncoderConfig
     from gloze.nn.readout import Readout
     from gloze.tasks.encoded import EncodedExamples
     from gloze.tasks.learned import Learned
@@ -137,8 +137,8 @@ class TextHead(SequenceHead):
 
     rows_per = "sample"
 
-    def __init__(self, pooler: nn.Module, readout: Readout, task: TextTask, width: int) -> None:
-        super().__init__(pooler, readout, task, width)
+    def __init__(self, encoder: AnyEncoder, readout: Readout, task: TextTask, width: int) -> None:
+        super().__init__(encoder, readout, task, width)
         self.window_pooling = task.window_pooling
 
     def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "rows width"]:

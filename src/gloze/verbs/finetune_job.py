@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gloze.checkpoint import find_model, for_task
 from gloze.core.errors import ConfigError
+from gloze.encoders.lstm import LSTMEncoder
 from gloze.interop.sentence_transformers import tuned_pooling
 from gloze.tasks.labelled import LabelledData, encode_splits
 
@@ -65,7 +66,7 @@ class Given:
             DataError: if the files do not fit each other.
         """
         config = self._resolved(config)
-        config.readout.numbers(len(self.parts.encoder.stages))
+        config.readout.numbers(self.parts.encoder.state_sizes)
         key = repr(config.task)
         if key not in self._encoded:
             # One at a time: those of all trials of a search may not fit into memory.
@@ -89,10 +90,15 @@ class Given:
         task = config.task
         if self.parts.vectors is not None:
             self._refuse_layers(config)
-        # A table of words has no pooler to be read through.
-        is_plain = config.is_plain and self.parts.vectors is None
+        encoder = self.parts.encoder
+        # No other has a pooler to be read through.
+        is_plain = config.is_plain and encoder.config.direction == "bidirectional"
         if is_plain:
             task = task.suited(tuned_pooling(find_model(self.model)))
+        elif isinstance(encoder, LSTMEncoder):
+            task = task.suited("concat")
+        elif config.is_plain and self.parts.vectors is None:
+            task = task.suited("last")
         return replace(config, task=task.resolve(is_plain=is_plain, metric=self.metric))
 
     def _refuse_layers(self, config: FinetuneConfig) -> None:

@@ -174,9 +174,9 @@ def _with_features(job: Job, learner: Learner, objective: Objective) -> dict[str
         with float32_products(device), computing(device, training.precision):
             return learner.hidden_states(batch.to(device))
 
-    room, size = 1e9 * job.config.feature_cache_gb, cast("Any", learner.encoder).output_size
+    room, sizes = 1e9 * job.config.feature_cache_gb, cast("Any", learner.encoder).state_sizes
     for name, split in splits.items():
-        kept = with_features(split.encoded, hidden_states, learner.layers, size, room)
+        kept = with_features(split.encoded, hidden_states, learner.layers, sizes, room)
         room -= 0 if kept.states is None else kept.states.nbytes
         splits[name] = replace(split, encoded=kept)
     return splits
