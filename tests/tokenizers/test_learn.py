@@ -17,7 +17,7 @@ from gloze.tokenizers import (
     counting,
     learn_tokenizer,
     load_tokenizer,
-    wordpiece,
+    pieces,
 )
 from tests.tokenizers.small import TEXT, small_tokenizer
 
@@ -98,8 +98,8 @@ def test_impossible_settings_are_refused():
         TokenizerConfig(vocab_size=5)
     with pytest.raises(ConfigError, match="limit_alphabet 0"):
         TokenizerConfig(limit_alphabet=0)
-    with pytest.raises(ConfigError, match="'bpe'"):
-        TokenizerConfig(kind="bpe")
+    with pytest.raises(ConfigError, match="'unigram'"):
+        TokenizerConfig(kind="unigram")
 
 
 def test_uncased_drops_capitals_and_accents_and_cased_keeps_both():
@@ -123,9 +123,9 @@ def test_the_most_frequent_letters_are_kept_ties_by_code_point():
 
 
 def test_by_default_rare_letters_go_once_the_text_is_covered(monkeypatch):
-    monkeypatch.setattr(wordpiece, "USUAL_ALPHABET", 2)
-    monkeypatch.setattr(wordpiece, "COVERED", 0.9)
-    letters = wordpiece._alphabet(Counter(a=80, b=8, c=5, d=4, e=3), TokenizerConfig())
+    monkeypatch.setattr(pieces, "USUAL_ALPHABET", 2)
+    monkeypatch.setattr(pieces, "COVERED", 0.9)
+    letters = pieces.kept_letters(Counter(a=80, b=8, c=5, d=4, e=3), TokenizerConfig())
     assert letters == ["a", "b", "c"]
 
 
@@ -154,14 +154,14 @@ def test_words_too_long_for_pieces_are_counted_and_told(capsys):
 
 
 def test_counts_are_scaled_down_beyond_the_bound(monkeypatch):
-    monkeypatch.setattr(wordpiece, "MAX_FED_WORDS", 10)
-    fed = " ".join(wordpiece._repeated(Counter(ab=30, b=9, cx=1), frozenset("abcx"))).split()
+    monkeypatch.setattr(pieces, "MAX_FED_WORDS", 10)
+    fed = " ".join(pieces.repeated(Counter(ab=30, b=9, cx=1), frozenset("abcx"))).split()
     assert Counter(fed) == Counter(ab=7, b=2)
 
 
 def test_words_are_fed_as_often_as_counted(monkeypatch):
     counts = Counter(ab=20000, b=9, cx=1, z=4)
-    lines = list(wordpiece._repeated(counts, frozenset("abcx")))
+    lines = list(pieces.repeated(counts, frozenset("abcx")))
     assert Counter(" ".join(lines).split()) == Counter(ab=20000, b=9, cx=1)
     assert max(len(line.split()) for line in lines) <= 8192
 

@@ -16,9 +16,9 @@ from gloze.vectors.folder import is_vectors
 
 CONFIG = "config.json"
 WEIGHTS, PICKLED = "model.safetensors", "pytorch_model.bin"
-_PATTERNS = (CONFIG, WEIGHTS, "vocab.txt", "modules.json", "1_Pooling/config.json")
+_PATTERNS = (CONFIG, WEIGHTS, "modules.json", "1_Pooling/config.json")
 # The tokenizer's, and those of sentence-transformers.
-_MORE = ("*token*.json", "*sentence_*.json")
+_MORE = ("*token*.json", "vocab.txt", "vocab.json", "merges.txt", "*sentence_*.json")
 
 
 def find_model(path: str | Path) -> Path:

@@ -13,7 +13,7 @@ from gloze.cli.corpus import CorpusWord, refuse_options
 def tokenizer(
     *corpus: CorpusWord,
     output: Annotated[Path, Parameter(alias="-o")],
-    kind: Literal["wordpiece", "words"] = "wordpiece",
+    kind: Literal["wordpiece", "bpe", "byte_bpe", "words"] = "wordpiece",
     vocab_size: int = 30522,
     min_count: int | None = None,
     cased: Annotated[bool, Parameter(negative="")] = False,
@@ -34,14 +34,16 @@ def tokenizer(
     Args:
         corpus: files, folders, globs, or - for standard input: text, JSONL, Parquet, compressed.
         output: the tokenizer folder to write.
-        kind: wordpiece cuts words into pieces, words keeps them whole.
-        vocab_size: number of tokens, reached exactly or refused; of whole words the most.
+        kind: wordpiece cuts words into pieces; bpe joins letters, as GPT, and byte_bpe bytes, as
+            GPT-2; words keeps words whole.
+        vocab_size: number of tokens, special tokens and letters included, reached exactly or
+            refused; of whole words the most.
         min_count: least number of times a word is met to be learned (5; 2 for pairs of pieces).
-        cased: keep capitals and accents.
+        cased: keep capitals and accents, as byte_bpe always does.
         keep_accents: keep accents alone.
         split: what parts whole words: punctuation and spaces, spaces alone, or jieba (Chinese).
-        limit_alphabet: most letters that wordpiece keeps; by default 1000, and as many more as
-            cover 99.99%.
+        limit_alphabet: most letters that wordpiece and bpe keep; by default 1000, and as many more
+            as cover 99.99%.
         text_column: the column of JSONL and Parquet files that holds the text.
         one_document_per_file: blank lines do not end a document.
         max_line_bytes: longer lines are faults.

@@ -5,9 +5,11 @@ from gloze.tokenizers.extension import learn_words, new_ids, size_with, with_wor
 from gloze.tokenizers.learning import learn_tokenizer
 from gloze.tokenizers.loading import load_tokenizer
 from gloze.tokenizers.segmenters import Segmenter, load_segmenter
-from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
+from gloze.tokenizers.special import SpecialTokens
+from gloze.tokenizers.tokenizer import TOKENIZER_FILES, Tokenizer
 
 __all__ = [
+    "TOKENIZER_FILES",
     "Segmenter",
     "SpecialTokens",
     "Tokenizer",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings
+from gloze.tokenizers.fast import is_byte_level
 
 if TYPE_CHECKING:
     from gloze.tokenizers.tokenizer import Tokenizer
 
-Kind = Literal["wordpiece", "words"]
+Kind = Literal["wordpiece", "bpe", "byte_bpe", "words"]
 Split = Literal["punctuation", "spaces", "jieba"]
 
 
@@ -20,18 +21,21 @@ class TokenizerConfig(Settings):
     """How a vocabulary is learned.
 
     Attributes:
-        kind: ``wordpiece`` cuts words into pieces; ``words`` keeps them whole, and what is not in
-            the vocabulary is unknown.
-        vocab_size: number of tokens, special tokens and letters included; of ``words`` the most.
-        min_count: what is met less often is not learned; by default 2 for the pairs of pieces of
-            WordPiece, 5 for words.
-        cased: keep capitals and accents; else both are removed,
+        kind: ``wordpiece`` cuts words into pieces; ``bpe`` does by joining letters, as GPT, and
+            ``byte_bpe`` by joining bytes, as GPT-2, so that nothing is unknown; ``words`` keeps
+            them whole, and what is not in the vocabulary is unknown.
+        vocab_size: number of tokens, special tokens and letters (or the 256 bytes) included, so
+            not that of the pairs which are joined; of ``words`` the most.
+        min_count: what is met less often is not learned; by default 2 for pairs of pieces, 5 for
+            words.
+        cased: keep capitals and accents, as ``byte_bpe`` always does; else both are removed,
         keep_accents: or capitals alone.
         split: what parts words. ``punctuation`` is BERT's way: spaces, and every mark of
             punctuation and Chinese character is a word. ``spaces`` alone is for text that is cut
             into words already, ``jieba`` (the ``zh`` extra) for Chinese; both with ``words`` only.
-        limit_alphabet: of WordPiece: most letters kept, the most frequent first; by default 1000,
-            and as many more as it takes to cover 99.99% of the text (Chinese needs some 5000).
+        limit_alphabet: of WordPiece and ``bpe``: most letters kept, the most frequent first; by
+            default 1000, and as many more as it takes to cover 99.99% of the text (Chinese needs
+            some 5000).
     """
 
     kind: Kind = "wordpiece"
@@ -48,7 +52,7 @@ class TokenizerConfig(Settings):
                 raise ConfigError(
                     f"Unknown {name} of tokenizer {given!r}. Known: {', '.join(get_args(known))}."
                 )
-        least = "a letter" if self.kind == "wordpiece" else "a word"
+        least = "a word" if self.kind == "words" else "a letter"
         if self.vocab_size < 6:
             raise ConfigError(
                 f"vocab_size {self.vocab_size} has no room for the 5 special tokens and {least}."
@@ -59,13 +63,26 @@ class TokenizerConfig(Settings):
             raise ConfigError(f"limit_alphabet {self.limit_alphabet} keeps no letter. Least: 1.")
         if self.cased and self.keep_accents:
             raise ConfigError("cased keeps accents as well: leave keep_accents out.")
-        if self.kind == "wordpiece" and self.split != "punctuation":
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        """Refuse what a kind has no use for."""
+        if self.kind != "words" and self.split != "punctuation":
             raise ConfigError(
-                f"split {self.split} is for whole words: BERT's WordPiece goes with punctuation. "
-                "Add --kind words (tokenizer.kind in a recipe)."
+                f"split {self.split} is for whole words: {self.kind} cuts text by a rule of its "
+                "own. Add --kind words (tokenizer.kind in a recipe)."
             )
         if self.kind == "words" and self.limit_alphabet is not None:
-            raise ConfigError("limit_alphabet is of WordPiece: whole words have no letters.")
+            raise ConfigError(
+                "limit_alphabet is of WordPiece and bpe: whole words have no letters."
+            )
+        if self.kind != "byte_bpe":
+            return
+        if self.limit_alphabet is not None:
+            raise ConfigError("limit_alphabet is of letters: byte_bpe has the 256 bytes instead.")
+        if self.keep_accents:
+            raise ConfigError("byte_bpe keeps capitals and accents: leave keep_accents out.")
+        object.__setattr__(self, "cased", True)
 
 
 def config_of(tokenizer: Tokenizer, vocab_size: int | None = None) -> TokenizerConfig | None:
@@ -73,8 +90,7 @@ def config_of(tokenizer: Tokenizer, vocab_size: int | None = None) -> TokenizerC
 
     ``vocab_size`` is its own by default.
     """
-    kinds: dict[str, Kind] = {"WordPiece": "wordpiece", "WordLevel": "words"}
-    kind = kinds.get(tokenizer.kind)
+    kind = _kind(tokenizer)
     if kind is None:
         return None
     parted = (tokenizer.definition.get("pre_tokenizer") or {}).get("type")
@@ -87,3 +103,13 @@ def config_of(tokenizer: Tokenizer, vocab_size: int | None = None) -> TokenizerC
         keep_accents=not tokenizer.is_cased and normalizer.get("strip_accents") is False,
         split=spaces if kind == "words" and parted == "WhitespaceSplit" else "punctuation",
     )
+
+
+def _kind(tokenizer: Tokenizer) -> Kind | None:
+    if tokenizer.kind == "BPE":
+        if is_byte_level(tokenizer.definition):
+            return "byte_bpe"
+        has_ends = tokenizer.definition["model"].get("end_of_word_suffix")
+        return "bpe" if has_ends and tokenizer.words is not None else None
+    kinds: dict[str, Kind] = {"WordPiece": "wordpiece", "WordLevel": "words"}
+    return kinds.get(tokenizer.kind)

@@ -12,9 +12,11 @@ from gloze.tokenizers.words import BREAK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gloze.tokenizers.words import BertWords
+    from gloze.tokenizers.words import Words
 
-MAX_WORD_CHARACTERS = 100  # longer words are unknown to WordPiece, as in BERT's own code
+MAX_WORD_CHARACTERS = (
+    100  # longer words are unknown to WordPiece, as in BERT's own code; none is learned from
+)
 MAX_WORDS = 500_000
 _BATCH_CHARACTERS = 1 << 20
 
@@ -67,9 +69,7 @@ class WordCounts:
         return told
 
 
-def count_words(
-    texts: Iterable[str], words: BertWords, counts: WordCounts | None = None
-) -> WordCounts:
+def count_words(texts: Iterable[str], words: Words, counts: WordCounts | None = None) -> WordCounts:
     """Count the words of all texts, into ``counts`` if given.
 
     Raises:

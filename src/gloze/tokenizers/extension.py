@@ -15,8 +15,8 @@ import numpy as np
 
 from gloze.core.errors import ConfigError, DataError
 from gloze.tokenizers.counting import count_words
+from gloze.tokenizers.pieces import MIN_COUNT
 from gloze.tokenizers.tokenizer import Tokenizer
-from gloze.tokenizers.wordpiece import MIN_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
+from gloze.tokenizers.bpe import learn_bpe, learn_byte_bpe
+from gloze.tokenizers.config import Kind, TokenizerConfig
+from gloze.tokenizers.tokenizer import Tokenizer
 from gloze.tokenizers.whole_words import learn_whole_words
 from gloze.tokenizers.wordpiece import learn_wordpiece
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from gloze.tokenizers.config import TokenizerConfig
-    from gloze.tokenizers.tokenizer import Tokenizer
+_PIECES: dict[Kind, Callable[[Callable[[], Iterator[str]], TokenizerConfig], Tokenizer]] = {
+    "wordpiece": learn_wordpiece,
+    "bpe": learn_bpe,
+    "byte_bpe": learn_byte_bpe,
+}
 
 
 def learn_tokenizer(
@@ -32,4 +35,4 @@ def learn_tokenizer(
     """
     if config.kind == "words":
         return learn_whole_words(texts, config, before)
-    return learn_wordpiece(texts, config)
+    return _PIECES[config.kind](texts, config)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any, NoReturn
-
-from tokenizers import AddedToken, normalizers
+from typing import Any
 
 from gloze.core.errors import ConfigError, DataError
 from gloze.tokenizers.library import library_errors
+from gloze.tokenizers.merges import VOCAB, load_merges
+from gloze.tokenizers.reading import (
+    added_beside,
+    check_ids,
+    read_object,
+    read_text,
+    settings_beside,
+    told_normalizer,
+)
+from gloze.tokenizers.roles import special_tokens
 from gloze.tokenizers.segmenters import Segmenter, load_segmenter
-from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
+from gloze.tokenizers.tokenizer import Tokenizer
 from gloze.tokenizers.wordpiece import bert_tokenizer
 
-MAX_FILE_BYTES = 256 << 20
 MAX_WORD_CHARACTERS = 200  # the library's time grows with the square of it
-_ROLES = ("pad", "unk", "cls", "sep", "mask")
-_KNOWN_NAMES = (SpecialTokens(), SpecialTokens("<pad>", "<unk>", "<s>", "</s>", "<mask>"))
 
 
 def load_tokenizer(path: str | Path, *, cased: bool | None = None) -> Tokenizer:
     """Load a tokenizer folder, a ``tokenizer.json``, or Google's ``vocab.txt`` as it is.
 
-    Padding and truncation that the file asks for are dropped. Whether a ``vocab.txt`` keeps
-    capitals is read from the ``tokenizer_config.json`` beside it, else from the folder's name if
-    that is one of Google's, else from its tokens, unless ``cased`` says it.
+    A ``vocab.json`` with a ``merges.txt`` beside it, as GPT and GPT-2 have, is one as well.
+
+    Padding, truncation and dropout that the file asks for are left out. Whether a ``vocab.txt``
+    keeps capitals is read from the ``tokenizer_config.json`` beside it, else from the folder's name
+    if that is one of Google's, else from its tokens, unless ``cased`` says it.
 
     Raises:
         DataError: if there is no such file, or it is broken or hostile.
@@ -39,7 +45,7 @@ def load_tokenizer(path: str | Path, *, cased: bool | None = None) -> Tokenizer:
             raise ConfigError(
                 f"{file} says itself whether capitals are kept: leave that choice out."
             )
-        return _load_json(file)
+        return load_merges(file) if file.name == VOCAB else _load_json(file)
     return _load_vocab(file, cased)
 
 
@@ -48,50 +54,18 @@ def _find(path: Path) -> Path:
         if not path.is_file():
             raise DataError(
                 "no such tokenizer.", path=path, hint="Make one with `gloze tokenizer`, or give "
-                "a folder with tokenizer.json or vocab.txt, or one of these files."
+                "a folder with tokenizer.json, vocab.txt, or vocab.json and merges.txt, or one of "
+                "these files."
             )  # fmt: skip
         return path
-    for name in ("tokenizer.json", "vocab.txt"):
+    for name in ("tokenizer.json", "vocab.txt", VOCAB):
         if (path / name).is_file():
             return path / name
-    raise DataError("no tokenizer.json or vocab.txt in this folder.", path=path)
-
-
-def _read(path: Path) -> str:
-    size = path.stat().st_size
-    if size > MAX_FILE_BYTES:
-        raise DataError(f"{size} bytes are too many for a tokenizer.", path=path)
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 at byte {error.start}.", path=path) from error
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(_read(path), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not valid JSON ({error}).", path=path) from error
-    if not isinstance(value, dict):
-        raise DataError("not a JSON object.", path=path)
-    return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    """Return what the files beside a tokenizer say of it."""
-    settings: dict[str, Any] = {}
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
-        if (folder / name).is_file():
-            settings |= _read_object(folder / name)
-    return settings
+    raise DataError("no tokenizer.json or vocab.txt in this folder, nor vocab.json.", path=path)
 
 
 def _load_vocab(path: Path, cased: bool | None) -> Tokenizer:
-    lines = _read(path).split("\n")
+    lines = read_text(path).split("\n")
     if lines[-1] == "":
         lines.pop()
     vocab: dict[str, int] = {}
@@ -108,8 +82,8 @@ def _load_vocab(path: Path, cased: bool | None) -> Tokenizer:
         vocab[token] = number
     if not vocab:
         raise DataError("an empty vocabulary.", path=path)
-    _special_tokens(vocab, {}, path)
-    settings = _settings(path.parent)
+    special_tokens(vocab, {}, path)
+    settings = settings_beside(path.parent)
     if cased is None and isinstance(settings.get("do_lower_case"), bool):
         cased = not settings["do_lower_case"]
     if cased is None:
@@ -117,55 +91,9 @@ def _load_vocab(path: Path, cased: bool | None) -> Tokenizer:
     if cased is None:
         words = (token.removeprefix("##") for token in vocab)
         cased = any(word.isalpha() and word != word.lower() for word in words)
-    strip, chinese = settings.get("strip_accents"), settings.get("tokenize_chinese_chars")
-    normalizer = normalizers.BertNormalizer(
-        lowercase=not cased,
-        strip_accents=strip if isinstance(strip, bool) else None,
-        handle_chinese_chars=chinese if isinstance(chinese, bool) else True,
-    )
+    normalizer = told_normalizer(settings, cased=cased)
     with library_errors("not a usable vocabulary", path):
-        return bert_tokenizer(vocab, normalizer, _added_beside(vocab, settings, path))
-
-
-def _added_beside(
-    vocab: dict[str, int], settings: dict[str, Any], vocab_path: Path
-) -> list[AddedToken]:
-    """Return the tokens that a folder without ``tokenizer.json`` adds to its ``vocab.txt``.
-
-    They are found in a text before it is cut, in small letters if its letters become small.
-    """
-    path = vocab_path.with_name("added_tokens.json")
-    if not path.is_file():
-        return []
-    own = SpecialTokens().all
-    listed = _read_object(path)
-    given = [(token, i) for token, i in listed.items() if token not in own or i != vocab[token]]
-    given.sort(key=lambda pair: pair[1] if type(pair[1]) is int else -1)
-    for expected, (token, number) in enumerate(given, len(vocab)):
-        if not token:
-            raise DataError("an added token without text.", path=path)
-        if token in vocab:
-            raise DataError(f"{token!r} is in {vocab_path.name} already.", path=path)
-        if type(number) is not int or number != expected:
-            raise DataError(
-                f"{token!r} has the id {number!r}, expected {expected}: added tokens are numbered "
-                f"on after the {len(vocab)} of {vocab_path.name}.",
-                path=path,
-            )
-    flags = _added_flags(settings)
-    return [AddedToken(token, **flags.get(token, {"normalized": True})) for token, _ in given]
-
-
-def _added_flags(settings: dict[str, Any]) -> dict[str, dict[str, bool]]:
-    """Return how each added token is found, where ``tokenizer_config.json`` says it."""
-    told = settings.get("added_tokens_decoder")
-    entries = told.values() if isinstance(told, dict) else ()
-    names = ("single_word", "lstrip", "rstrip", "normalized", "special")
-    return {
-        entry["content"]: {name: entry.get(name) is True for name in names}
-        for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("content"), str)
-    }
+        return bert_tokenizer(vocab, normalizer, added_beside(vocab, settings, path))
 
 
 def cased_by_name(folder: Path) -> bool | None:
@@ -181,10 +109,12 @@ def cased_by_name(folder: Path) -> bool | None:
 
 
 def _load_json(path: Path) -> Tokenizer:
-    definition = _read_object(path)
-    vocab = _check(definition, path)
-    special = _special_tokens(vocab, _settings(path.parent), path)
-    segmenter = _segmenter(_settings(path.parent), path)
+    definition, settings = read_object(path), settings_beside(path.parent)
+    vocab, model = _check(definition, path), definition["model"]
+    if model.get("dropout"):
+        model["dropout"] = None
+    special = special_tokens(vocab, settings, path, of_bpe=model.get("type") == "BPE")
+    segmenter = _segmenter(settings, path)
     with library_errors("not a usable tokenizer", path):
         tokenizer = Tokenizer(definition, special, segmenter)
     try:
@@ -227,12 +157,7 @@ def _check(definition: dict[str, Any], path: Path) -> dict[str, int]:
     unknown = model.get("unk_token")
     if unknown is not None and (not isinstance(unknown, str) or unknown not in vocab):
         raise DataError(f"its unknown token {unknown!r} is not in its vocabulary.", path=path)
-    ids = vocab.values()
-    if any(type(i) is not int for i in ids) or set(ids) != set(range(len(vocab))):
-        raise DataError(
-            f"the ids of its {len(vocab)} tokens are not 0 to {len(vocab) - 1}, each once.",
-            path=path,
-        )
+    check_ids(vocab, path)
     return vocab
 
 
@@ -246,27 +171,3 @@ def _added(definition: dict[str, Any], path: Path) -> dict[str, int]:
         entry.setdefault("special", False)
         result[content] = entry["id"]
     return result
-
-
-def _special_tokens(vocab: dict[str, int], settings: dict[str, Any], path: Path) -> SpecialTokens:
-    """Return the five special tokens, or say which of them the vocabulary lacks."""
-    named = {role: _name(settings.get(f"{role}_token")) for role in _ROLES}
-    known = next(
-        (names for names in _KNOWN_NAMES if set(names.all) <= vocab.keys()), _KNOWN_NAMES[0]
-    )
-    usual = dict(zip(_ROLES, known.all, strict=True))
-    chosen = {role: named[role] or usual[role] for role in _ROLES}
-    missing = [f"{token} ({role})" for role, token in chosen.items() if token not in vocab]
-    if missing:
-        raise DataError(
-            f"the vocabulary has no {', '.join(missing)}.",
-            path=path,
-            hint="Name other special tokens in tokenizer_config.json, as mask_token and so on.",
-        )
-    return SpecialTokens(**chosen)
-
-
-def _name(value: object) -> str | None:
-    if isinstance(value, dict):
-        value = value.get("content")
-    return value if isinstance(value, str) else None

@@ -8,7 +8,8 @@ import numpy as np
 import tokenizers
 
 from gloze.core.ranges import places
-from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
+from gloze.tokenizers.special import SpecialTokens
+from gloze.tokenizers.tokenizer import Tokenizer
 from gloze.tokenizers.whole_words import definition_of, plain_words, segmenter_of
 from gloze.tokenizers.words import WordEncoder
 

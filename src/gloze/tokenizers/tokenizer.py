@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -14,39 +14,29 @@ import tokenizers
 
 from gloze.core.files import write_json, write_text
 from gloze.core.ranges import places
+from gloze.tokenizers.fast import word_encoder
 from gloze.tokenizers.library import library_errors
-from gloze.tokenizers.marks import word_marks
+from gloze.tokenizers.marks import usual_decoder, word_marks
 from gloze.tokenizers.places import token_places
-from gloze.tokenizers.words import word_encoder
+from gloze.tokenizers.special import SpecialIds, SpecialTokens
+from gloze.tokenizers.words import BertWords
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gloze.tokenizers.segmenters import Segmenter
-    from gloze.tokenizers.words import BertWords
 
 Ids = npt.NDArray[np.int32]
 MAX_BATCH_CHARACTERS = 1 << 20
+# What a folder may have; which of them depends on the kind.
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("vocab.txt", "vocab.json", "merges.txt"),
+)
 
 
-@dataclass(frozen=True)
-class SpecialTokens:
-    """The five tokens every encoder needs, under BERT's names or a tokenizer's own."""
-
-    pad: str = "[PAD]"
-    unk: str = "[UNK]"
-    cls: str = "[CLS]"
-    sep: str = "[SEP]"
-    mask: str = "[MASK]"
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """The five, in BERT's order."""
-        return self.pad, self.unk, self.cls, self.sep, self.mask
-
-
-class Tokenizer:
+class Tokenizer(SpecialIds):
     """Cuts text into tokens of a fixed vocabulary; learned or loaded, never changed.
 
     Special tokens written out in a text, such as ``[MASK]``, are plain text to :meth:`encode`;
@@ -54,7 +44,7 @@ class Tokenizer:
 
     Attributes:
         vocab_size: number of tokens; ids are 0 to ``vocab_size - 1``.
-        special_tokens: the five special tokens by role.
+        special_tokens: by role; BERT's five, or those of them that there are.
         special_ids: ids of all special tokens, ascending.
         segmenter: parts a text into words before it is cut at spaces; None if writing does it.
         fingerprint: SHA-256 of all that decides how text is cut; equal for equal tokenizers.
@@ -72,15 +62,17 @@ class Tokenizer:
         self._definition = {**definition, "truncation": None, "padding": None}
         self._library = _build(self._definition)
         self._library.encode_special_tokens = True
+        if self._library.decoder is None:
+            self._library.decoder = usual_decoder(self._definition)
         self._with_specials: tokenizers.Tokenizer | None = None
         self._ids = self._library.get_vocab(with_added_tokens=True)
         self._tokens = sorted(self._ids, key=self._ids.__getitem__)
         self.vocab_size = len(self._tokens)
-        ids = [self._ids[token] for token in self.special_tokens.all]
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = ids
+        named = self.special_tokens.by_role
+        self._roles = {role: self._ids[token] for role, token in named.items()}
         added = self._definition.get("added_tokens") or []
         others = (self._ids[token["content"]] for token in added if token["special"])
-        self.special_ids: tuple[int, ...] = tuple(sorted({*ids, *others}))
+        self.special_ids: tuple[int, ...] = tuple(sorted({*self._roles.values(), *others}))
         self.fingerprint = _fingerprint(self._definition, self.special_tokens, segmenter)
         self._starts_word, self._ends_word = word_marks(
             self._definition["model"], self._tokens, self.special_ids
@@ -109,7 +101,8 @@ class Tokenizer:
     @property
     def words(self) -> BertWords | None:
         """What cuts texts into words; None if that is not done in BERT's way."""
-        return None if self._fast is None else self._fast.words
+        words = None if self._fast is None else self._fast.words
+        return words if isinstance(words, BertWords) else None
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -185,7 +178,7 @@ class Tokenizer:
             DataError: if a word cannot be encoded.
         """
         # Words are marked by the space before them where BERT's way is not taken.
-        space = "" if self._fast else " "
+        space = " " if self.words is None else ""
         words = [space * (i > 0) + word for text in texts for i, word in enumerate(text)]
         ids, pieces = self.encode(words)
         sizes = np.fromiter(map(len, texts), np.int64, len(texts))
@@ -235,7 +228,10 @@ class Tokenizer:
         return self._ids.get(token)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return readable text for ``ids``; special tokens are shown."""
+        """Return readable text for ``ids``; special tokens are shown.
+
+        Words are parted by spaces. What was cut into pairs of bytes comes back as it was.
+        """
         with library_errors("cannot decode the ids"):
             return self._library.decode([int(i) for i in ids], skip_special_tokens=False)
 
@@ -245,19 +241,25 @@ class Tokenizer:
         ``max_length`` is the longest sequence of the model that the tokenizer goes with.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        special = {f"{role}_token": token for role, token in asdict(self.special_tokens).items()}
+        special = self.special_tokens.settings
         settings: dict[str, Any] = {**special, "tokenizer_class": "PreTrainedTokenizerFast"}
         if self.segmenter is not None:
             settings["segmenter"] = self.segmenter.name
-        if self._fast is not None and self.kind == "WordPiece":
+        if self.words is not None and self.kind in ("WordPiece", "BPE"):
             normalizer = self._definition["normalizer"]
             settings |= {
-                "tokenizer_class": "BertTokenizer",
                 "do_lower_case": normalizer["lowercase"],
                 "strip_accents": normalizer["strip_accents"],
                 "tokenize_chinese_chars": normalizer["handle_chinese_chars"],
             }
+        if self._fast is not None and self.kind == "WordPiece":
+            settings["tokenizer_class"] = "BertTokenizer"
             write_text(folder / "vocab.txt", "".join(f"{token}\n" for token in self._tokens))
+        if self._fast is not None and self.kind == "BPE":
+            write_json(folder / "vocab.json", {t: i for i, t in enumerate(self._tokens)})
+            pairs = self._definition["model"]["merges"]
+            lines = (pair if isinstance(pair, str) else " ".join(pair) for pair in pairs)
+            write_text(folder / "merges.txt", "\n".join(["#version: 0.2", *lines, ""]))
         if max_length is not None:
             settings["model_max_length"] = max_length
         write_json(folder / "tokenizer.json", self._definition)

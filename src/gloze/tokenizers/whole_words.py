@@ -16,7 +16,8 @@ from gloze.core.errors import DataError
 from gloze.core.progress import say
 from gloze.tokenizers.counting import MAX_WORDS, WordCounts, count_words
 from gloze.tokenizers.segmenters import load_segmenter
-from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
+from gloze.tokenizers.special import SpecialTokens
+from gloze.tokenizers.tokenizer import Tokenizer
 from gloze.tokenizers.words import BREAK, BertWords
 
 if TYPE_CHECKING:

@@ -8,29 +8,32 @@ number, and the counted words are fed to it. What it learns then depends on the 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
 from gloze.tokenizers.counting import MAX_WORD_CHARACTERS, count_words
 from gloze.tokenizers.library import library_errors
-from gloze.tokenizers.tokenizer import SpecialTokens, Tokenizer
+from gloze.tokenizers.pieces import (
+    check_reached,
+    check_room,
+    count_letters,
+    kept_letters,
+    least_count,
+    repeated,
+)
+from gloze.tokenizers.special import SpecialTokens
+from gloze.tokenizers.tokenizer import Tokenizer
 from gloze.tokenizers.words import BertWords
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterator, Sequence
 
     from gloze.tokenizers.config import TokenizerConfig
 
-MAX_FED_WORDS = 200_000_000
-USUAL_ALPHABET = 1000
-COVERED = 0.9999
-MIN_COUNT = 2
 _PREFIX = "##"
 
 
@@ -50,41 +53,13 @@ def learn_wordpiece(texts: Callable[[], Iterator[str]], config: TokenizerConfig)
     counts = count_words(texts(), words)
     for sentence in counts.told():
         say(sentence)
-    letters = _alphabet(counts.words, config)
+    letters = kept_letters(count_letters(counts.words), config)
     fixed = [*SpecialTokens().all, *letters]
     fixed += [_PREFIX + letter for letter in letters if not words.is_isolated(letter)]
-    if len(fixed) > config.vocab_size:
-        raise ConfigError(
-            f"vocab_size {config.vocab_size} is too small: 5 special tokens, {len(letters)} "
-            f"letters and their forms inside a word are {len(fixed)}. "
-            f"Use --vocab-size {len(fixed)} or more (tokenizer.vocab_size in a "
-            f"recipe), or --limit-alphabet {len(letters) // 2}."
-        )
+    check_room(fixed, len(letters), config)
     vocab = _train(counts.words, frozenset(letters), fixed, config)
-    if len(vocab) < config.vocab_size:
-        raise DataError(
-            f"the corpus supports {len(vocab)} tokens, not the {config.vocab_size} asked for.",
-            hint=f"Use --vocab-size {len(vocab)} (tokenizer.vocab_size in a recipe), or a larger "
-            "corpus.",
-        )
+    check_reached(vocab, config)
     return bert_tokenizer(vocab, normalizer)
-
-
-def _alphabet(counts: Counter[str], config: TokenizerConfig) -> list[str]:
-    """Return the letters to keep, by code point."""
-    letters: Counter[str] = Counter()
-    for word, count in counts.items():
-        for letter in word:
-            letters[letter] += count
-    ranked = sorted(letters, key=lambda letter: (-letters[letter], letter))
-    limit = config.limit_alphabet
-    if limit is None:
-        limit, covered = 0, 0
-        needed = COVERED * letters.total()
-        while limit < len(ranked) and (limit < USUAL_ALPHABET or covered < needed):
-            covered += letters[ranked[limit]]
-            limit += 1
-    return sorted(ranked[:limit])
 
 
 def _train(
@@ -95,35 +70,14 @@ def _train(
     library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.WordPieceTrainer(
         vocab_size=config.vocab_size,
-        min_frequency=MIN_COUNT if config.min_count is None else config.min_count,
+        min_frequency=least_count(config),
         show_progress=False,
         special_tokens=fixed,
         continuing_subword_prefix=_PREFIX,
     )
     with library_errors("cannot learn a vocabulary"):
-        library.train_from_iterator(_repeated(counts, letters), trainer=trainer)
+        library.train_from_iterator(repeated(counts, letters), trainer=trainer)
     return library.get_vocab()
-
-
-def _repeated(counts: Counter[str], letters: frozenset[str]) -> Iterator[str]:
-    """Yield every word as often as it was counted: the trainer takes no counts.
-
-    Counts are scaled down when there are over :data:`MAX_FED_WORDS`. Words with a letter that
-    is not kept have no pieces, so nothing is learned from them.
-    """
-    scale = -(-counts.total() // MAX_FED_WORDS)
-    kept = (item for item in counts.items() if letters.issuperset(item[0]))
-    while some := list(islice(kept, 256)):
-        line: list[str] = []
-        for word, count in some:
-            times = count // scale
-            while len(line) + times > 8192:
-                taken = 8192 - len(line)
-                line += [word] * taken
-                yield " ".join(line)
-                line, times = [], times - taken
-            line += [word] * times
-        yield " ".join(line)
 
 
 def bert_tokenizer(

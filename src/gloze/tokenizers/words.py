@@ -4,7 +4,7 @@ BERT's normalizer treats every character by itself, and its pre-tokenizer looks 
 at a time. So both together are a table from character to text, filled by asking the library
 about each character once; cutting a text is then two string methods. Words repeat, so their
 ids are looked up, and only a new word is cut into pieces, by the library's own model. A vocabulary
-of whole words goes the same way.
+of whole words goes the same way, and so do GPT's byte pairs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +22,25 @@ from gloze.core.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokenizers import Token, Tokenizer
+    from tokenizers import Token
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import PreTokenizer
 
-BREAK = "\0"  # stands between texts; the normalizer removes it, so no word is equal to it
+# Stands between texts. No word is equal to it: BERT's normalizer removes the first character, and
+# GPT-2 parts both.
+BREAK = "\0a"
 MAX_CACHED_WORDS = 1 << 17
+MAX_CACHED_PIECES = 1 << 22
 # Up to so many words of a single text a loop is sooner done than a dozen calls of NumPy.
 FEW_WORDS = 64
-# Longer words are unknown where the vocabulary is of whole words.
-MAX_WHOLE_WORD = 1 << 10
+
+
+class Words(Protocol):
+    """What cuts texts into words."""
+
+    def split(self, texts: Sequence[str], /) -> list[str]:
+        """Return the words of all texts, with :data:`BREAK` after those of each text."""
+        ...
 
 
 class WordModel(Protocol):
@@ -40,6 +49,15 @@ class WordModel(Protocol):
     def tokenize(self, word: str, /) -> list[Token]:
         """Return the tokens of a word."""
         ...
+
+
+def refuse_half(code_point: int) -> None:
+    """Refuse what is no character, which only text that was decoded wrongly has."""
+    if 0xD800 <= code_point < 0xE000:
+        raise DataError(
+            f"the text has half of a surrogate pair (U+{code_point:04X}), no character.",
+            hint="Decode the text again from its source, as UTF-8.",
+        )
 
 
 class _CharacterTable(dict[int, str]):
@@ -51,13 +69,8 @@ class _CharacterTable(dict[int, str]):
         self.reordering: set[str] = set()
 
     def __missing__(self, code_point: int) -> str:
-        character = chr(code_point)
-        if unicodedata.category(character) == "Cs":
-            raise DataError(
-                f"the text has half of a surrogate pair (U+{code_point:04X}), no character.",
-                hint="Decode the text again from its source, as UTF-8.",
-            )
-        result = []
+        refuse_half(code_point)
+        character, result = chr(code_point), []
         for part in self.normalizer.normalize_str(character):
             if unicodedata.combining(part):
                 self.reordering.add(character)
@@ -126,11 +139,11 @@ class _WordIndex(dict[str, int]):
 
 
 class WordEncoder:
-    """Texts to WordPiece ids through a table of the words met so far, bounded in size."""
+    """Texts to ids through a table of the words met so far, bounded in size."""
 
     def __init__(
         self,
-        words: BertWords,
+        words: Words,
         model: WordModel,
         *,
         unk_id: int,
@@ -144,9 +157,9 @@ class WordEncoder:
 
     def encode(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the ids of all texts end to end, and the number of ids of each text."""
-        if len(self._index) > MAX_CACHED_WORDS:
-            self._index = _WordIndex(*self._known)
         index = self._index
+        if len(index) > MAX_CACHED_WORDS or len(index.ids) > MAX_CACHED_PIECES:
+            index = self._index = _WordIndex(*self._known)
         words = self.words.split(texts)
         if len(words) <= FEW_WORDS and len(texts) == 1:
             return self._one_by_one(words)
@@ -167,25 +180,3 @@ class WordEncoder:
             start = index.starts[number]
             ids.extend(index.ids[start : start + index.counts[number]])
         return np.array(ids, dtype=np.int32), np.array([len(ids)])
-
-
-def word_encoder(definition: dict[str, Any], library: Tokenizer, unk_id: int) -> WordEncoder | None:
-    """Return the fast encoder where it is exact: words cut by single characters, then looked up."""
-    kind, normalizer = definition["model"].get("type"), definition.get("normalizer") or {}
-    parted = (definition.get("pre_tokenizer") or {}).get("type")
-    added = definition.get("added_tokens") or []
-    fits = (kind == "WordLevel" and parted == "WhitespaceSplit") or (
-        kind in ("WordPiece", "WordLevel") and parted == "BertPreTokenizer"
-    )
-    is_plain = normalizer.get("type") == "BertNormalizer" and normalizer.get("clean_text")
-    if not fits or not is_plain or not all(token["special"] for token in added):
-        return None
-    # Where marks do not part words, a word may be written like a special token.
-    special = frozenset(token["content"] for token in added) if kind == "WordLevel" else frozenset()
-    return WordEncoder(
-        BertWords(library.normalizer, library.pre_tokenizer),
-        library.model,
-        unk_id=unk_id,
-        max_word_characters=definition["model"].get("max_input_chars_per_word", MAX_WHOLE_WORD),
-        special=special,
-    )

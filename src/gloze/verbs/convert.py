@@ -18,7 +18,7 @@ from gloze.interop.google_bert import write_google
 from gloze.interop.huggingface import to_their_config, to_theirs
 from gloze.interop.sentence_transformers import read_vectors, tuned_pooling, write_vectors
 from gloze.nn.pooling import Pooling, TextVectors
-from gloze.tokenizers import SpecialTokens
+from gloze.tokenizers import TOKENIZER_FILES, SpecialTokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Layout = Literal["huggingface", "google", "sentence-transformers"]
 _FILES = (
-    *("config.json", "model.safetensors", "README.md", "manifest.json", "tokenizer.json"),
-    *("tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "bert_config.json"),
+    *("config.json", "model.safetensors", "README.md", "manifest.json", "bert_config.json"),
+    *TOKENIZER_FILES,
     *("bert_model.ckpt.*", "modules.json", "1_Pooling", "2_Normalize"),
     *("sentence_bert_config.json", "config_sentence_transformers.json"),
 )

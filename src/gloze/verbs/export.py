@@ -14,6 +14,7 @@ from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.interop.onnx import INPUTS, SCORES, VECTORS, check_extra, write_graph, write_int8
 from gloze.nn.pooling import Pooling
 from gloze.tasks.model import kind_of_model
+from gloze.tokenizers import TOKENIZER_FILES
 from gloze.verbs.export_subject import of_task, of_vectors
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ ExportPrecision = Literal["float32", "int8"]
 GRAPH, NOTE = "model.onnx", "export.json"
 # Under this agreement the graph is not the model: cosines, or shares of same answers.
 LEAST = {"float32": 0.9999, "int8": 0.98}
-_FILES = (
-    *(GRAPH, NOTE, "manifest.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json"),
-    "special_tokens_map.json",
-)
+_FILES = (GRAPH, NOTE, "manifest.json", *TOKENIZER_FILES)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from gloze.core.files import new_folder
 from gloze.core.progress import Progress, duration
 from gloze.text.read import ReadOptions, ReadReport, read_documents
 from gloze.tokenizers import (
+    TOKENIZER_FILES,
     TokenizerConfig,
     learn_tokenizer,
     learn_words,
@@ -19,8 +20,6 @@ from gloze.tokenizers import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def learn(
     """
     output, report = Path(output), ReadReport()
     with (
-        new_folder(output, force=force, ours=_FILES) as folder,
+        new_folder(output, force=force, ours=TOKENIZER_FILES) as folder,
         Progress("tokenizer") as progress,
     ):
         tokenizer = learn_tokenizer(
