@@ -14,6 +14,7 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.tokenizers import SpecialTokens, TokenizerConfig, learn_tokenizer, load_tokenizer
 from gloze.tokenizers.byte_words import BYTE_LETTERS
 from tests.tokenizers.small import TEXT
+from tests.tokenizers.test_encode import corpora
 from tests.tokenizers.test_hard_texts import HARD
 
 transformers = pytest.importorskip("transformers")
@@ -236,6 +237,32 @@ def test_a_vocabulary_without_its_pairs_is_refused(tmp_path):
         load_tokenizer(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"merges": [["a", "nowhere"]]},
+        {"merges": [["a"]]},
+        {"merges": [["a", "b", "c"]]},
+        {"merges": ["a b c"]},
+        {"merges": 7},
+        {"unk_token": "nowhere"},
+        {"vocab": {"a": 0}, "merges": [], "unk_token": None},
+        {"end_of_word_suffix": 7},
+    ],
+)
+@pytest.mark.parametrize("name", SIZES)
+def test_a_hostile_definition_is_refused(tmp_path, name, model):
+    saved(tmp_path, name, "tokenizer.json")
+    path = tmp_path / "tokenizer.json"
+    definition = json.loads(path.read_text(encoding="utf-8"))
+    definition["model"] |= model
+    if "vocab" in model:
+        definition["added_tokens"] = []
+    path.write_text(json.dumps(definition), encoding="utf-8")
+    with pytest.raises(DataError, match=r"tokenizer.json: "):
+        load_tokenizer(path)
+
+
 def test_dropout_is_left_out_and_absent_decoders_are_made_good(tmp_path):
     for name in SIZES:
         saved(tmp_path, name, "tokenizer.json")
@@ -259,3 +286,31 @@ def test_pairs_that_are_written_as_one_text_are_saved_as_pairs(tmp_path):
     load_tokenizer(path).save(tmp_path / "again")
     lines = (tmp_path / "again" / "merges.txt").read_text(encoding="utf-8").split("\n")
     assert lines == ["#version: 0.2", *pairs, ""]
+
+
+@pytest.fixture(scope="module")
+def released(shared_data, tmp_path_factory):
+    """The folder of GPT-2's own vocabulary: bytes, what each pair makes, and the end of text."""
+    text = (shared_data / "vocab" / "gpt2-merges.txt").read_text(encoding="utf-8")
+    pairs = [tuple(line.split(" ")) for line in text.split("\n")[1:] if line]
+    tokens = [*sorted(BYTE_LETTERS.values()), *map("".join, pairs), END_OF_TEXT]
+    vocab = {token: number for number, token in enumerate(tokens)}
+    return write(tmp_path_factory.mktemp("gpt2"), vocab, pairs)
+
+
+def test_the_released_gpt2_gives_its_known_ids(released):
+    ours = load_tokenizer(released)
+    assert (ours.vocab_size, ours.sep_id) == (50257, 50256)
+    assert ours.encode(["Hello world"])[0].tolist() == [15496, 995]
+    assert ours.encode([" Hello world"])[0].tolist() == [18435, 995]
+
+
+def test_the_released_gpt2_gives_the_ids_of_transformers_on_real_text(released, shared_data):
+    ours, other = load_tokenizer(released), transformers.GPT2Tokenizer.from_pretrained(released)
+    texts = [*HARD.values(), *(text[:2000] for text in corpora(shared_data)[::6])]
+    expected = other(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    ids, lengths = ours.encode(texts)
+    assert lengths.tolist() == [len(each) for each in expected]
+    assert ids.tolist() == [i for each in expected for i in each]
+    ends = np.cumsum(lengths)[:-1]
+    assert [ours.decode(each) for each in np.split(ids, ends)] == texts

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gloze.cli import main
 from gloze.core.errors import ConfigError, DataError, WriteError
 from gloze.tokenizers import TokenizerConfig, load_tokenizer
 from gloze.verbs.tokenizer import learn
@@ -61,3 +62,24 @@ def test_what_fails_leaves_nothing_behind(corpus, tmp_path):
 def test_a_place_that_cannot_be_written_is_named(corpus):
     with pytest.raises(WriteError, match=r"corpus.txt.*[Cc]hoose another"):
         learn([corpus], output=corpus / "vocab", config=SMALL)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "byte_bpe"])
+def test_byte_pairs_are_learned_and_prepared_with_by_the_command_line(kind, tmp_path, capsys):
+    corpus, vocab = tmp_path / "corpus.txt", tmp_path / "vocab"
+    # One letter of these is too rare to be kept where letters are.
+    corpus.write_text("\n".join([*TEXT * 3, "the cat, z"]), encoding="utf-8")
+    size = {"bpe": 70, "byte_bpe": 300}[kind]
+    limit = ["--limit-alphabet", "30"] if kind == "bpe" else []
+    command = [str(corpus), "-o", str(vocab), "--kind", kind, "--vocab-size", str(size)]
+    assert main(["tokenizer", *command, *limit, "--json"]) == 0
+    out, told = capsys.readouterr()
+    assert json.loads(out)["vocab_size"] == size
+    assert "pairs were joined" in told
+    assert (vocab / "merges.txt").read_text(encoding="utf-8").startswith("#version")
+    shards = [str(corpus), "-o", str(tmp_path / "shards"), "--valid-fraction", "0", "--json"]
+    assert main(["prepare", *shards, "--tokenizer", str(vocab)]) == 0
+    unknown = json.loads(capsys.readouterr().out)["unknown_rate"]
+    assert (unknown > 0) == (kind == "bpe")
+    assert main(["tokenizer", *command, "--split", "spaces", "--force"]) == 2
+    assert f"{kind} cuts text by a rule of its own" in capsys.readouterr().err

@@ -1,8 +1,8 @@
 """Text to words as GPT-2 cuts it, and words to bytes: the fast twin of the library's encoder.
 
 GPT-2's pattern (Radford et al. 2019, released code) asks of a character whether it is a letter, a
-number, a space or something else. The library is asked that once for each character; a text is
-then written in a dozen signs, in which Python's own regular expressions find the words.
+number, a space or something else. The library is asked that once for each character beyond ASCII;
+a text is then written in a few signs, in which Python's own regular expressions find the words.
 """
 
 from __future__ import annotations
@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from tokenizers.models import Model
     from tokenizers.pre_tokenizers import PreTokenizer
 
+
+def _pattern(letter: str, number: str, space: str) -> re.Pattern[str]:
+    """Return what finds words, given the classes of characters; what is most frequent first."""
+    contraction, other = "'(?:[stmd]|re|ve|ll)", f"[^{letter}{number}{space}]"
+    words = f" ?[{letter}]+|{contraction}| ?[{number}]+| ?{other}+"
+    return re.compile(f"{words}|[{space}]+(?![^{space}])|[{space}]+")
+
+
+_ASCII_WORD = _pattern("A-Za-z", "0-9", r" \t\n\r\f\v")
 # a stands for letters, 0 for numbers, _ for spaces but the usual one, ! for all else.
-_WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?[a-z]+| ?0+| ?[!']+|[ _]+(?![^ _])|[ _]+")
+_SIGN_WORD = _pattern("a-z", "0", " _")
 _KEPT = " 'strevmld"  # what the pattern names
 
 
@@ -72,9 +81,12 @@ class ByteWords:
         """Return the words of all ``texts``, with :data:`BREAK` after those of each text."""
         words: list[str] = []
         for text in texts:
-            found = _WORD.findall(text.translate(self._signs))
-            ends = accumulate(map(len, found), initial=0)
-            words += [text[start:end] for start, end in pairwise(ends)]
+            if text.isascii():
+                words += _ASCII_WORD.findall(text)
+            else:
+                found = _SIGN_WORD.findall(text.translate(self._signs))
+                ends = accumulate(map(len, found), initial=0)
+                words += [text[start:end] for start, end in pairwise(ends)]
             words.append(BREAK)
         return words
 
