@@ -20,6 +20,15 @@ def test_every_recipe_survives_the_trip_through_toml(tmp_path, name):
     assert load_recipe(path) == recipe
 
 
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "byte_bpe", "words"])
+def test_the_kind_of_tokenizer_is_a_setting_that_survives_the_trip(tmp_path, kind):
+    recipe = load_recipe("bert-mini", [f"tokenizer.kind={kind}"])
+    path = tmp_path / "recipe.toml"
+    path.write_text(to_toml(recipe))
+    assert load_recipe(path).tokenizer == recipe.tokenizer
+    assert (recipe.tokenizer.kind, recipe.tokenizer.cased) == (kind, kind == "byte_bpe")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -32,6 +41,7 @@ def test_every_recipe_survives_the_trip_through_toml(tmp_path, name):
         ("encoder.direction=up", r"encoder\.direction is 'up'.*bidirectional"),
         ("sampler.kind=segment_pairs", r"sampler.*segment_pair"),
         ("tokenizer.vocab_size=big", r"tokenizer\.vocab_size is 'big'"),
+        ("tokenizer.kind=bytes", r"tokenizer\.kind is 'bytes'.*byte_bpe"),
         ("sampler.max_length=600", r"max_length 600 is over encoder\.max_position_embeddings 512"),
         ("encoder.direction=left_to_right", r"mlm objective fills blanks from both sides"),
         ("sampler.kind=text_block", r"nsp objective asks whether B follows A"),

@@ -51,6 +51,7 @@ class SpecialTokens:
 class SpecialIds:
     """Ids of the special tokens; asking for one that a tokenizer lacks is a ConfigError."""
 
+    special_tokens: SpecialTokens
     _roles: dict[str, int]
 
     @property
@@ -82,7 +83,8 @@ class SpecialIds:
         found = self._roles.get(role)
         if found is None:
             raise ConfigError(
-                f"{self!r} has no token for {_USES[role]}. Name one of its tokens as {role}_token "
-                "in its tokenizer_config.json, or use another tokenizer."
+                f"The tokenizer has no token for {_USES[role]}: its special tokens are "
+                f"{' '.join(self.special_tokens.all)}. Name one of its tokens as {role}_token in "
+                "its tokenizer_config.json, or use another tokenizer."
             )
         return found
