@@ -21,8 +21,11 @@ class TrainingConfig(Settings):
         batch_tokens: most tokens of a step; or
         batch_size: sequences of a step.
         micro_batch_tokens: most tokens computed at once.
-        optimizer: ``adamw`` (Loshchilov and Hutter 2019), or ``lamb`` for steps of thousands of
-            sequences (You et al. 2020).
+        optimizer: ``adamw`` (Loshchilov and Hutter 2019), ``lamb`` for steps of thousands of
+            sequences (You et al. 2020), or ``nt_asgd``: plain gradient descent, which averages
+            its weights once ``averaging_after`` evaluations were no better than the best (Merity
+            et al. 2018, 3); rates are then some tens, and the schedule ``constant``.
+        averaging_after: of ``nt_asgd``.
         learning_rate: at its highest, after warm-up.
         layerwise_lr_decay: the encoder's last layer learns at this share of the rate, each part
             under it at this share of the one above (Howard and Ruder 2018, 3.2); 1 for all alike.
@@ -64,7 +67,8 @@ class TrainingConfig(Settings):
     batch_tokens: int | None = None
     batch_size: int | None = None
     micro_batch_tokens: int = 8192
-    optimizer: Literal["adamw", "lamb"] = "adamw"
+    optimizer: Literal["adamw", "lamb", "nt_asgd"] = "adamw"
+    averaging_after: int = 5
     learning_rate: float = 1e-4
     layerwise_lr_decay: float = 1.0
     warmup_rate: float = 0.01
@@ -136,6 +140,15 @@ class TrainingConfig(Settings):
         if (self.patience or self.keep_best) and not self.evaluations:
             name = "patience" if self.patience else "keep_best"
             raise ConfigError(f"training.{name} goes by evaluations, and training.evaluations=0.")
+        if self.averaging_after < 1:
+            raise ConfigError(
+                f"training.averaging_after is {self.averaging_after}; it must be at least 1."
+            )
+        if self.optimizer == "nt_asgd" and (self.parallel == "sharded" or not self.evaluations):
+            raise ConfigError(
+                "training.optimizer nt_asgd goes by evaluations and averages whole weights: set "
+                "training.evaluations, and training.parallel=replicated."
+            )
         if self.keep_checkpoints < 1:
             raise ConfigError("training.keep_checkpoints must be at least 1: resuming needs one.")
         if not 0 < self.layerwise_lr_decay <= 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from torch import Tensor
+
+    from gloze.core.batch import Step
 
 
 class Figures:
@@ -38,6 +41,15 @@ class Figures:
             self._event.synchronize()
         numbers = [] if self._numbers is None else self._numbers.tolist()
         return self._known | dict(zip(self._names, numbers, strict=True))
+
+
+@dataclass(frozen=True)
+class Made:
+    """An update whose figures nobody has looked at yet."""
+
+    step: int
+    data: Step
+    found: Figures
 
 
 def means(names: Iterable[str], sums: dict[str, float]) -> dict[str, float]:

@@ -6,13 +6,12 @@ import math
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from gloze.core.errors import ConfigError, DivergedError, StoppedError
 from gloze.core.progress import say
 from gloze.training.budget import Budget
-from gloze.training.figures import means
+from gloze.training.figures import Made, means
 from gloze.training.guard import judge
 from gloze.training.interrupt import Interruption
 from gloze.training.phases import Phases
@@ -27,20 +26,10 @@ if TYPE_CHECKING:
     from gloze.core.batch import Step
     from gloze.core.contracts import StepStream
     from gloze.training.config import TrainingConfig
-    from gloze.training.figures import Figures
     from gloze.training.learner import Learner
     from gloze.training.log import MetricsLog
     from gloze.training.phases import PhaseStreams
     from gloze.training.store import CheckpointStore
-
-
-@dataclass(frozen=True)
-class _Made:
-    """An update whose figures nobody has looked at yet."""
-
-    step: int
-    data: Step
-    found: Figures
 
 
 class _WentBackError(Exception):
@@ -88,7 +77,7 @@ class Trainer:
         self.budget = Budget(config, self.stream)
         # While a device is at one step the host prepares the next, and judges the one before.
         self._ahead = 0 if self.updater.device.type == "cpu" else 1
-        self._unread: deque[_Made] = deque()
+        self._unread: deque[Made] = deque()
         self._started_at = self._logged_at = time.monotonic()
         self._seconds, self._saved_seconds, self._exit_code = 0.0, 0.0, 0
 
@@ -113,6 +102,7 @@ class Trainer:
                 with suppress(_WentBackError):
                     self._train(interruption)
         self._refuse_broken()
+        self.updater.take_averages()
         self.save()
         if self.config.keep_best:
             self._take_best()
@@ -153,7 +143,7 @@ class Trainer:
             rate = config.learning_rate * share
             self.updater.unfreeze(data.epoch + data.number / self.stream.num_steps(data.epoch))
             found = self.updater.update(data, self.state.step, rate)
-            self._unread.append(_Made(self.state.step, data, found))
+            self._unread.append(Made(self.state.step, data, found))
             self.state.step += 1
             self.state.tokens += data.num_tokens
             self.state.add({"tokens": data.num_tokens})
@@ -213,14 +203,17 @@ class Trainer:
         self._settle()
         self.state.evaluations = due
         begun_at = time.monotonic()
-        figures = self.evaluate()
+        with self.updater.averaged():
+            figures = self.evaluate()
         if not all(map(math.isfinite, figures.values())):
             self._diverged(f"Held-out figures are not finite at step {self.state.step}. ")
         row = self.phases.place(self.state) | {"split": "valid"}
         self.log.row({**row, **figures, "seconds": self.seconds()}, self.progress())
         # Looking is no training: it must not count in tokens a second.
         self._logged_at += time.monotonic() - begun_at
-        return self.score is not None and self.state.is_best(self.score(figures))
+        is_best = self.score is not None and self.state.is_best(self.score(figures))
+        self.updater.consider_averaging(self.state.worse)
+        return is_best
 
     def _take_best(self) -> None:
         """Take the weights of the best evaluation."""
@@ -230,7 +223,7 @@ class Trainer:
             tensors, _ = self.checkpoints.read(self.checkpoints.at(best), self.updater.parts())
             self.updater.load(tensors)
 
-    def _go_back(self, made: _Made, loss: float) -> None:
+    def _go_back(self, made: Made, loss: float) -> None:
         """Return to the last good checkpoint and leave out the data that led here."""
         bad, data = self.state.suspects, made.data
         excluded = self.state.excluded + bad

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gloze.training.asgd import AveragedSGD
 from gloze.training.lamb import Lamb
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from gloze.training.learner import Learner
 
 _AVERAGES = ("exp_avg", "exp_avg_sq")
+# All that optimizers keep beside a weight.
+_KEPT = ("step", *_AVERAGES, "average")
 
 
 def build_optimizer(learner: Learner, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -26,6 +29,8 @@ def build_optimizer(learner: Learner, config: TrainingConfig) -> torch.optim.Opt
     if config.optimizer == "lamb":
         groups = _groups(learner, config, apart=True)
         return Lamb(groups, lr=config.learning_rate, betas=betas, eps=config.adam_epsilon)
+    if config.optimizer == "nt_asgd":
+        return AveragedSGD(_groups(learner, config, apart=False), lr=config.learning_rate)
     return torch.optim.AdamW(
         _groups(learner, config, apart=False),
         lr=config.learning_rate,
@@ -85,11 +90,7 @@ def load_optimizer_tensors(
     """Put a state from :func:`optimizer_tensors` back."""
     optimizer.state.clear()
     for name, parameter in model.named_parameters():
-        own = {
-            key: tensors[f"{name}.{key}"].clone()
-            for key in ("step", *_AVERAGES)
-            if f"{name}.{key}" in tensors
-        }
+        own = {key: tensors[f"{name}.{key}"].clone() for key in _KEPT if f"{name}.{key}" in tensors}
         if own:
             step = own["step"]
             own = {key: value.to(parameter.device) for key, value in own.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -15,6 +16,7 @@ from gloze.core.memory import keep_freed_memory
 from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.core.rng import derive
+from gloze.training.asgd import AveragedSGD
 from gloze.training.compiled import compile_if_possible, with_static_rows
 from gloze.training.distributed import exchanging, is_sharded, replicate, shard, whole, whole_lanes
 from gloze.training.figures import Figures
@@ -72,6 +74,25 @@ class Updater:
     def carried(self) -> Carried | None:
         """What the encoder goes on from in the next step, if it keeps a state."""
         return carried_by(self.learner.encoder)
+
+    def consider_averaging(self, worse: int) -> None:
+        """Let an optimizer that averages begin, after so many evaluations without a better one."""
+        own = self.optimizer
+        if not isinstance(own, AveragedSGD) or own.is_averaging:
+            return
+        if worse >= self.config.averaging_after:
+            own.begin_averaging()
+            say(f"{worse} evaluations without a better one: weights are averaged from here on.")
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Return a context in which weights are their averages, if the optimizer keeps some."""
+        own = self.optimizer
+        return own.averaged() if isinstance(own, AveragedSGD) else nullcontext()
+
+    def take_averages(self) -> None:
+        """Put averages in the place of the weights for good, if the optimizer keeps some."""
+        if isinstance(self.optimizer, AveragedSGD):
+            self.optimizer.take_averages()
 
     def unfreeze(self, epochs: float) -> None:
         """Let those parts of the encoder train whose turn has come; they had no gradient before.
