@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gloze.recipes import load_recipe
     from gloze.text.read import ReadOptions
     from gloze.tokenizers import TokenizerConfig, load_tokenizer
+    from gloze.verbs.ablate import ablate
     from gloze.verbs.convert import convert
     from gloze.verbs.encode import encode
     from gloze.verbs.evaluate import evaluate
@@ -54,6 +55,7 @@ __all__ = [
     "TokenizerConfig",
     "WriteError",
     "__version__",
+    "ablate",
     "convert",
     "convert_vectors",
     "encode",
@@ -88,6 +90,7 @@ _PLACES = {
     "StoppedError": "gloze.core.errors:StoppedError",
     "TokenizerConfig": "gloze.tokenizers:TokenizerConfig",
     "WriteError": "gloze.core.errors:WriteError",
+    "ablate": "gloze.verbs.ablate:ablate",
     "convert": "gloze.verbs.convert:convert",
     "convert_vectors": "gloze.verbs.vectors_convert:convert_vectors",
     "encode": "gloze.verbs.encode:encode",

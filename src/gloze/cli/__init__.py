@@ -36,6 +36,7 @@ VERBS = {
     "pretrain": "Pre-train an encoder, or word vectors.",
     "finetune": "Fine-tune an encoder on labelled examples.",
     "evaluate": "Judge a fine-tuned run on labelled examples, or a pre-trained one on text.",
+    "ablate": "Train arms alike, fine-tune them on the same tasks, and compare them.",
     "predict": "Answer every example of a file, with a probability for each label.",
     "encode": "Write the vectors of texts, of their words or of their tokens.",
     "fill": "Fill the blanks of a text.",
@@ -189,7 +190,7 @@ def _call(words: list[str]) -> Any:
 def _print_result(result: Any, *, as_json: bool) -> int:
     """Print what a verb returned; a reader that has seen enough is not an error.
 
-    Of several processes the first prints.
+    Of several processes the first prints. A result of which a part failed tells with what.
     """
     if result is None or launched()[0] > 0:
         return 0
@@ -199,7 +200,7 @@ def _print_result(result: Any, *, as_json: bool) -> int:
     except BrokenPipeError:
         # Python would write what is left at exit, and complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return getattr(result, "exit_code", 0)
 
 
 def _plain(value: Any) -> Any:

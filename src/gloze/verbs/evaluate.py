@@ -150,13 +150,13 @@ def evaluate(
             )
         return _evaluate_pretraining(run, first, data, device)
     others = {} if against is None else _others(Path(against), run, kind)
-    labelled = _Labelled(data, format, columns)
-    seen = _judge(models, labelled, device)
+    labelled = Labelled(data, format, columns)
+    seen = judge_models(models, labelled, device)
     task = next(iter(seen.values())).task
     compared = None
     if against is not None:
         with about(f"--against {against}"):
-            theirs = _judge(others, labelled, device, like=task)
+            theirs = judge_models(others, labelled, device, like=task)
         compared = compare(data, seen, Path(against), theirs)
     last = list(seen.values())[-1].judged
     by_seed = {seed: each.figures for seed, each in seen.items()}
@@ -183,7 +183,7 @@ def _others(against: Path, run: Path, kind: str) -> dict[str, Path]:
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class Labelled:
     """A labelled file, and how it is read."""
 
     path: Path
@@ -201,8 +201,8 @@ class _Labelled:
         return self._examples
 
 
-def _judge(
-    models: dict[str, Path], data: _Labelled, device: str, *, like: Task[Any] | None = None
+def judge_models(
+    models: dict[str, Path], data: Labelled, device: str, *, like: Task[Any] | None = None
 ) -> dict[str, Seen]:
     """Return what the model of each seed makes of the examples.
 

@@ -1,0 +1,149 @@
+"""What a call of ``gloze ablate`` asks for: read, put together, checked before anything begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gloze.checkpoint import find_any
+from gloze.config.ablation import AblationConfig, ArmConfig, ComparisonTask
+from gloze.config.ablation_words import read_amount, read_arm, read_task
+from gloze.config.toml import from_dict, read_toml, to_dict
+from gloze.config.vectors import VectorsConfig
+from gloze.core.errors import ConfigError, about
+from gloze.encoders.feed_forward import FeedForwardConfig
+from gloze.recipes.finetuning import load_finetuning
+from gloze.tasks.labelled import read_splits
+from gloze.verbs.ablate_folder import saved_ablation, without_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gloze.recipes.finetuning import FinetuneConfig
+    from gloze.verbs.ablate_arms import Recipe
+
+Arms = str | Path | ArmConfig | AblationConfig
+_BUDGETS, _LISTS = ("tokens", "minutes", "flops"), ("corpus", "shards")
+_CHANGES = ("settings", "finetune_settings")
+
+
+def read_call(
+    arms: Sequence[Arms],
+    tasks: Sequence[str] | Mapping[str, ComparisonTask],
+    output: Path,
+    *,
+    resume: bool,
+    **options: Any,
+) -> AblationConfig:
+    """Return the ablation that a call asks for.
+
+    Args:
+        arms: as ``gloze.ablate`` takes them, or a whole ablation.
+        tasks: the same.
+        output: where what is there is read if no arms are named.
+        resume: whether it may be.
+        options: those that were given; they replace or add to what a file says.
+
+    Raises:
+        ConfigError: for what cannot be read, or is no ablation.
+    """
+    values, where = _whole(arms, output, resume=resume)
+    given = {name: value for name, value in options.items() if value not in (None, [], ())}
+    budget = {name: given.pop(name) for name in _BUDGETS if name in given}
+    if budget:
+        read = {name: read_amount(name, value) for name, value in budget.items()}
+        values["budget"] = {k: int(v) if k == "tokens" else v for k, v in read.items()}
+    for name in _LISTS:
+        if name in given:
+            # One source of text takes the place of the other.
+            values = {k: v for k, v in values.items() if k not in _LISTS}
+            values[name] = [str(path) for path in options[name]]
+    for name in _CHANGES:
+        values[name] = [*values.get(name, ()), *given.pop(name, ())]
+    named = tasks if isinstance(tasks, dict) else _named(tasks)
+    added = {name: to_dict(task) for name, task in named.items()}
+    values["tasks"] = {**values.get("tasks", {}), **added}
+    values |= {name: value for name, value in given.items() if name not in _LISTS}
+    return from_dict(AblationConfig, values, where)
+
+
+def _named(tasks: Any) -> dict[str, ComparisonTask]:
+    found: dict[str, ComparisonTask] = {}
+    for text in tasks:
+        name, task = read_task(text)
+        if name in found:
+            raise ConfigError(
+                f"Two tasks are called {name!r}: give them names, as in 'a={task.task} --train "
+                f"{task.train} ...'."
+            )
+        found[name] = task
+    return found
+
+
+def _whole(arms: Sequence[Arms], output: Path, *, resume: bool) -> tuple[dict[str, Any], str]:
+    """Return the settings of a whole ablation, or of arms alone, and where they are from."""
+    whole = [arm for arm in arms if isinstance(arm, AblationConfig) or _is_ablation(arm)]
+    if whole and len(arms) > 1:
+        raise ConfigError(f"{whole[0]} is a whole ablation: name no arms beside it.")
+    if whole and isinstance(whole[0], AblationConfig):
+        return to_dict(whole[0]), ""
+    if whole:
+        path = Path(str(whole[0]))
+        return without_notes(read_toml(path)), str(path)
+    if not arms and resume:
+        return to_dict(saved_ablation(output)), ""
+    read = [arm if isinstance(arm, ArmConfig) else read_arm(str(arm)) for arm in arms]
+    return {"arms": [to_dict(arm) for arm in read]}, ""
+
+
+def _is_ablation(arm: Arms) -> bool:
+    """Return whether this names a file of arms; that of a recipe has none."""
+    if isinstance(arm, ArmConfig | AblationConfig):
+        return False
+    path = Path(arm)
+    return path.suffix == ".toml" and path.is_file() and "arms" in read_toml(path)
+
+
+def check_tasks(config: AblationConfig, recipes: dict[str, Recipe]) -> None:
+    """Read every labelled file and every recipe of fine-tuning once, before days of training.
+
+    Raises:
+        ConfigError: for a recipe of fine-tuning that cannot be carried out, or a model that is
+            not there.
+        DataError: for a labelled file that cannot be used.
+    """
+    for arm in config.arms:
+        if arm.model is not None:
+            with about(f"Arm {arm.name}"):
+                find_any(arm.model)
+    for name, task in config.tasks.items():
+        with about(f"Task {name}"):
+            found = [finetuning_of(config, task, arm, recipes.get(arm.name)) for arm in config.arms]
+            reader = found[0].task.reader(task.format, task.columns)
+            read_splits(reader, {split: Path(path) for split, path in task.files.items()})
+
+
+def finetuning_of(
+    config: AblationConfig, task: ComparisonTask, arm: ArmConfig, recipe: Recipe | None
+) -> FinetuneConfig:
+    """Return the recipe by which an arm is fine-tuned on a task.
+
+    Of a model that is trained already the sizes are not known here; those of BERT stand for them.
+    """
+    encoder: Any = None if recipe is None else recipe.encoder
+    # A feed-forward language model ends as word vectors, and is fine-tuned as these.
+    is_table = isinstance(recipe, VectorsConfig) or isinstance(encoder, FeedForwardConfig)
+    sizes: dict[str, Any] = {"hidden_size": 768}
+    if is_table:
+        size = getattr(encoder, "embedding_size", encoder.hidden_size)
+        sizes = {"hidden_size": size, "num_hidden_layers": 0, "kind": "lookup"}
+    elif encoder is not None:
+        layers = encoder.num_hidden_layers
+        sizes = {"hidden_size": encoder.hidden_size, "num_hidden_layers": layers}
+    return load_finetuning(
+        None if task.recipe is None else Path(task.recipe),
+        [*config.finetune_settings, *task.settings, *arm.finetune_settings],
+        task=task.task,
+        transfer=arm.transfer or task.transfer,
+        **sizes,
+    )
