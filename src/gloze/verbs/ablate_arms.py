@@ -19,6 +19,7 @@ from gloze.data.shards import TOKENIZER, Shards, read_index
 from gloze.objectives.counts import SVDConfig
 from gloze.recipes import load_any_recipe
 from gloze.tokenizers import config_of, load_tokenizer
+from gloze.verbs.ablate_folder import SHARDS, TOKENIZERS
 from gloze.verbs.prepare import prepare
 from gloze.verbs.run_shards import RunShards
 from gloze.verbs.tokenizer import learn
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from gloze.config.ablation import AblationConfig, ArmConfig, BudgetConfig
     from gloze.tokenizers import TokenizerConfig
 
-SHARDS, TOKENIZERS = "shards", "tokenizers"
 Recipe = RunConfig | VectorsConfig
 
 

@@ -12,9 +12,11 @@ from gloze.config.toml import from_dict, read_toml, to_dict
 from gloze.config.vectors import VectorsConfig
 from gloze.core.errors import ConfigError, about
 from gloze.encoders.feed_forward import FeedForwardConfig
+from gloze.encoders.lookup import LookupConfig
+from gloze.encoders.transformer import TransformerConfig
 from gloze.recipes.finetuning import load_finetuning
 from gloze.tasks.labelled import read_splits
-from gloze.verbs.ablate_folder import saved_ablation, without_notes
+from gloze.verbs.ablate_folder import ABLATION, added_to, without_notes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,30 +42,31 @@ def read_call(
     Args:
         arms: as ``gloze.ablate`` takes them, or a whole ablation.
         tasks: the same.
-        output: where what is there is read if no arms are named.
-        resume: whether it may be.
+        output: whose ablation it goes on with, if one is there.
+        resume: whether it does.
         options: those that were given; they replace or add to what a file says.
 
     Raises:
-        ConfigError: for what cannot be read, or is no ablation.
+        ConfigError: for what cannot be read, is no ablation, or not the one that is there.
     """
-    values, where = _whole(arms, output, resume=resume)
+    values, where = _whole(arms)
     given = {name: value for name, value in options.items() if value not in (None, [], ())}
     budget = {name: given.pop(name) for name in _BUDGETS if name in given}
     if budget:
         read = {name: read_amount(name, value) for name, value in budget.items()}
         values["budget"] = {k: int(v) if k == "tokens" else v for k, v in read.items()}
-    for name in _LISTS:
-        if name in given:
-            # One source of text takes the place of the other.
-            values = {k: v for k, v in values.items() if k not in _LISTS}
-            values[name] = [str(path) for path in options[name]]
+    if texts := {name: given.pop(name) for name in _LISTS if name in given}:
+        # One source of text takes the place of the other.
+        values = {k: v for k, v in values.items() if k not in _LISTS}
+        values |= {name: [str(path) for path in paths] for name, paths in texts.items()}
     for name in _CHANGES:
         values[name] = [*values.get(name, ()), *given.pop(name, ())]
     named = tasks if isinstance(tasks, dict) else _named(tasks)
     added = {name: to_dict(task) for name, task in named.items()}
     values["tasks"] = {**values.get("tasks", {}), **added}
-    values |= {name: value for name, value in given.items() if name not in _LISTS}
+    values |= given
+    if resume and ((output / ABLATION).exists() or not values["arms"]):
+        values, where = added_to(output, values), str(output / ABLATION)
     return from_dict(AblationConfig, values, where)
 
 
@@ -80,7 +83,7 @@ def _named(tasks: Any) -> dict[str, ComparisonTask]:
     return found
 
 
-def _whole(arms: Sequence[Arms], output: Path, *, resume: bool) -> tuple[dict[str, Any], str]:
+def _whole(arms: Sequence[Arms]) -> tuple[dict[str, Any], str]:
     """Return the settings of a whole ablation, or of arms alone, and where they are from."""
     whole = [arm for arm in arms if isinstance(arm, AblationConfig) or _is_ablation(arm)]
     if whole and len(arms) > 1:
@@ -90,8 +93,6 @@ def _whole(arms: Sequence[Arms], output: Path, *, resume: bool) -> tuple[dict[st
     if whole:
         path = Path(str(whole[0]))
         return without_notes(read_toml(path)), str(path)
-    if not arms and resume:
-        return to_dict(saved_ablation(output)), ""
     read = [arm if isinstance(arm, ArmConfig) else read_arm(str(arm)) for arm in arms]
     return {"arms": [to_dict(arm) for arm in read]}, ""
 
@@ -118,9 +119,42 @@ def check_tasks(config: AblationConfig, recipes: dict[str, Recipe]) -> None:
                 find_any(arm.model)
     for name, task in config.tasks.items():
         with about(f"Task {name}"):
-            found = [finetuning_of(config, task, arm, recipes.get(arm.name)) for arm in config.arms]
-            reader = found[0].task.reader(task.format, task.columns)
-            read_splits(reader, {split: Path(path) for split, path in task.files.items()})
+            examples = read_examples(config, task)
+            for arm in config.arms:
+                with about(f"Arm {arm.name}"):
+                    _check_arm(config, task, arm, recipes.get(arm.name), examples)
+
+
+def read_examples(config: AblationConfig, task: ComparisonTask) -> dict[str, list[Any]]:
+    """Return the labelled examples of a task, by split."""
+    reader = load_finetuning(
+        None if task.recipe is None else Path(task.recipe),
+        [*config.finetune_settings, *task.settings],
+        task=task.task,
+        transfer=task.transfer,
+        hidden_size=768,
+    ).task.reader(task.format, task.columns)
+    return read_splits(reader, {split: Path(path) for split, path in task.files.items()})
+
+
+def _check_arm(
+    config: AblationConfig,
+    task: ComparisonTask,
+    arm: ArmConfig,
+    recipe: Recipe | None,
+    examples: dict[str, list[Any]],
+) -> None:
+    """See that an arm's network can learn a task from these examples."""
+    own: Any = finetuning_of(config, task, arm, recipe).task
+    if recipe is None:
+        return
+    encoder: Any = recipe.encoder
+    if isinstance(encoder, FeedForwardConfig):
+        encoder = LookupConfig(hidden_size=encoder.embedding_size)
+    own = own.resolve(is_plain=isinstance(encoder, TransformerConfig), metric=None)
+    learned = own.learn(examples["train"], Path(task.train))
+    for some in examples.values():
+        own.check(encoder, some, learned, trained=f"{task.train} has")
 
 
 def finetuning_of(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.config.ablation import AblationConfig
+from gloze.config.ablation import AblationConfig, ArmConfig, ComparisonTask
 from gloze.config.runs import note_corpus, note_data, save_resolved
 from gloze.config.toml import from_dict, read_toml, to_dict
 from gloze.core.errors import ConfigError
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ABLATION, RESULTS, TABLE, REPORT = "ablation.toml", "results.json", "table.md", "report.html"
+ARMS, COMPARISONS, TOKENIZERS, SHARDS = "arms", "comparisons", "tokenizers", "shards"
 _DATA = "data"
 _PARTS = (
     *(ABLATION, RESULTS, TABLE, REPORT, _DATA, "corpus.json"),
-    *("tokenizers", "shards", "arms", "comparisons"),
+    *(ARMS, COMPARISONS, TOKENIZERS, SHARDS),
 )
-# What may be other than it was: more of it.
-_MAY_GROW = ("seeds", "pretrain_seeds")
 
 
 def saved_ablation(output: Path) -> AblationConfig:
@@ -47,7 +46,7 @@ def ablation_folder(
     """Hold the folder of an ablation, new or to go on with, and keep what the ablation is in it.
 
     Raises:
-        ConfigError: if it exists, is held by another process, or is of another ablation.
+        ConfigError: if it exists, or is held by another process.
         DataError: if labelled files or the corpus are not those it began with.
     """
     if resume and force:
@@ -64,10 +63,7 @@ def ablation_folder(
         sweep(output)
         if force:
             _empty(output)
-        path = output / ABLATION
-        if path.exists():
-            _refuse_changes(saved_ablation(output), config, path)
-        save_resolved(config, path)
+        save_resolved(config, output / ABLATION)
         if config.corpus:
             note_corpus(output, config.corpus, config.corpus)
         for name, task in config.tasks.items():
@@ -89,38 +85,48 @@ def without_notes(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "versions"}
 
 
-def _refuse_changes(was: AblationConfig, now: AblationConfig, path: Path) -> None:
-    """Refuse to go on with anything but what was begun, and more of it."""
-    hint = f"Go on with what is in {path}, to which arms, tasks, shards and seeds can be added."
-    if was.arms[0] != now.arms[0]:
-        raise ConfigError(
-            f"The first arm, which the others are compared with, was {was.arms[0].name} and is "
-            f"now {now.arms[0].name}. {hint}"
-        )
-    arms = {arm.name: arm for arm in was.arms}, {arm.name: arm for arm in now.arms}
-    _refuse_other("arm", *arms, hint)
-    _refuse_other("task", was.tasks, now.tasks, hint)
-    if gone := sorted(set(was.shards) - set(now.shards)):
-        raise ConfigError(f"The shards {gone[0]} are left out. {hint}")
-    before, after = to_dict(was), to_dict(now)
-    for name in _MAY_GROW:
-        if after[name] < before[name]:
-            _refuse(name, before[name], after[name], hint)
-    if was.seeds == 1 < now.seeds:
-        hint = "A fine-tuning of one seed stays one: begin a new ablation with another -o."
-        _refuse("seeds", was.seeds, now.seeds, hint)
+def added_to(output: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an ablation that is there, with what is asked for added.
+
+    Args:
+        output: the folder of the ablation.
+        values: what is asked for: arms, tasks, shards and seeds are added; anything else has to
+            be as it was, if it is named at all.
+
+    Raises:
+        ConfigError: if something is asked for that is there already, and otherwise.
+    """
+    saved = saved_ablation(output)
+    there = to_dict(saved)
+    asked = [from_dict(ArmConfig, arm, "arms") for arm in values.get("arms", ())]
+    arms = {arm.name: arm for arm in saved.arms}
+    for arm in asked:
+        old = arms.get(arm.name, arm)
+        # Of an arm that could not begin nothing is lost.
+        if old != arm and (output / ARMS / old.folder).exists():
+            _refuse(f"The arm {arm.name}", to_dict(old), to_dict(arm), output)
+        arms[arm.name] = arm
+    tasks = dict(there.get("tasks", {}))
+    for name, task in values.get("tasks", {}).items():
+        own = to_dict(from_dict(ComparisonTask, task, f"tasks.{name}"))
+        if tasks.get(name, own) != own:
+            _refuse(f"The task {name}", tasks[name], own, output)
+        tasks[name] = own
+    shards = list(dict.fromkeys([*there.get("shards", ()), *values.get("shards", ())]))
     for name in ("budget", "corpus", "settings", "finetune_settings", "seed"):
-        if before.get(name) != after.get(name):
-            _refuse(name, before.get(name), after.get(name), hint)
+        if values.get(name) and values[name] != there.get(name):
+            _refuse(name, there.get(name), values[name], output)
+    seeds = {name: values.get(name, there[name]) for name in ("seeds", "pretrain_seeds")}
+    for name, count in seeds.items():
+        if count < there[name] or (name == "seeds" and count > there[name] == 1):
+            _refuse(name, there[name], count, output)
+    listed = [to_dict(arm) for arm in arms.values()]
+    return {**there, "arms": listed, "tasks": tasks, "shards": shards, **seeds}
 
 
-def _refuse_other(kind: str, was: dict[str, Any], now: dict[str, Any], hint: str) -> None:
-    for name, old in was.items():
-        if name not in now:
-            raise ConfigError(f"The {kind} {name} is left out. {hint}")
-        if now[name] != old:
-            raise ConfigError(f"The {kind} {name} is not what it was: {old}. {hint}")
-
-
-def _refuse(name: str, before: Any, after: Any, hint: str) -> None:
-    raise ConfigError(f"{name} was {before} and is now {after}. {hint}")
+def _refuse(what: str, before: Any, after: Any, output: Path) -> None:
+    raise ConfigError(
+        f"{what} was {before} and is now {after}. An ablation goes on as it began: arms and tasks "
+        "of other names, shards and more seeds can be added (one fine-tuning stays one). Begin a "
+        f"new one with another -o; {output / ABLATION} says what this one is."
+    )

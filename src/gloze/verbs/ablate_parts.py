@@ -14,6 +14,7 @@ from gloze.core.progress import say
 from gloze.report.pretraining import PretrainResult
 from gloze.tasks.comparison import compare
 from gloze.tasks.results import RESULTS
+from gloze.verbs.ablate_folder import ARMS, COMPARISONS
 from gloze.verbs.evaluate import Labelled, judge_models
 from gloze.verbs.finetune import finetune
 from gloze.verbs.pretrain import pretrain
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from gloze.tasks.comparison import Seen
     from gloze.verbs.ablate_arms import Training
 
-ARMS, COMPARISONS = "arms", "comparisons"
 RUN, PRETRAINED, TASKS = "pretrain", "pretrained.json", "tasks"
 
 
