@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gloze.metrics.significance import (
+    holm,
     incomplete_beta,
     mcnemar,
     paired_test,
@@ -97,3 +98,12 @@ def test_the_incomplete_beta_function_is_that_of_scipy(a, b):
     special = pytest.importorskip("scipy.special")
     for x in (0.0, 1e-9, 0.01, 0.3, 0.5, 0.9, 0.999999, 1.0):
         assert incomplete_beta(a, b, x) == pytest.approx(special.betainc(a, b, x), abs=1e-12)
+
+
+def test_p_of_several_tests_is_raised_as_holm_says():
+    """The smallest by all four, the next by three; a larger p is never under a smaller one."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.4, 0.9]) == pytest.approx([0.8, 0.9])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # The horizontal axes: a column of the log, what it is shown in, and by how much it is divided.
 _AXES = (("tokens", "tokens", 1.0), ("seconds", "minutes", 60.0))
+_TOTAL = "loss"
 # More lines than colors: those of the second turn are dashed.
 _COLORS = 6
 _READING = (
@@ -129,7 +130,7 @@ def _curves(logs: Mapping[str, Path]) -> list[Curves]:
                 if points
             ]
             if series:
-                what = name.removesuffix("_loss").replace("_", " ")
+                what = "word vectors" if name == _TOTAL else name.removesuffix("_loss")
                 heading = f"Held-out loss of {what}, by {label}"
                 charts.append(
                     Curves(series=series, heading=heading, x_label=label, y_label="nats a label")
@@ -141,7 +142,7 @@ def _losses(row: Mapping[str, Any]) -> list[str]:
     """Return the names of the losses of a row; the total of several objectives is none."""
     own = [name for name in row if name.endswith("_loss") and name != "epoch_loss"]
     # Word vectors have one objective, and no name for its loss.
-    return own or [name for name in ("loss",) if name in row]
+    return own or [name for name in (_TOTAL,) if name in row]
 
 
 def _has(row: Mapping[str, Any], *names: str) -> bool:
