@@ -14,6 +14,7 @@ from gloze.config.flops import Load, encoder_flops, parameters_of
 from gloze.config.run import RunConfig
 from gloze.core.devices import pick_device
 from gloze.data.shards import Shards
+from gloze.encoders.feed_forward import FeedForwardConfig
 from gloze.objectives.counts import SVDConfig
 from gloze.report.ablation_plan import AblationPlan, ArmPlan
 from gloze.tasks.labelled import read_splits
@@ -141,6 +142,9 @@ def _finetune_seconds(
     if not config.tasks:
         return 0.0
     if training is None or network.rate is None or not isinstance(training.recipe, RunConfig):
+        return None
+    if isinstance(training.recipe.encoder, FeedForwardConfig):
+        # Fine-tuned as a table of words, by another network.
         return None
     tokenizer = load_tokenizer(Shards.open(training.shards, "train").tokenizer_path)
     each = [_task_flops(config, task, arm, training.recipe, tokenizer) for task in
