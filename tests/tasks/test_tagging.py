@@ -19,6 +19,7 @@ from gloze.tasks.learned import Judged, Learned
 from gloze.tasks.model import TaskModel, build_head
 from gloze.tasks.schemes import breaches
 from gloze.tasks.sentences import Sentence
+from gloze.tasks.tag_counts import sentence_counts
 from gloze.tasks.tag_encoding import encode_sentences
 from gloze.tasks.tagging import Tagging
 from tests import small
@@ -530,3 +531,19 @@ def test_the_tags_of_a_sentence_are_counted_in_their_order():
         sentence("a b c d"), ["O", "B-Y", "B-X", "O"], np.ones(4, np.float32), "iob2"
     )
     assert list(Tagging().tally(said)) == ["O", "B-Y", "B-X"]
+
+
+def test_counts_of_sentences_add_up_to_the_figures():
+    gold = [["B-A", "I-A", "O"], ["B-B", "O"], ["O"]]
+    said = [["B-A", "O", "O"], ["I-B", "B-A"], ["O"]]
+    # Conlleval takes the I that nothing opened for a chunk; strictly it is none.
+    lenient, strict = (sentence_counts(gold, said, m, "iob2") for m in ("f1", "f1_strict"))
+    assert lenient.each.tolist() == [[1, 1, 0], [1, 2, 1], [0, 0, 0]]
+    assert strict.each.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert lenient.figure(lenient.each.sum(0)) == 2 * 1 / (2 + 3)
+    assert strict.figure(strict.each.sum(0)) == 0
+    precision = sentence_counts(gold, said, "precision", "iob2")
+    assert precision.figure(precision.each.sum(0)) == 1 / 3
+    words = sentence_counts(gold, said, "accuracy", "none")
+    assert words.each.tolist() == [[2, 3], [0, 2], [1, 1]]
+    assert words.figure(words.each.sum(0)) == 3 / 6

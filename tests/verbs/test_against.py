@@ -140,6 +140,26 @@ def test_answers_that_the_other_task_would_change_are_not_exchanged(data, tmp_pa
     assert found.seeds["pearson"].mean != 0
 
 
+def test_answers_of_taggers_are_exchanged_sentence_by_sentence(data, tmp_path):
+    for name, seed in (("train", 1), ("dev", 2)):
+        lines = [
+            "".join(f"{word} {'B-X' if at == 1 else 'O'}\n" for at, word in enumerate(text.split()))
+            for text, _ in labelled.rows(40, seed=seed)
+        ]
+        (tmp_path / f"{name}.conll").write_text("\n".join(lines))
+    runs = []
+    for rate in ("2e-2", "1e-5"):
+        settings = [*labelled.FAST, f"training.learning_rate={rate}"]
+        files = {"train": tmp_path / "train.conll", "output": tmp_path / rate}
+        runs.append(finetune("tagging", model=data / "model", settings=settings, **files).path)
+    good, bad = (evaluate(run, tmp_path / "dev.conll").figures["-"]["f1"] for run in runs)
+    found = evaluate(runs[0], tmp_path / "dev.conll", against=runs[1]).against
+    assert found.metric == "f1"
+    assert found.seeds["f1"].mean == good - bad > 0.2
+    assert found.examples == 1 / 1001
+    assert evaluate(runs[0], tmp_path / "dev.conll", against=runs[0]).against.examples == 1
+
+
 def test_taggers_of_which_one_knows_no_chunks_are_compared_by_their_words(data, tmp_path):
     lines = [
         "".join(f"{word} {'B-X' if at == 1 else 'O'}\n" for at, word in enumerate(text.split()))

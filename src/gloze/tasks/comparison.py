@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gloze.core.batch import Bools
-    from gloze.tasks.learned import Judged
+    from gloze.tasks.learned import Counted, Judged
     from gloze.tasks.task import Task
 
 
@@ -142,6 +142,10 @@ def _examples_test(path: Path, pairs: Sequence[tuple[Seen, Seen]], metric: str) 
         return randomization_test(
             lambda exchanged: float(np.where(exchanged, -total, total).mean()), len(total)
         )
+    counted = [tuple(seen.task.counted(seen.judged, path, metric) for seen in p) for p in pairs]
+    both = [(a, b) for a, b in counted if a is not None and b is not None]
+    if len(both) == len(counted):
+        return _counts_test(both)
     if not all(_can_exchange(*pair, path, metric) for pair in pairs):
         return None
 
@@ -156,11 +160,25 @@ def _examples_test(path: Path, pairs: Sequence[tuple[Seen, Seen]], metric: str) 
     return randomization_test(difference, len(pairs[0][0].judged.examples))
 
 
+def _counts_test(pairs: Sequence[tuple[Counted, Counted]]) -> float:
+    """Return p where figures are of sums over examples: exchanged is what is added up."""
+
+    def difference(exchanged: Bools) -> float:
+        turn = exchanged[:, None]
+        return sum(
+            a.figure(np.where(turn, b.each, a.each).sum(0))
+            - b.figure(np.where(turn, a.each, b.each).sum(0))
+            for a, b in pairs
+        )
+
+    return randomization_test(difference, len(pairs[0][0].each))
+
+
 def _can_exchange(one: Seen, other: Seen, path: Path, metric: str) -> bool:
     """Return whether a sample is an example, and scores of both mean the same.
 
-    Tags are left out: a chain of tags belongs to the scores it was trained with, and to decode
-    all texts a thousand times over takes too long.
+    Where they do not, or cannot be decoded a thousand times over, only answers that are counted
+    one by one (:meth:`Task.counted`) can be exchanged.
     """
     if _rows_per(one) not in ("sample", "sequence"):
         return False

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -53,6 +53,19 @@ class Learned:
     def with_values(self, **values: Any) -> Learned:
         """Return a copy that knows these values too."""
         return replace(self, values={**self.values, **values})
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a figure is made of, example by example.
+
+    Attributes:
+        each: counts of each example, [examples, counts].
+        figure: the figure of their sums, [counts].
+    """
+
+    each: npt.NDArray[np.int64]
+    figure: Callable[[npt.NDArray[np.int64]], float]
 
 
 @dataclass(frozen=True, kw_only=True)

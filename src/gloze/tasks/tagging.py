@@ -19,14 +19,9 @@ from gloze.nn.init import initialize
 from gloze.tasks.gold_tags import GoldTags, gold_tags, learn_tags, number_tags, report_tags, usual
 from gloze.tasks.learned import Judged, Learned, id2label, their_labels
 from gloze.tasks.schemes import Scheme, convert, detect, rules
-from gloze.tasks.sentences import (
-    Sentence,
-    SentenceReader,
-    as_sentences,
-    find_reader,
-    layout_of,
-)
+from gloze.tasks.sentences import Sentence, SentenceReader, as_sentences, find_reader, layout_of
 from gloze.tasks.tag_answers import Decoder, TaggedWords, TextAnswers, answer, mean_loss
+from gloze.tasks.tag_counts import sentence_counts
 from gloze.tasks.tag_encoding import EncodedSentences, encode_sentences, units
 from gloze.tasks.tagger import NAME, Tagger
 from gloze.tasks.task import Task
@@ -38,7 +33,7 @@ if TYPE_CHECKING:
 
     from gloze.encoders.kinds import AnyEncoder
     from gloze.nn.readout import Readout
-    from gloze.tasks.learned import Rows
+    from gloze.tasks.learned import Counted, Rows
     from gloze.tasks.writing import AnswerWriter
     from gloze.tokenizers import Tokenizer
 
@@ -233,6 +228,11 @@ class Tagging(Task[Sentence]):
             "unseen": int(np.count_nonzero(numbers == IGNORE)),
             **tagging_figures(gold.tags, said, learned.values["train_scheme"]),
         }
+
+    def counted(self, judged: Judged[Sentence], path: Path, metric: str) -> Counted:
+        """Return the counts of each sentence; see :meth:`Task.counted`."""
+        gold, (said, _) = self._gold(judged.examples, path, judged.learned), self._decode(judged)
+        return sentence_counts(gold.tags, said, metric, judged.learned.values["train_scheme"])
 
     def shown(self, learned: Learned) -> list[str]:
         """Return the names of the figures worth a column, the task's own first."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.lists import turned
 from gloze.core.settings import Settings
-from gloze.tasks.learned import E, Judged, Learned, their_labels
+from gloze.tasks.learned import Counted, E, Judged, Learned, their_labels
 from gloze.tasks.writing import TableAnswers
 
 if TYPE_CHECKING:
@@ -210,6 +210,10 @@ class Task(Settings, ABC, Generic[E]):
 
     def each(self, judged: Judged[E]) -> npt.NDArray[np.float64] | None:
         """Return the task's own figure of each example; None where it is not their mean."""
+        return None
+
+    def counted(self, judged: Judged[E], path: Path, metric: str) -> Counted | None:
+        """Return what a figure is made of in each example; None where it is not of sums."""
         return None
 
     def tune(self, judged: Judged[E], path: Path) -> Learned:

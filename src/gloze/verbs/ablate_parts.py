@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,7 +154,7 @@ class Judge:
         mine, theirs = self.runs(arm), self.runs(first)
         common = [key for key in mine if key in theirs]
         done = self.places.compared(arm, self.name)
-        asked = {"against": first.name, "runs": common}
+        asked = {"against": first.name, "runs": common, "figures": self._digest(first, arm)}
         if not common or (done.exists() and asked.items() <= read_json(done).items()):
             return
         say(f"Comparing {arm.name} with {first.name} on {self.name}.")
@@ -163,6 +165,17 @@ class Judge:
         found = compare(self.path, seen, self.places.output, self._first)
         note = {"metric": found.metric, "p_examples": found.examples}
         write_json(done, {**asked, **note, "examples": len(like.judged.examples)})
+
+    def _digest(self, *arms: ArmConfig) -> str:
+        """Return what tells the figures of some arms from others: runs may be made anew."""
+        runs = [
+            self.places.finetuned(arm, seed, self.name)
+            for arm in arms
+            for seed in self.places.config.pretrainings()
+        ]
+        found = [read_json(run / RESULTS)["seeds"] for run in runs if finetuned_seeds(run)]
+        figures = [result["figures"] for seeds in found for result in seeds]
+        return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
 
     def _seen(
         self, arm: ArmConfig, models: dict[str, Path], like: Seen | None = None
