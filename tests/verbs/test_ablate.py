@@ -468,6 +468,32 @@ def test_shards_are_told_apart_by_their_tokenizers(data, tmp_path):
     assert run(data, tmp_path / "out", names, shards=both, dry_run=True, tasks=()).is_whole
 
 
+def test_models_alone_need_no_text_and_no_budget(data, done, tmp_path):
+    there = [str(done.path / "arms" / label / "pretrain") for label in ("tiny", "short")]
+    names = [f"{folder} --label {label}" for folder, label in zip(there, "ab", strict=True)]
+    found = run(data, tmp_path / "out", names, shards=(), tokens=None)
+    assert found.budget is None
+    assert [arm.outcomes["who"].figures for arm in found.arms] == [
+        arm.outcomes["who"].figures for arm in done.arms
+    ]
+    assert found.arms[1].outcomes["who"].difference == done.arms[1].outcomes["who"].difference
+
+
+def test_an_arm_whose_folder_is_gone_can_be_another(data, done, tmp_path):
+    shutil.copytree(done.path, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out/arms/short")
+    (tmp_path / "out/comparisons/who/short.json").write_text(
+        (done.path / "comparisons/who/short.json")
+        .read_text()
+        .replace('"p_examples": ', '"p_examples": -')
+    )
+    other = f"{data / 'tiny.toml'} --label short --set encoder.intermediate_size=16"
+    found = gloze.ablate(other, output=tmp_path / "out", resume=True)
+    assert found.arms[1].costs[0].parameters < done.arms[1].costs[0].parameters
+    # What was said of the arm that was is not said of this one.
+    assert found.arms[1].outcomes["who"].difference.p_examples > 0
+
+
 def test_only_an_ablation_is_replaced_by_force(data, done, tmp_path):
     shutil.copytree(done.path, tmp_path / "out")
     with pytest.raises(ConfigError, match="exists already"):

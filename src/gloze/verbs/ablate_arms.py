@@ -21,7 +21,7 @@ from gloze.recipes import load_any_recipe
 from gloze.tokenizers import config_of, load_tokenizer
 from gloze.verbs.ablate_folder import SHARDS, TOKENIZERS
 from gloze.verbs.prepare import prepare
-from gloze.verbs.run_shards import RunShards
+from gloze.verbs.run_shards import RunShards, told
 from gloze.verbs.tokenizer import learn
 
 if TYPE_CHECKING:
@@ -39,15 +39,12 @@ class Training:
         owner: the first of these arms, in whose folder it lies.
         recipe: with the budget and the tokenizer of the shards.
         shards: that it reads.
-        flops: operations for each token, by formula; None for word vectors, whose work is mostly
-            no products of matrices.
         tokens: of the training split.
     """
 
     owner: ArmConfig
     recipe: Recipe
     shards: Path
-    flops: float | None
     tokens: int
 
     @property
@@ -55,6 +52,13 @@ class Training:
         """What tells it from others."""
         settings = {k: v for k, v in to_dict(self.recipe).items() if k != "name"}
         return json.dumps([settings, str(self.shards)], sort_keys=True)
+
+    def flops_per_token(self) -> float | None:
+        """Return operations for each token, by formula.
+
+        None for word vectors, whose work is mostly no products of matrices.
+        """
+        return _flops(self.recipe, self.shards)
 
 
 def read_recipes(config: AblationConfig) -> dict[str, Recipe]:
@@ -161,8 +165,8 @@ class Source:
         folder, corpus = self._own(recipe.tokenizer), list(self.config.corpus)
         learned = self.output / TOKENIZERS / folder.name
         if not learned.exists():
-            say(str(learn(corpus, output=learned, config=recipe.tokenizer)))
-        say(str(prepare(corpus, tokenizer=learned, output=folder, seed=self.config.seed)))
+            say(told(learn(corpus, output=learned, config=recipe.tokenizer)))
+        say(told(prepare(corpus, tokenizer=learned, output=folder, seed=self.config.seed)))
         return folder
 
     def _own(self, tokenizer: TokenizerConfig) -> Path:
@@ -221,11 +225,17 @@ def trainings(
 def _training(config: AblationConfig, arm: ArmConfig, recipe: Recipe, shards: Path) -> Training:
     resolve: Any = RunShards.of((), shards, None).resolve
     recipe = resolve(replace(recipe, seed=config.seed), ())
-    train, flops = Shards.open(shards, "train"), None
-    if isinstance(recipe, RunConfig):
-        flops = flops_per_token(recipe, train, load_tokenizer(train.tokenizer_path))
+    tokens = int(read_index(shards)["splits"]["train"]["tokens"])
     assert config.budget is not None
-    limited = with_budget(recipe, config.budget, tokens=train.num_tokens, flops=flops)
+    flops = None if config.budget.flops is None else _flops(recipe, shards)
+    limited = with_budget(recipe, config.budget, tokens=tokens, flops=flops)
     if arm.transfer == "none":
         limited = without_training(limited)
-    return Training(arm, limited, shards, flops, train.num_tokens)
+    return Training(arm, limited, shards, tokens)
+
+
+def _flops(recipe: Recipe, shards: Path) -> float | None:
+    if isinstance(recipe, VectorsConfig):
+        return None
+    train = Shards.open(shards, "train", verify=False)
+    return flops_per_token(recipe, train, load_tokenizer(train.tokenizer_path))

@@ -78,14 +78,14 @@ def pretrain_arm(places: Places, training: Training, seed: int) -> None:
         kind, parameters = "encoder", result.parameters
     else:
         kind, parameters = "word vectors", result.words * result.size
-    flops = None if training.flops is None else training.flops * result.tokens
+    each = training.flops_per_token()
     note = {
         "kind": kind,
         "parameters": parameters,
         "tokens": result.tokens,
         "passes": result.tokens / training.tokens,
         "seconds": result.seconds,
-        "flops": flops,
+        "flops": None if each is None else each * result.tokens,
         "figures": result.figures,
     }
     write_json(done, note)

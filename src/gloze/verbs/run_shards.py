@@ -133,7 +133,7 @@ class RunShards:
                 valid_fraction=0.0 if config.sampler.kind == "cooccurrence" else VALID_FRACTION,
             )
             # A vocabulary that was just learned from it knows the corpus as well as it can.
-            say(_told(summary, *(() if self.tokenizer else (UNKNOWN_IS_MUCH,))))
+            say(told(summary, *(() if self.tokenizer else (UNKNOWN_IS_MUCH,))))
 
     def _tokenizer(
         self, files: Sequence[str | Path], config: RunConfig | VectorsConfig, output: Path
@@ -143,7 +143,7 @@ class RunShards:
             return self.tokenizer
         if not own.exists():
             if self.tokenizer is None:
-                say(_told(learn(files, output=own, config=config.tokenizer, before=self.before)))
+                say(told(learn(files, output=own, config=config.tokenizer, before=self.before)))
             else:
                 say(str(extend(files, self.tokenizer, self.new_words or 0, output=own)))
         elif self.tokenizer is not None:
@@ -165,7 +165,7 @@ class RunShards:
             )
 
 
-def _told(summary: object, *but: str) -> str:
+def told(summary: object, *but: str) -> str:
     """Return what a verb says of its work, but for what to do next and some other lines."""
     lines = str(summary).splitlines()
     return "\n".join(line for line in lines if not line.startswith(("Next: ", *but)))
