@@ -37,7 +37,9 @@ def test_of_one_pretraining_the_seeds_of_fine_tuning_are_the_pairs():
     assert (found.pairs, found.unit) == (3, "fine-tunings")
     # t = 0.03 / (0.01 / sqrt(3)) = 5.196 with two degrees of freedom.
     assert found.p_seeds == pytest.approx(0.0351, abs=1e-4)
+    # What is to be believed passes both tests.
     assert found.p == found.p_examples == 0.2
+    assert compare_outcomes(OTHER, ONE, p_examples=0.001).p == found.p_seeds
     assert ONE.spread.mean == pytest.approx(0.8)
     assert ONE.spread.deviation == pytest.approx(0.01)
 
@@ -58,7 +60,7 @@ def test_one_pretraining_beside_several_says_nothing_of_seeds():
     found = compare_outcomes(SEVERAL, outcome({0: {0: 0.70, 1: 0.75}}), p_examples=0.03)
     assert found.mean == pytest.approx(0.085)
     assert (found.pairs, found.unit, found.p_seeds) == (2, "fine-tunings", None)
-    assert found.p == 0.03
+    assert (found.p_examples, found.p) == (0.03, None)
 
 
 def test_without_common_seeds_there_is_no_difference():
@@ -67,10 +69,10 @@ def test_without_common_seeds_there_is_no_difference():
 
 
 def test_all_differences_are_adjusted_together():
-    pairs = [(OTHER, ONE, 0.04), (ONE, OTHER, 0.01), (outcome({0: {0: 0.9}}), ONE, None)]
+    pairs = [(OTHER, ONE, 0.5), (ONE, OTHER, 0.2), (outcome({0: {0: 0.9}}), ONE, 0.01)]
     found = [compare_outcomes(*pair) for pair in pairs]
-    # The third has one pair of seeds and no examples, and does not count.
-    assert adjust(found) == [pytest.approx(0.04), pytest.approx(0.02), None]
+    # The third has one pair of seeds, and does not count.
+    assert adjust(found) == [0.5, 0.4, None]
 
 
 @pytest.fixture

@@ -59,8 +59,9 @@ class Difference:
         p_examples: two-sided p by exchanging the arms' answers to examples at random, those of
             all seeds together: would these models differ so on other examples? None where
             answers cannot be exchanged.
-        p_adjusted: ``p_examples``, or ``p_seeds`` where there is none, raised for all comparisons
-            of the ablation (Holm 1979).
+        p_adjusted: the larger of the two, for both have to be answered with yes (an
+            intersection-union test, Berger 1982), raised for all comparisons of the ablation
+            (Holm 1979). None where nothing is known of seeds.
     """
 
     mean: float
@@ -73,7 +74,9 @@ class Difference:
     @property
     def p(self) -> float | None:
         """The p that is adjusted."""
-        return self.p_seeds if self.p_examples is None else self.p_examples
+        if self.p_seeds is None or self.p_examples is None:
+            return self.p_seeds
+        return max(self.p_seeds, self.p_examples)
 
 
 @dataclass(frozen=True, kw_only=True)
