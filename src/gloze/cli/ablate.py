@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from gloze.report.ablation import AblationResult
     from gloze.report.ablation_plan import AblationPlan
 
-_Several = Parameter(negative="", show_default=False, consume_multiple=False)
-
 
 def ablate(
     *arms: str,

@@ -11,9 +11,9 @@ from gloze.config.ablation_words import read_amount, read_arm, read_task
 from gloze.config.toml import from_dict, read_toml, to_dict
 from gloze.config.vectors import VectorsConfig
 from gloze.core.errors import ConfigError, about
+from gloze.core.lists import as_list
 from gloze.encoders.feed_forward import FeedForwardConfig
 from gloze.encoders.lookup import LookupConfig
-from gloze.encoders.transformer import TransformerConfig
 from gloze.recipes.finetuning import load_finetuning
 from gloze.tasks.labelled import read_splits
 from gloze.verbs.ablate_folder import ABLATION, added_to, without_notes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gloze.recipes.finetuning import FinetuneConfig
+    from gloze.tasks.learned import Learned
     from gloze.verbs.ablate_arms import Recipe
 
 Arms = str | Path | ArmConfig | AblationConfig
@@ -60,10 +61,11 @@ def read_call(
         values = {k: v for k, v in values.items() if k not in _LISTS}
         values |= {name: [str(path) for path in paths] for name, paths in texts.items()}
     for name in _CHANGES:
-        values[name] = [*values.get(name, ()), *given.pop(name, ())]
+        values[name] = [*as_list(values.get(name, ())), *given.pop(name, ())]
     named = tasks if isinstance(tasks, dict) else _named(tasks)
-    added = {name: to_dict(task) for name, task in named.items()}
-    values["tasks"] = {**values.get("tasks", {}), **added}
+    if named:
+        added = {name: to_dict(task) for name, task in named.items()}
+        values["tasks"] = {**values.get("tasks", {}), **added}
     values |= given
     if resume and ((output / ABLATION).exists() or not values["arms"]):
         values, where = added_to(output, values), str(output / ABLATION)
@@ -120,9 +122,12 @@ def check_tasks(config: AblationConfig, recipes: dict[str, Recipe]) -> None:
     for name, task in config.tasks.items():
         with about(f"Task {name}"):
             examples = read_examples(config, task)
+            learned: dict[str, Learned] = {}
             for arm in config.arms:
                 with about(f"Arm {arm.name}"):
-                    _check_arm(config, task, arm, recipes.get(arm.name), examples)
+                    own = finetuning_of(config, task, arm, recipes.get(arm.name)).task
+                    if arm.name in recipes:
+                        _check_arm(own, task, recipes[arm.name].encoder, examples, learned)
 
 
 def read_examples(config: AblationConfig, task: ComparisonTask) -> dict[str, list[Any]]:
@@ -138,23 +143,28 @@ def read_examples(config: AblationConfig, task: ComparisonTask) -> dict[str, lis
 
 
 def _check_arm(
-    config: AblationConfig,
+    asked: Any,
     task: ComparisonTask,
-    arm: ArmConfig,
-    recipe: Recipe | None,
+    encoder: Any,
     examples: dict[str, list[Any]],
+    learned: dict[str, Learned],
 ) -> None:
-    """See that an arm's network can learn a task from these examples."""
-    own: Any = finetuning_of(config, task, arm, recipe).task
-    if recipe is None:
-        return
-    encoder: Any = recipe.encoder
+    """See that an arm's network can learn a task from these examples.
+
+    Args:
+        asked: the settings of the task.
+        task: whose files the examples are from.
+        encoder: the settings of the arm's network.
+        examples: by split.
+        learned: from them, by settings; most arms have the same.
+    """
     if isinstance(encoder, FeedForwardConfig):
         encoder = LookupConfig(hidden_size=encoder.embedding_size)
-    own = own.resolve(is_plain=isinstance(encoder, TransformerConfig), metric=None)
-    learned = own.learn(examples["train"], Path(task.train))
+    own = asked.resolve(is_plain=not isinstance(encoder, LookupConfig), metric=None)
+    if repr(own) not in learned:
+        learned[repr(own)] = own.learn(examples["train"], Path(task.train))
     for some in examples.values():
-        own.check(encoder, some, learned, trained=f"{task.train} has")
+        own.check(encoder, some, learned[repr(own)], trained=f"{task.train} has")
 
 
 def finetuning_of(
@@ -172,8 +182,8 @@ def finetuning_of(
         size = getattr(encoder, "embedding_size", encoder.hidden_size)
         sizes = {"hidden_size": size, "num_hidden_layers": 0, "kind": "lookup"}
     elif encoder is not None:
-        layers = encoder.num_hidden_layers
-        sizes = {"hidden_size": encoder.hidden_size, "num_hidden_layers": layers}
+        sizes = {"hidden_size": encoder.hidden_size, "kind": encoder.kind}
+        sizes["num_hidden_layers"] = encoder.num_hidden_layers
     return load_finetuning(
         None if task.recipe is None else Path(task.recipe),
         [*config.finetune_settings, *task.settings, *arm.finetune_settings],

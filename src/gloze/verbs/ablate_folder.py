@@ -12,6 +12,7 @@ from gloze.config.runs import note_corpus, note_data, save_resolved
 from gloze.config.toml import from_dict, read_toml, to_dict
 from gloze.core.errors import ConfigError
 from gloze.core.files import locked, sweep, writing
+from gloze.core.lists import as_list
 from gloze.core.output import refuse_existing, refuse_inputs
 from gloze.text.sources import STDIN
 
@@ -112,13 +113,15 @@ def added_to(output: Path, values: dict[str, Any]) -> dict[str, Any]:
         if tasks.get(name, own) != own:
             _refuse(f"The task {name}", tasks[name], own, output)
         tasks[name] = own
-    shards = list(dict.fromkeys([*there.get("shards", ()), *values.get("shards", ())]))
+    shards = list(dict.fromkeys([*there.get("shards", ()), *as_list(values.get("shards", ()))]))
     for name in ("budget", "corpus", "settings", "finetune_settings", "seed"):
         if values.get(name) and values[name] != there.get(name):
             _refuse(name, there.get(name), values[name], output)
     seeds = {name: values.get(name, there[name]) for name in ("seeds", "pretrain_seeds")}
     for name, count in seeds.items():
-        if count < there[name] or (name == "seeds" and count > there[name] == 1):
+        # What is no number is refused with all the rest.
+        is_number = isinstance(count, int)
+        if is_number and (count < there[name] or (name == "seeds" and count > there[name] == 1)):
             _refuse(name, there[name], count, output)
     listed = [to_dict(arm) for arm in arms.values()]
     return {**there, "arms": listed, "tasks": tasks, "shards": shards, **seeds}
