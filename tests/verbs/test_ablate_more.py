@@ -162,6 +162,29 @@ def test_an_arm_that_fails_is_noted_and_the_others_go_on(data, tmp_path, monkeyp
     assert "who accuracy (test)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 TB")]
+)
+def test_an_arm_too_large_for_memory_is_noted(data, tmp_path, monkeypatch, error):
+    def too_large(*args, **how):
+        raise error
+
+    monkeypatch.setattr(ablate_parts, "pretrain", too_large)
+    found = run(data, tmp_path / "out", tasks=())
+    for arm in found.arms:
+        assert arm.failures["pre-training, seed 0"].startswith("Out of memory.")
+    assert found.exit_code == 2
+
+
+def test_a_fault_of_ours_is_no_failure_of_an_arm(data, tmp_path, monkeypatch):
+    def broken(*args, **how):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(ablate_parts, "pretrain", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(data, tmp_path / "out", tasks=())
+
+
 def test_a_file_of_arms_is_the_same_as_words(data, done, tmp_path):
     text = f"""
         shards = ["{data / "shards"}"]
@@ -233,6 +256,9 @@ def test_missing_files_are_named(data, tmp_path):
         run(data, tmp_path / "out", tasks=f"who=classification --train {data}/none.tsv --dev x")
     with pytest.raises(DataError, match="no shards here"):
         run(data, tmp_path / "out", shards=tmp_path / "none")
+    with pytest.raises(DataError, match=r"none\.txt: no such file"):
+        run(data, tmp_path / "out", shards=(), corpus=data / "none.txt")
+    assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="Nothing to go on with"):
         gloze.ablate(output=tmp_path / "out", resume=True)
 

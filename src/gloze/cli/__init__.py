@@ -20,6 +20,7 @@ from cyclopts import App, CycloptsError
 from gloze.core.errors import ConfigError, GlozeError, StoppedError
 from gloze.core.files import writing
 from gloze.core.launch import launched
+from gloze.core.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -262,7 +263,7 @@ def _as_ours(error: BaseException) -> BaseException:
         return StoppedError(f"Stopped by Ctrl-C. {_NO_HALVES}", exit_code=130)
     if isinstance(error, CycloptsError):
         return ConfigError(_usage(error))
-    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
+    if is_out_of_memory(error):
         return ConfigError(_OUT_OF_MEMORY)
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return ConfigError(f"{str(error.filename)[:60]}...: the name is too long for a file.")
@@ -273,12 +274,6 @@ def _as_ours(error: BaseException) -> BaseException:
         except Exception as same:
             return same
     return error
-
-
-def _is_torch_out_of_memory(error: BaseException) -> bool:
-    """Tell by name and text: torch is imported only by what needs it."""
-    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return refused or type(error).__name__ == "OutOfMemoryError"
 
 
 def _usage(error: CycloptsError) -> str:

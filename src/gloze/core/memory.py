@@ -1,4 +1,4 @@
-"""The C library's allocator, set for work that asks for the same large blocks again and again."""
+"""Memory: the C library's allocator set for work that asks for the same blocks, and its end."""
 
 from __future__ import annotations
 
@@ -24,3 +24,12 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return bool(mallopt(_MMAP_THRESHOLD, _LARGE) and mallopt(_TRIM_THRESHOLD, _LARGE))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that there is no memory left, of Python, PyTorch or a device.
+
+    PyTorch's are told by name and text: it is imported only by what needs it.
+    """
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or refused or type(error).__name__ == "OutOfMemoryError"

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from gloze.config.ablation import AblationConfig, ArmConfig
 from gloze.core.errors import ConfigError, GlozeError, StoppedError, WriteError
 from gloze.core.lists import as_list
+from gloze.core.memory import is_out_of_memory
 from gloze.core.progress import say
 from gloze.verbs.ablate_arms import Source, read_recipes, trainings
 from gloze.verbs.ablate_call import check_tasks, read_call
@@ -169,7 +168,9 @@ class _Ablation:
             raise
         except GlozeError as error:
             self._note(arm, part, error)
-        except (MemoryError, torch.OutOfMemoryError):
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             self._note(arm, part, ConfigError("Out of memory. Lower training.micro_batch_tokens."))
 
     def _note(self, arm: ArmConfig, part: str, error: GlozeError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gloze.config.ablation import AblationConfig, ArmConfig, ComparisonTask
 from gloze.config.runs import note_corpus, note_data, save_resolved
 from gloze.config.toml import from_dict, read_toml, to_dict
-from gloze.core.errors import ConfigError
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.files import locked, sweep, writing
 from gloze.core.lists import as_list
 from gloze.core.output import refuse_existing, refuse_inputs
@@ -64,12 +65,19 @@ def ablation_folder(
         sweep(output)
         if force:
             _empty(output)
+        is_new = not (output / ABLATION).exists()
         save_resolved(config, output / ABLATION)
-        if config.corpus:
-            note_corpus(output, config.corpus, config.corpus)
-        for name, task in config.tasks.items():
-            note_data(output / _DATA / name, {k: Path(v) for k, v in task.files.items()})
-        yield
+        try:
+            if config.corpus:
+                note_corpus(output, config.corpus, config.corpus)
+            for name, task in config.tasks.items():
+                note_data(output / _DATA / name, {k: Path(v) for k, v in task.files.items()})
+            yield
+        except (ConfigError, DataError):
+            # What is refused before anything is trained leaves nothing.
+            if is_new and not (output / ARMS).exists():
+                shutil.rmtree(os.path.realpath(output))
+            raise
 
 
 def _empty(output: Path) -> None:
