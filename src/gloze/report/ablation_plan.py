@@ -67,7 +67,7 @@ class AblationPlan:
         budget: of each pre-training, in words; none if nothing would be pre-trained.
         arms: in their order.
         steps: of each recipe that were timed.
-        device: where.
+        device: where; empty if none were.
     """
 
     budget: str | None
@@ -105,9 +105,10 @@ class AblationPlan:
                 f"Together {trainings} trainings, {about} {duration(self.seconds)}, and {size:.2f} "
                 "GB on disk beside shards.",
                 f"Trainings: of models + of tasks. Pre-training: {self.steps} steps of each recipe "
-                f"were timed ({self.device}); evaluations are not counted. Fine-tuning: by the "
-                "operations of the encoder on these examples, at the rate of these steps. - is "
-                "not known beforehand: word vectors, and models that are trained already.",
+                f"were timed ({self.device or 'none here'}); evaluations are not counted. "
+                "Fine-tuning: by the operations of the encoder on these examples, at the rate of "
+                "these steps. - is not known beforehand: word vectors, and models that are trained "
+                "already.",
             ]
         )
 

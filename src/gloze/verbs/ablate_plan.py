@@ -12,7 +12,6 @@ import torch
 from gloze.checkpoint import load_any_parts
 from gloze.config.flops import Load, encoder_flops, parameters_of
 from gloze.config.run import RunConfig
-from gloze.core.devices import pick_device
 from gloze.data.shards import Shards
 from gloze.encoders.feed_forward import FeedForwardConfig
 from gloze.objectives.counts import SVDConfig
@@ -46,6 +45,7 @@ class _Measured:
         speed: tokens a second; None if it was not timed.
         rate: operations a second.
         checkpoints: that a pre-training leaves.
+        where: it was timed.
     """
 
     parameters: int
@@ -54,6 +54,7 @@ class _Measured:
     speed: float | None = None
     rate: float | None = None
     checkpoints: int = 0
+    where: str = ""
 
 
 def plan_ablation(config: AblationConfig, recipes: dict[str, Recipe]) -> AblationPlan:
@@ -66,7 +67,7 @@ def plan_ablation(config: AblationConfig, recipes: dict[str, Recipe]) -> Ablatio
         budget=None if config.budget is None else str(config.budget),
         arms=arms,
         steps=STEPS,
-        device=f"{pick_device('auto')}, {torch.get_num_threads()} threads",
+        device="; ".join(sorted({network.where for network in measured.values()} - {""})),
     )
 
 
@@ -84,8 +85,15 @@ def _measure(training: Training) -> _Measured:
     if recipe.training.steps == 0:
         tokens = 0
     assert tokens is not None
-    kept = recipe.training.keep_checkpoints
-    return _Measured(parameters, tokens, each * tokens, speed, each * speed, kept)
+    return _Measured(
+        parameters,
+        tokens,
+        flops=each * tokens,
+        speed=speed,
+        rate=each * speed,
+        checkpoints=recipe.training.keep_checkpoints,
+        where=f"{found.device}, {found.threads} threads",
+    )
 
 
 def _measure_vectors(training: Training, recipe: VectorsConfig) -> _Measured:
@@ -147,9 +155,9 @@ def _finetune_seconds(
         # Fine-tuned as a table of words, by another network.
         return None
     tokenizer = load_tokenizer(Shards.open(training.shards, "train", verify=False).tokenizer_path)
-    each = [_task_flops(config, task, arm, training.recipe, tokenizer) for task in
-            config.tasks.values()]  # fmt: skip
-    return models * config.seeds * sum(each) / network.rate
+    recipe, tasks = training.recipe, config.tasks.values()
+    total = sum(_task_flops(config, task, arm, recipe, tokenizer) for task in tasks)
+    return models * config.seeds * total / network.rate
 
 
 def _task_flops(
