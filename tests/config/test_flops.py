@@ -59,6 +59,20 @@ def test_a_feed_forward_language_model_is_counted_as_pytorch_counts_it():
     assert training_flops(learner, Load.of_steps([step])) == counted(learner, step)
 
 
+LSTM = ["encoder.embedding_size=16", "encoder.hidden_size=32", "sampler.order=shuffled"]
+
+
+def test_the_formula_of_lstms_that_read_both_ways():
+    """By hand alone: PyTorch does not see products with weights that are laid out beforehand."""
+    config = load_recipe("lstm-lm", [*LSTM, "encoder.direction=two_way"])
+    _, learner = build_learner(config, small.tokenizer())
+    load = Load(tokens=100, pairs=0, labels={"lm": 40, "lm_backward": 30})
+    assert set(load.labels) == set(learner.heads)
+    weights = 2 * (4 * 32 * (16 + 32) + 4 * 32 * (32 + 32))
+    scores = 32 * small.tokenizer().vocab_size
+    assert training_flops(learner, load) == 6 * (100 * weights + (40 + 30) * scores)
+
+
 def test_the_formula_of_a_transformer():
     hidden, inner, layers, vocab = 32, 64, 2, small.tokenizer().vocab_size
     _, learner = build_learner(bert(), small.tokenizer())

@@ -31,6 +31,11 @@ NNLM = (
     "nnlm --label words --set encoder.embedding_size=16 --set encoder.hidden_size=16 "
     "--set tokenizer.min_count=1 --set training.device=cpu"
 )
+LSTM = (
+    "lstm-lm --label lstm --set encoder.embedding_size=16 --set encoder.hidden_size=16 "
+    "--set tokenizer.min_count=1 --set training.device=cpu --set sampler.max_length=12 "
+    "--set training.batch_size=4"
+)
 GLOVE = "glove --set encoder.hidden_size=8 --set tokenizer.min_count=1"
 
 
@@ -114,6 +119,7 @@ def test_every_kind_of_arm_from_one_corpus(data, done, tmp_path):
         f"{tiny} --label random --transfer none",
         NNLM,
         GLOVE,
+        LSTM,
         f"{done.path / 'arms/tiny/pretrain'} --label there",
     ]
     corpus = data / "corpus.txt"

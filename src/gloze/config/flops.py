@@ -9,6 +9,7 @@ B). Of a Transformer of *L* layers, *f* the width inside, this comes to
 
     6 L (4 h h + 2 h f)  for each token,  12 L h  for each pair.
 
+An LSTM of *c* cells over inputs of *n* numbers has 4 *c* (*n* + *c*) such numbers, and no pairs.
 Heads count for what is asked: a language model's scores over *V* tokens, *6 h V*, for each label.
 
 Real tokens are counted, never padding, and of one-way attention the pairs that may be seen. What is
@@ -90,11 +91,13 @@ def training_flops(learner: Learner, load: Load) -> float:
     """Return the operations of a step in the encoder and its heads, gradients counted in."""
     encoder = cast("Any", learner.encoder)
     total = encoder_flops(encoder, load)
+    # Of two ways each is asked by its own half of the states.
+    width = encoder.output_size // (2 if encoder.config.direction == "two_way" else 1)
     for name, head in learner.heads.items():
         numbers = _numbers(head)
         if getattr(head, "is_language_model", False):
             # Its table may be the encoder's; the size is the same.
-            numbers += encoder.vocab_size * encoder.output_size
+            numbers += encoder.vocab_size * width
         elif hasattr(encoder, "pooler"):
             numbers += _numbers(encoder.pooler)
         total += _A_NUMBER * load.labels.get(name, 0) * numbers
