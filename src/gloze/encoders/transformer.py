@@ -1,4 +1,4 @@
-"""The Transformer encoder: BERT exactly as published (Devlin et al. 2019, section 3)."""
+"""The Transformer encoder: BERT as published (Devlin et al. 2019, section 3), GPT, GPT-2."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings, check_rate
-from gloze.nn.embeddings import BertEmbeddings
-from gloze.nn.init import initialize, start_local
+from gloze.nn.cache import Cache
+from gloze.nn.embeddings import Embeddings, Positions
+from gloze.nn.init import initialize, scale_outputs, start_local
 from gloze.nn.layout import Layout
+from gloze.nn.precision import as_products
 from gloze.nn.remade import call_remade
 from gloze.nn.rows import round_up_rows
-from gloze.nn.transformer_layer import Gelu, TransformerLayer
+from gloze.nn.transformer_layer import Gelu, NormPosition, TransformerLayer
 
 _LEAST = {
     "hidden_size": 1,
@@ -26,7 +28,7 @@ _LEAST = {
     "intermediate_size": 1,
     # [CLS], a token, [SEP].
     "max_position_embeddings": 3,
-    "type_vocab_size": 1,
+    "type_vocab_size": 0,
 }
 
 
@@ -40,18 +42,24 @@ class TransformerConfig(Settings):
         num_attention_heads: must divide ``hidden_size``.
         intermediate_size: width of the feed-forward net; four times the hidden size in BERT.
         max_position_embeddings: longest sequence in tokens, [CLS] and [SEP] included.
-        type_vocab_size: kinds of segments.
+        type_vocab_size: kinds of segments; 0 for no vectors of segments, as in GPT.
         hidden_dropout_prob: dropout after embeddings and in each layer.
         attention_probs_dropout_prob: dropout on attention weights.
         initializer_range: standard deviation of the starting weights.
         initialization: ``published`` is BERT's; ``local`` lets the heads of the lower half of the
             layers begin by looking at neighbours, which spares a small corpus the long plateau;
             ``matching`` lets half of these heads look at the same word elsewhere, which tells
-            what two texts share.
+            what two texts share; ``scaled`` is as published but for what layers add to their
+            input, which begins smaller the more layers there are (Radford et al. 2019, 2.3).
         layer_norm_eps: added to variances.
         hidden_act: ``gelu`` is by the error function, as in the first release and everywhere
             since; ``gelu_new`` its approximation with tanh, as in Google's later code.
         direction: what a token may look at.
+        norm_position: of each layer's norms: ``after`` the sums, as in BERT and GPT, or ``before``
+            what is added, with one more norm at the end, as in GPT-2 (Radford et al. 2019, 2.3).
+        position_embeddings: ``learned``, or ``sinusoidal``: fixed waves (Vaswani et al. 2017,
+            3.5), as they are beside token vectors of any size.
+        embedding_norm: whether embeddings are normed, as in BERT; not in GPT.
     """
 
     kind: Literal["transformer"] = "transformer"
@@ -64,10 +72,13 @@ class TransformerConfig(Settings):
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     initializer_range: float = 0.02
-    initialization: Literal["published", "local", "matching"] = "published"
+    initialization: Literal["published", "local", "matching", "scaled"] = "published"
     layer_norm_eps: float = 1e-12
     hidden_act: Literal["gelu", "gelu_new"] = "gelu"
     direction: Literal["bidirectional", "left_to_right", "right_to_left"] = "bidirectional"
+    norm_position: NormPosition = "after"
+    position_embeddings: Positions = "learned"
+    embedding_norm: bool = True
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -90,9 +101,18 @@ class TransformerConfig(Settings):
             check_rate(f"encoder.{name}", getattr(self, name))
 
     def _check_start(self) -> None:
-        """Refuse a start for which heads are too small or too few."""
+        """Refuse a start for which heads are too small or too few, or embeddings others."""
+        if self.initialization in ("published", "scaled"):
+            return
+        is_berts = self.embedding_norm and self.position_embeddings == "learned"
+        if not (is_berts and self.norm_position == "after" and self.type_vocab_size):
+            raise ConfigError(
+                f"encoder.initialization {self.initialization!r} is worked out for embeddings and "
+                "layers like BERT's: learned positions, segments, embedding_norm, and norms "
+                "after. Set it to published."
+            )
         head_size = self.hidden_size // self.num_attention_heads
-        fewest = {"published": 1, "local": 2, "matching": 4}[self.initialization]
+        fewest = {"local": 2, "matching": 4}[self.initialization]
         if head_size < fewest:
             raise ConfigError(
                 f"encoder.initialization {self.initialization!r} needs heads of at least {fewest} "
@@ -114,9 +134,10 @@ class TransformerConfig(Settings):
             )
 
     def check_pairs(self) -> None:
-        """Refuse pairs of texts if there is one segment type."""
+        """Refuse pairs of texts if there are no two segment types."""
         if self.type_vocab_size < 2:
-            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
+            known = "one segment type" if self.type_vocab_size else "no segment types"
+            raise ConfigError(f"The model knows {known}, so it cannot take pairs of texts.")
 
     def build(self, vocab_size: int) -> TransformerEncoder:
         """Return the encoder with random weights, from PyTorch's current seed."""
@@ -145,7 +166,8 @@ class TransformerEncoder(nn.Module):
     Attributes:
         output_size: numbers in each hidden state.
         gelu: of its layers, and of heads that are made like them.
-        pooler: for heads that judge a whole sequence; part of BERT's encoder on disk.
+        pooler: for heads that judge a whole sequence; part of BERT's encoder on disk. From left
+            to right there is none: [CLS], the first token, sees itself alone.
         gradient_checkpointing: whether training keeps of each layer its input alone.
     """
 
@@ -156,13 +178,15 @@ class TransformerEncoder(nn.Module):
         self.output_size, self.layer_norm_eps = config.hidden_size, config.layer_norm_eps
         self.gelu: Gelu = "tanh" if config.hidden_act == "gelu_new" else "none"
         self.gradient_checkpointing = False
-        self.embeddings = BertEmbeddings(
+        self.embeddings = Embeddings(
             vocab_size=vocab_size,
             max_position_embeddings=config.max_position_embeddings,
             type_vocab_size=config.type_vocab_size,
             hidden_size=config.hidden_size,
             hidden_dropout_prob=config.hidden_dropout_prob,
             layer_norm_eps=config.layer_norm_eps,
+            positions=config.position_embeddings,
+            has_norm=config.embedding_norm,
         )
         layers = [
             TransformerLayer(
@@ -173,13 +197,23 @@ class TransformerEncoder(nn.Module):
                 attention_probs_dropout_prob=config.attention_probs_dropout_prob,
                 layer_norm_eps=config.layer_norm_eps,
                 gelu=self.gelu,
+                norm_position=config.norm_position,
             )
             for _ in range(config.num_hidden_layers)
         ]
         self.layers = nn.ModuleList(layers)
-        self.pooler = Pooler(config.hidden_size)
+        self.final_norm = (
+            nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+            if config.norm_position == "before"
+            else nn.Identity()
+        )
+        self.pooler = (
+            nn.Identity() if config.direction == "left_to_right" else Pooler(config.hidden_size)
+        )
         initialize(self, config.initializer_range)
-        if config.initialization != "published":
+        if config.initialization == "scaled":
+            scale_outputs(layers)
+        elif config.initialization != "published":
             lower = layers[: (config.num_hidden_layers + 1) // 2]
             matching = config.num_attention_heads // 2 * (config.initialization == "matching")
             attentions = [layer.attention for layer in lower]
@@ -200,14 +234,36 @@ class TransformerEncoder(nn.Module):
         """Embeddings and layers, from the input up."""
         return [self.embeddings, *self.layers]
 
-    def forward(self, batch: Batch) -> list[Tensor]:
-        """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
-        layout = Layout.of(batch, self.config.direction)
-        inputs = (batch.input_ids, batch.position_ids, batch.token_type_ids)
+    def forward(self, batch: Batch, cache: Cache | None = None) -> list[Tensor]:
+        """Return the embeddings and each layer's output, each [tokens, hidden_size].
+
+        Where norms come before, the last layer's output is normed.
+
+        Args:
+            batch: of sequences; or
+            cache: of what came before them in each, to which they are added; left to right alone.
+        """
+        direction = self.config.direction
+        if cache is None:
+            layout, places = Layout.of(batch, direction), batch.position_ids
+        else:
+            layout = cache.layout(batch, direction)
+            places = layout.places_after
+        inputs = (batch.input_ids, places, batch.token_type_ids)
         hidden_states = [self.embeddings(*(round_up_rows(x, batch.rows) for x in inputs))]
         is_remade = self.gradient_checkpointing and self.training
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
             below = hidden_states[-1]
-            above = call_remade(layer, below, layout) if is_remade else layer(below, layout)
+            if cache is not None:
+                above = layer(below, layout, cache.layers[number])
+            else:
+                above = call_remade(layer, below, layout) if is_remade else layer(below, layout)
             hidden_states.append(above)
+        if cache is not None:
+            cache.note(layout)
+        hidden_states[-1] = as_products(self.final_norm(hidden_states[-1]))
         return [hidden[: batch.num_tokens] for hidden in hidden_states]
+
+    def new_cache(self) -> Cache:
+        """Return what keeps the keys and values of tokens that are read, still empty."""
+        return Cache(len(self.layers))

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gloze.nn.cache import LayerCache
 from gloze.nn.dropout import Drawn, dropout
 from gloze.nn.layout import Layout
 from gloze.nn.rectangle import to_rectangle, to_tokens
@@ -51,6 +52,24 @@ def attend(
         mixed = _attend_spelled_out(query, key, value, layout, dropout_rate)
     else:
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=layout.mask)
+    return to_tokens(mixed, layout)
+
+
+def attend_cached(
+    heads: Float[Tensor, "tokens 3 heads head_size"], layout: Layout, cache: LayerCache
+) -> Float[Tensor, "tokens heads head_size"]:
+    """Mix the values of each sequence's new tokens and of those before them, and keep the new.
+
+    Args:
+        heads: query, key and value of each new token and head.
+        layout: which tokens are a sequence, and how much of it was read before.
+        cache: of the layer.
+    """
+    key, value = cache.add(heads, layout).unbind(0)
+    if layout.longest_before == 0:
+        return attend(heads, layout, 0.0)
+    (query,) = to_rectangle(heads[:, :1], layout).unbind(0)
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=layout.mask_after)
     return to_tokens(mixed, layout)
 
 
@@ -155,11 +174,17 @@ class Mixing(nn.Module):
         self.dropout = dropout
 
     def forward(
-        self, heads: Float[Tensor, "rows 3 heads head_size"], layout: Layout
+        self,
+        heads: Float[Tensor, "rows 3 heads head_size"],
+        layout: Layout,
+        cache: LayerCache | None = None,
     ) -> Float[Tensor, "rows hidden"]:
         """Return each token's mix of values, head after head; zeros in rows past the tokens."""
-        rate = self.dropout if self.training else 0.0
-        mixed = attend(heads[: layout.num_tokens], layout, rate)
+        own = heads[: layout.num_tokens]
+        if cache is None:
+            mixed = attend(own, layout, self.dropout if self.training else 0.0)
+        else:
+            mixed = attend_cached(own, layout, cache)
         return round_up_rows(mixed.flatten(1), len(heads))
 
 
@@ -190,8 +215,11 @@ class SelfAttention(nn.Module):
         return self.query_key_value.bias.unflatten(0, (3, self.num_attention_heads, -1))
 
     def forward(
-        self, hidden: Float[Tensor, "rows hidden"], layout: Layout
+        self,
+        hidden: Float[Tensor, "rows hidden"],
+        layout: Layout,
+        cache: LayerCache | None = None,
     ) -> Float[Tensor, "rows hidden"]:
         """Return each token's mix of the tokens it may see; rows past the tokens stay apart."""
         joined = self.query_key_value(hidden).unflatten(-1, (3, self.num_attention_heads, -1))
-        return self.output(self.mixing(joined, layout))
+        return self.output(self.mixing(joined, layout, cache))

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gloze.nn.attention import SelfAttention
-    from gloze.nn.embeddings import BertEmbeddings
+    from gloze.nn.embeddings import Embeddings
+    from gloze.nn.transformer_layer import TransformerLayer
 
 # Of `start_local`: how high a wave is, in standard deviations of word vectors; the longest wave
 # in the shortest; how far a head's first scores prefer its place to one without likeness.
@@ -38,8 +39,20 @@ def initialize(module: nn.Module, initializer_range: float) -> None:
             nn.init.zeros_(part.bias)
 
 
+def scale_outputs(layers: Sequence[TransformerLayer]) -> None:
+    """Shrink what each layer adds to its input by the root of how often something is added.
+
+    That is twice a layer: sums over many layers then begin no larger than over one (Radford et
+    al. 2019, 2.3).
+    """
+    with torch.no_grad():
+        for layer in layers:
+            for dense in (layer.attention.output, layer.output):
+                dense.weight /= (2 * len(layers)) ** 0.5
+
+
 def start_local(
-    embeddings: BertEmbeddings, attentions: Sequence[SelfAttention], *, matching_heads: int = 0
+    embeddings: Embeddings, attentions: Sequence[SelfAttention], *, matching_heads: int = 0
 ) -> None:
     """Let heads begin by looking at neighbours, one head back, the next one ahead.
 
@@ -55,7 +68,7 @@ def start_local(
         attentions: of the layers that begin so.
         matching_heads: of each, the last ones: they look at the same word elsewhere instead.
     """
-    table = embeddings.position_embeddings.weight
+    table = _table(embeddings.position_embeddings)
     words = embeddings.token_embeddings.weight
     head_size = attentions[0].head_size
     size = head_size // 2 * 2
@@ -83,14 +96,14 @@ def start_local(
                 _match(attention, head, embeddings, share)
 
 
-def _match(attention: SelfAttention, head: int, embeddings: BertEmbeddings, share: Tensor) -> None:
+def _match(attention: SelfAttention, head: int, embeddings: Embeddings, share: Tensor) -> None:
     """Let a head begin by looking at the same word elsewhere; without one, at position 0.
 
     Half of a query equals half of a key: one random projection of words, blind to segments. The
     other halves are positions with opposite signs, so that a token passes over itself. A bias
     asks for position 0: where nothing matches, the head brings back one and the same vector.
     """
-    kinds = embeddings.token_type_embeddings.weight
+    kinds = _table(embeddings.token_type_embeddings)
     hidden_size, head_size = kinds.shape[1], attention.head_size
     half = head_size // 4 * 2
     columns = torch.cat([kinds[:, head_size:].T, torch.randn(hidden_size - head_size, half)], 1)
@@ -102,11 +115,17 @@ def _match(attention: SelfAttention, head: int, embeddings: BertEmbeddings, shar
     for part, sign in ((query, 1), (key, -1)):
         part[:half, head_size:] = (likeness / word).sqrt() * projection
         part[-half:, :half] = sign * (likeness / place).sqrt() * torch.eye(half)
-    start = embeddings.position_embeddings.weight[0, :half]
+    start = _table(embeddings.position_embeddings)[0, :half]
     sink = (head_size / likeness) ** 0.5 * start / start.norm()
     attention.biases()[0, head, -half:] = -_SINK * sink
     value *= _LOUDNESS
     attention.output.weight[:, head * head_size : (head + 1) * head_size] *= _LOUDNESS
+
+
+def _table(embeddings: nn.Module | None) -> Tensor:
+    """Return the vectors of an embedding; who asks for this start has them all."""
+    assert isinstance(embeddings, nn.Embedding)
+    return embeddings.weight
 
 
 def _turn(angles: Tensor) -> Tensor:

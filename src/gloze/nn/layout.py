@@ -21,12 +21,14 @@ class Layout:
         position_ids: place of each token in its sequence, [tokens].
         max_seqlen: tokens of the longest sequence.
         direction: ``bidirectional``, ``left_to_right`` or ``right_to_left``.
+        before: tokens of each sequence that a cache has, [sequences]; None without a cache.
     """
 
     cu_seqlens: Tensor
     position_ids: Tensor
     max_seqlen: int
     direction: str = "bidirectional"
+    before: Tensor | None = None
 
     @classmethod
     def of(cls, batch: Batch, direction: str) -> Layout:
@@ -72,6 +74,36 @@ class Layout:
         # A padded query sees itself, or its softmax over nothing would be NaN.
         return ((visible[:, None, :] & seen) | (order == 0))[:, None]
 
+    @cached_property
+    def owners(self) -> Int[Tensor, " tokens"]:
+        """The number of each token's sequence."""
+        numbers = torch.arange(self.num_sequences, device=self.position_ids.device)
+        return torch.repeat_interleave(numbers, self.lengths, output_size=self.num_tokens)
+
+    @cached_property
+    def places_after(self) -> Int[Tensor, " tokens"]:
+        """The place of each token in its sequence with what a cache has of it."""
+        assert self.before is not None
+        return self.position_ids + self.before[self.owners]
+
+    @cached_property
+    def longest_before(self) -> int:
+        """Tokens that a cache has of the longest sequence."""
+        return 0 if self.before is None else int(self.before.max())
+
+    @cached_property
+    def longest_after(self) -> int:
+        """Tokens of the longest sequence with those that a cache has."""
+        return self.max_seqlen if self.before is None else int((self.before + self.lengths).max())
+
+    @cached_property
+    def mask_after(self) -> Bool[Tensor, "sequences 1 queries keys"]:
+        """Which keys, those of a cache among them, each new token may see; left to right."""
+        assert self.before is not None
+        device = self.position_ids.device
+        own = self.before[:, None] + torch.arange(self.max_seqlen, device=device)
+        return torch.arange(self.longest_after, device=device) <= own[:, None, :, None]
+
     def bias(self, heads: int, dtype: torch.dtype) -> Float[Tensor, "matrices queries keys"] | None:
         """Return the mask as numbers to add to the scores of each head; None if all are seen."""
         if self.mask is None:
@@ -94,11 +126,7 @@ class Layout:
             device = self.position_ids.device
             part = torch.arange(parts, device=device)[:, None]
             head = torch.arange(heads, device=device)
-            sequence = torch.repeat_interleave(
-                torch.arange(self.num_sequences, device=device),
-                self.lengths,
-                output_size=self.num_tokens,
-            )[:, None, None]
+            sequence = self.owners[:, None, None]
             matrix = (part * self.num_sequences + sequence) * heads + head
             back = (matrix * self.max_seqlen + self.position_ids[:, None, None]).flatten()
             there = back.new_zeros(parts * self.num_sequences * heads * self.max_seqlen)

@@ -59,24 +59,35 @@ class TokenOutput(nn.Module):
 
 
 class VocabularyOutput(nn.Module):
-    """Scores over the vocabulary where every position is asked, plus a bias.
+    """Scores over the vocabulary where every position is asked, plus a bias if there is one.
 
     Args:
         hidden_size: numbers of a hidden state.
         vocab_size: number of tokens.
         tied_to: the table whose rows are the output's too (Press and Wolf 2017); by default the
             output has a table of its own, as in Bengio et al. 2003.
+        bias: without one it is zeros that are neither trained nor saved.
     """
 
+    bias: Tensor
+
     def __init__(
-        self, hidden_size: int, vocab_size: int, *, tied_to: nn.Embedding | None = None
+        self,
+        hidden_size: int,
+        vocab_size: int,
+        *,
+        tied_to: nn.Embedding | None = None,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         # Not registered here where it belongs to the encoder: it is saved once.
         self._tied = tied_to and (tied_to,)
         if tied_to is None:
             self.table = nn.Embedding(vocab_size, hidden_size)
-        self.bias = nn.Parameter(torch.zeros(vocab_size))
+        if bias:
+            self.bias = nn.Parameter(torch.zeros(vocab_size))
+        else:
+            self.register_buffer("bias", torch.zeros(vocab_size), persistent=False)
 
     @property
     def weight(self) -> nn.Parameter:
@@ -182,7 +193,8 @@ class _FlatCrossEntropy(torch.autograd.Function):
                     loss += block_loss
                     if learns:
                         shares.scatter_add_(1, label, shares.new_full(label.shape, -1))
-                        bias_gradient += shares.sum(0)
+                        if ctx.needs_input_grad[2]:
+                            bias_gradient += shares.sum(0)
                         gradients[part.start - rows.start :][: len(label)] = shares
                 if learns:
                     torch.mm(gradients, table, out=hidden_gradient[rows])

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gloze.nn.attention import Mixing
+from gloze.nn.cache import LayerCache
 from gloze.nn.layout import Layout
 from gloze.nn.transformer_layer import Gelu, TransformerLayer
 
@@ -76,6 +77,7 @@ class PackedLayer(nn.Module):
         super().__init__()
         attention = layer.attention
         self._mixing, self._gelu = Mixing(0.0).forward, layer.gelu
+        self._norms_before = layer.norm_position == "before"
         self._heads = (3, attention.num_attention_heads, attention.head_size)
         dense = (attention.query_key_value, attention.output, layer.intermediate, layer.output)
         self._dense = [PackedLinear(linear) for linear in dense]
@@ -85,15 +87,22 @@ class PackedLayer(nn.Module):
         ]
 
     def forward(
-        self, hidden: Float[Tensor, "rows hidden"], layout: Layout
+        self,
+        hidden: Float[Tensor, "rows hidden"],
+        layout: Layout,
+        cache: LayerCache | None = None,
     ) -> Float[Tensor, "rows hidden"]:
         """Return the hidden states one layer up."""
         query_key_value, output, up, down = self._dense
-        after_attention, after_all = self._norms
-        joined = query_key_value.forward(hidden).view(-1, *self._heads)
-        hidden = output.add(self._mixing(joined, layout), hidden)
-        hidden = F.layer_norm(hidden, *after_attention)
-        return F.layer_norm(down.add(up.gelu(hidden, self._gelu), hidden), *after_all)
+        of_attention, of_net = self._norms
+        seen = F.layer_norm(hidden, *of_attention) if self._norms_before else hidden
+        joined = query_key_value.forward(seen).view(-1, *self._heads)
+        hidden = output.add(self._mixing(joined, layout, cache), hidden)
+        if self._norms_before:
+            seen = F.layer_norm(hidden, *of_net)
+            return down.add(up.gelu(seen, self._gelu), hidden)
+        hidden = F.layer_norm(hidden, *of_attention)
+        return F.layer_norm(down.add(up.gelu(hidden, self._gelu), hidden), *of_net)
 
 
 def pack(module: nn.Module) -> None:

@@ -36,10 +36,12 @@ class LanguageModelConfig(Settings):
     Attributes:
         tie_weights: the output's table is that of the token embeddings (Press and Wolf 2017); by
             default it has one of its own.
+        bias: whether the output adds a number of its own to each token's score; GPT's does not.
         weight: of this loss in the sum of objectives.
     """
 
     tie_weights: bool = False
+    bias: bool = True
     weight: float = 1.0
 
     def build(
@@ -60,7 +62,9 @@ class LanguageModelConfig(Settings):
         Raises:
             ConfigError: if the weights cannot be tied.
         """
-        head = LanguageModel(encoder, initializer_range, tie_weights=self.tie_weights)
+        head = LanguageModel(
+            encoder, initializer_range, tie_weights=self.tie_weights, bias=self.bias
+        )
         ask = ask_before if encoder.config.direction == "right_to_left" else ask_for_next
         return Objective("lm", self.weight, ask, head)
 
@@ -117,7 +121,12 @@ class LanguageModel(nn.Module):
     is_language_model = True
 
     def __init__(
-        self, encoder: Encoder, initializer_range: float = 0.02, *, tie_weights: bool = False
+        self,
+        encoder: Encoder,
+        initializer_range: float = 0.02,
+        *,
+        tie_weights: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         halves = 2 if encoder.config.direction == "two_way" else 1
@@ -130,7 +139,10 @@ class LanguageModel(nn.Module):
                 f"{' each way' if halves == 2 else ''}: make them alike, or set it to false."
             )
         self.output = VocabularyOutput(
-            self.size, table.num_embeddings, tied_to=table if tie_weights else None
+            self.size,
+            table.num_embeddings,
+            tied_to=table if tie_weights else None,
+            bias=bias,
         )
         initialize(self.output, initializer_range)
 
