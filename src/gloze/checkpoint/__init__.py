@@ -5,13 +5,16 @@ from gloze.checkpoint.loaded import AnyParts, Parts
 from gloze.checkpoint.model import (
     load,
     load_any_parts,
+    load_language_model,
     load_parts,
     load_task,
     load_trained,
+    load_transformer,
+    model_config,
     save_model,
     write_model,
 )
-from gloze.checkpoint.own import OwnModel
+from gloze.checkpoint.own import OwnModel, language_model_of
 from gloze.checkpoint.sources import weights_of
 from gloze.checkpoint.start import for_task, start_from, with_tokenizer
 from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
@@ -27,12 +30,16 @@ __all__ = [
     "find_model",
     "for_task",
     "is_static",
+    "language_model_of",
     "load",
     "load_any_parts",
+    "load_language_model",
     "load_parts",
     "load_task",
     "load_tensors",
     "load_trained",
+    "load_transformer",
+    "model_config",
     "models_of",
     "save_model",
     "save_tensors",

@@ -44,7 +44,8 @@ class Loaded(Generic[E_co]):
     def load_head(self, name: str, head: nn.Module) -> bool:
         """Fill a head with the folder's weights; return False if it has none for it.
 
-        A head without weights of its own has all of them.
+        A head without weights of its own, such as an output that is the token table, is as good
+        as filled.
 
         Raises:
             DataError: if they do not fit.

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gloze.checkpoint.find import CONFIG, WEIGHTS, config_of, find_any, find_model, is_static
 from gloze.checkpoint.loaded import AnyParts, Parts, fill_weights
-from gloze.checkpoint.own import OwnModel, is_own, load_own, own_config, refuse_own
+from gloze.checkpoint.own import (
+    OwnModel,
+    is_own,
+    language_model_of,
+    load_own,
+    own_config,
+    refuse_language_models,
+    refuse_two_sides,
+)
 from gloze.checkpoint.sizes import check_sizes
 from gloze.checkpoint.sources import read_weights
 from gloze.checkpoint.static import read_static, write_static
@@ -21,7 +29,7 @@ from gloze.core.ranks import ranks
 from gloze.encoders.kinds import AnyEncoder
 from gloze.encoders.transformer import TransformerEncoder
 from gloze.inference.model import Model
-from gloze.interop.huggingface import from_their_config, to_their_config, to_theirs
+from gloze.interop.architectures import architecture_for, architecture_of
 from gloze.interop.sentence_transformers import read_vectors
 from gloze.objectives import OBJECTIVES
 from gloze.tasks.model import TaskModel, build_head, read_task
@@ -29,6 +37,9 @@ from gloze.tokenizers import load_tokenizer
 from gloze.training.distributed import whole_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import torch
     from torch import Tensor, nn
 
     from gloze.checkpoint.own import OwnEncoder
@@ -45,7 +56,24 @@ def load_trained(path: str | Path) -> Parts | OwnModel:
         ConfigError: if there is none.
         DataError: if a file is missing, broken, or does not fit the others.
     """
-    return load_own(path) or load_parts(path)
+    return load_own(path) or _load_published(find_model(path))
+
+
+def load_transformer(path: str | Path, *, cased: bool | None = None) -> Parts:
+    """Read a model folder, a run, or a model by its name, with a Transformer of any direction.
+
+    Args:
+        path: a folder, a run, or a name, see :func:`gloze.checkpoint.find.find_model`.
+        cased: whether a ``vocab.txt`` keeps capitals; as the files beside it say if None.
+
+    Raises:
+        ConfigError: if there is none, or it is a language model of another kind.
+        DataError: if a file is missing, broken, or does not fit the others.
+    """
+    folder = find_model(path)
+    refuse_language_models(folder, but_transformers=True)
+    own = load_own(folder, cased=cased)
+    return _load_published(folder, cased=cased) if own is None else cast("Parts", own)
 
 
 def save_model(
@@ -75,14 +103,10 @@ def save_model(
         WriteError: if the disk is full or the place cannot be written to.
     """
     encoder, config = learner.encoder, {}
-    if isinstance(encoder, TransformerEncoder) and encoder.config.direction == "bidirectional":
-        config = to_their_config(
-            encoder.config, encoder.vocab_size, tokenizer.pad_id, set(learner.heads)
-        )
-    elif vectors is None:
-        config = own_config(cast("OwnEncoder", encoder))
-    config |= extra or {}
     weights = whole_weights(learner)
+    if vectors is None:
+        config = model_config(cast("OwnEncoder", encoder), tokenizer, weights)
+    config |= extra or {}
     if not ranks().is_first:
         return
     with new_folder(folder, force=force) as temporary:
@@ -91,6 +115,23 @@ def save_model(
         else:
             write_static(temporary, weights, vectors, config, card)
         write_manifest(temporary)
+
+
+def model_config(
+    encoder: OwnEncoder, tokenizer: Tokenizer, names: Collection[str]
+) -> dict[str, Any]:
+    """Return what ``config.json`` holds: in Hugging Face layout where one fits, else in ours.
+
+    Args:
+        encoder: of the model.
+        tokenizer: of the model.
+        names: of all weights.
+    """
+    if isinstance(encoder, TransformerEncoder):
+        architecture = architecture_for(encoder.config, names)
+        if architecture is not None:
+            return architecture.to_config(encoder.config, encoder.vocab_size, tokenizer, names)
+    return own_config(encoder)
 
 
 def write_model(
@@ -109,7 +150,9 @@ def write_model(
         tokenizer: goes into the folder too.
         card: text of ``README.md``.
     """
-    save_tensors(tensors if is_own(config) else to_theirs(tensors), folder / WEIGHTS)
+    if not is_own(config):
+        tensors = architecture_of(config, folder / CONFIG).to_theirs(tensors)
+    save_tensors(tensors, folder / WEIGHTS)
     text = json.dumps(config, indent=2, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     tokenizer.save(folder, max_length=config.get("max_position_embeddings"))
@@ -129,11 +172,16 @@ def load_parts(path: str | Path, *, cased: bool | None = None) -> Parts:
         DataError: if a file is missing, broken, or does not fit the others.
     """
     folder = find_model(path)
-    refuse_own(folder)
+    refuse_language_models(folder)
+    return load_transformer(folder, cased=cased)
+
+
+def _load_published(folder: Path, *, cased: bool | None = None) -> Parts:
+    """Read a folder of Hugging Face or of Google."""
     if (folder / "manifest.json").exists():
         verify_manifest(folder)
-    found = read_weights(folder, cased=cased)
-    sizes, vocab_size = from_their_config(found.config, config_of(folder))
+    found, where = read_weights(folder, cased=cased), config_of(folder)
+    sizes, vocab_size = architecture_of(found.config, where).from_config(found.config, where)
     tokenizer = load_tokenizer(folder, cased=cased)
     check_sizes(sizes, vocab_size, tokenizer, found)
     encoder = TransformerEncoder(sizes, vocab_size)
@@ -162,7 +210,9 @@ def load_any_parts(path: str | Path) -> AnyParts:
 
 
 def load(path: str | Path, *, precision: Precision = "float32", device: str = "cpu") -> Model:
-    """Load a model for use: a folder of ours, a BERT in Hugging Face layout, or a hub name.
+    """Load a model for use: a folder of ours, one in Hugging Face layout, or a hub name.
+
+    It is a BERT, a GPT or a GPT-2, or one of ours between them.
 
     Args:
         path: also a run folder, whose model it loads.
@@ -177,14 +227,40 @@ def load(path: str | Path, *, precision: Precision = "float32", device: str = "c
         DataError: if a file is missing, broken, or does not fit the others.
     """
     where = pick_device(device)
-    parts = load_parts(path)
+    return _model(path, load_transformer(path), precision, where)
+
+
+def load_language_model(
+    path: str | Path, *, precision: Precision = "float32", device: str = "cpu"
+) -> Model:
+    """Load a model that writes from left to right, of any kind.
+
+    Args:
+        path: a folder of ours, a run, a GPT or GPT-2 in Hugging Face layout, or a hub name.
+        precision: as of :func:`load`.
+        device: as of :func:`load`.
+
+    Raises:
+        ConfigError: if there is no such model, or it does not predict the next token.
+        DataError: if a file is missing, broken, or does not fit the others.
+    """
+    where, folder = pick_device(device), find_model(path)
+    refuse_two_sides(folder)
+    return _model(folder, cast("Parts", load_trained(folder)), precision, where)
+
+
+def _model(path: str | Path, parts: Parts, precision: Precision, device: torch.device) -> Model:
     heads: dict[str, nn.Module] = {}
-    for name in ("mlm", "nsp"):
-        head = OBJECTIVES[name]().build(parts.encoder, parts.tokenizer).head
+    if parts.encoder.config.direction == "bidirectional":
+        asked: list[tuple[str, Any]] = [(name, OBJECTIVES[name]()) for name in ("mlm", "nsp")]
+    else:
+        asked = [("lm", language_model_of(parts.tensors))]
+    for name, config in asked:
+        head = config.build(parts.encoder, parts.tokenizer).head
         if parts.load_head(name, head):
-            heads[name] = head.to(where)
+            heads[name] = head.to(device)
     vectors = read_vectors(find_model(path))
-    return Model(parts.encoder.to(where), parts.tokenizer, heads, precision, vectors)
+    return Model(parts.encoder.to(device), parts.tokenizer, heads, precision, vectors)
 
 
 def load_task(

@@ -20,10 +20,13 @@ from gloze.core.settings import Settings
 from gloze.encoders.feed_forward import FeedForwardEncoder
 from gloze.encoders.lstm import LSTMEncoder
 from gloze.encoders.transformer import TransformerEncoder
+from gloze.interop.gpt import GENERATIONS
+from gloze.objectives.lm import LanguageModelConfig
 from gloze.tokenizers import load_tokenizer
 from gloze.vectors.folder import VECTORS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -31,6 +34,7 @@ OwnEncoder = TransformerEncoder | FeedForwardEncoder | LSTMEncoder
 OwnModel = Loaded[OwnEncoder]
 MODEL_TYPE = "gloze-encoder"
 _LAYER = re.compile(r"encoder\.(?:stacks\.\d+\.)?layers\.(\d+)\.")
+_PREFIX, _POOLER = "encoder.", "pooler."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,29 +56,71 @@ def own_config(encoder: OwnEncoder) -> dict[str, Any]:
     }
 
 
-def refuse_own(folder: Path) -> None:
-    """Refuse a folder of ours where a BERT is needed.
+def refuse_language_models(folder: Path, *, but_transformers: bool = False) -> None:
+    """Refuse a model that sees one side alone, by what its folder says of itself.
+
+    Args:
+        folder: of the model.
+        but_transformers: one-way Transformers are welcome; what is left are other kinds.
 
     Raises:
         ConfigError: if it is one.
     """
     path = config_of(folder)
     config = read_json(path) if path.is_file() else None
-    if not isinstance(config, dict) or not is_own(config):
+    told = _language_model(config, but_transformers) if isinstance(config, dict) else None
+    if told is None:
         return
-    said = config["encoder"] if isinstance(config.get("encoder"), dict) else {}
-    kind, direction = (str(said.get(name)).replace("_", "-") for name in ("kind", "direction"))
     vectors = folder.parent / VECTORS
     cure = f" Its word vectors do more: {vectors}." if vectors.exists() else ""
     raise ConfigError(
-        f"{folder} holds a {kind} language model ({direction}), which gloze evaluate judges on "
-        "text, and an encoder that sees both sides is needed here."
-        f"{cure}"
+        f"{folder} holds a {told}, which gloze evaluate judges on text and gloze generate writes "
+        f"with, and an encoder that sees both sides is needed here.{cure}"
     )
 
 
-def load_own(path: str | Path) -> OwnModel | None:
+def _language_model(config: dict[str, Any], but_transformers: bool) -> str | None:
+    """Return what language model a ``config.json`` is of; None if of none that is refused."""
+    if config.get("model_type") in GENERATIONS:
+        name = GENERATIONS[config["model_type"]].name
+        return None if but_transformers else f"{name} language model (left-to-right)"
+    if not is_own(config):
+        return None
+    said = config["encoder"] if isinstance(config.get("encoder"), dict) else {}
+    kind, direction = (str(said.get(name)).replace("_", "-") for name in ("kind", "direction"))
+    is_welcome = direction == "bidirectional" or (but_transformers and kind == "transformer")
+    return None if is_welcome else f"{kind} language model ({direction})"
+
+
+def refuse_two_sides(folder: Path) -> None:
+    """Refuse a model that does not predict the next token, by what its folder says of itself.
+
+    Raises:
+        ConfigError: if it is one.
+    """
+    path = config_of(folder)
+    config = read_json(path) if path.is_file() else None
+    if not isinstance(config, dict) or _language_model(config, False) is None:
+        raise ConfigError(
+            f"{folder} is no language model: it does not predict the next token. Such a model is "
+            "a GPT or GPT-2, or what gloze pretrain makes of recipes like gpt-small and nnlm."
+        )
+
+
+def language_model_of(names: Collection[str]) -> LanguageModelConfig:
+    """Return the settings of a folder's language model, by the names of all its weights."""
+    head = "heads.lm.output."
+    return LanguageModelConfig(
+        tie_weights=f"{head}table.weight" not in names, bias=f"{head}bias" in names
+    )
+
+
+def load_own(path: str | Path, *, cased: bool | None = None) -> OwnModel | None:
     """Read a model folder of ours, or a run; None if it is of another kind.
+
+    Args:
+        path: of it.
+        cased: must not be given: its tokenizer says it.
 
     Raises:
         ConfigError: if there is no such folder.
@@ -88,7 +134,7 @@ def load_own(path: str | Path) -> OwnModel | None:
     if (folder / "manifest.json").exists():
         verify_manifest(folder)
     vocab_size = config.get("vocab_size")
-    tokenizer, tensors = load_tokenizer(folder), load_tensors(folder / WEIGHTS)
+    tokenizer, tensors = load_tokenizer(folder, cased=cased), load_tensors(folder / WEIGHTS)
     if not isinstance(vocab_size, int) or not 0 < vocab_size < 1e8:
         raise DataError(f"vocab_size is {vocab_size!r}: not a number that makes sense.", path=where)
     if tokenizer.vocab_size > vocab_size:
@@ -98,10 +144,12 @@ def load_own(path: str | Path) -> OwnModel | None:
         )
     layers = {match[1] for name in tensors if (match := _LAYER.match(name))}
     encoder = _encoder(config.get("encoder"), vocab_size, len(layers), where)
-    prefix = "encoder."
-    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in encoder.state_dict().items()}
+    if not any(name.startswith(_POOLER) for name in wanted):
+        # Written when encoders that look back alone had one, which learned nothing.
+        tensors = {k: v for k, v in tensors.items() if not k.startswith(_PREFIX + _POOLER)}
+    own = {k.removeprefix(_PREFIX): v for k, v in tensors.items() if k.startswith(_PREFIX)}
+    shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
     if wrong := sorted(dict(shapes.items() ^ wanted.items())):
         name = wrong[0]
         raise DataError(

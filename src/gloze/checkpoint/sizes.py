@@ -23,11 +23,11 @@ def encoder_shapes(
     Written out, since building the encoder to ask it would take the memory in question.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
-    tables = {
-        "token_embeddings": vocab_size,
-        "position_embeddings": config.max_position_embeddings,
-        "token_type_embeddings": config.type_vocab_size,
-    }
+    tables = {"token_embeddings": vocab_size}
+    if config.position_embeddings == "learned":
+        tables["position_embeddings"] = config.max_position_embeddings
+    if config.type_vocab_size:
+        tables["token_type_embeddings"] = config.type_vocab_size
     for name, rows in tables.items():
         yield f"embeddings.{name}.weight", (rows, hidden)
     dense = {
@@ -41,8 +41,10 @@ def encoder_shapes(
         for name, shape in dense.items():
             yield f"{layer}.{name}.weight", shape
             yield f"{layer}.{name}.bias", shape[:1]
-    norms = (f"{layer}.{name}" for layer in layers for name in ("attention_norm", "output_norm"))
-    for norm in ("embeddings.norm", *norms):
+    norms = [f"{layer}.{name}" for layer in layers for name in ("attention_norm", "output_norm")]
+    norms += ["embeddings.norm"] if config.embedding_norm else []
+    norms += ["final_norm"] if config.norm_position == "before" else []
+    for norm in norms:
         yield f"{norm}.weight", (hidden,)
         yield f"{norm}.bias", (hidden,)
 

@@ -15,6 +15,7 @@ from gloze.checkpoint.store import load_tensors
 from gloze.core.errors import DataError
 from gloze.core.files import read_json
 from gloze.core.progress import say
+from gloze.interop.architectures import architecture_of
 from gloze.interop.google_bert import APPROXIMATE, find_checkpoint, google_config, read_google
 from gloze.interop.huggingface import DECODER, to_ours
 from gloze.interop.tensor_bundle import INDEX
@@ -91,8 +92,9 @@ def read_weights(folder: Path, *, cased: bool | None = None) -> Weights:
     path, where = weights_of(folder), config_of(folder)
     if path.suffix != INDEX:
         config = _object(read_json(where), where)
+        architecture = architecture_of(config, where)
         theirs = load_tensors(path) if path.name == WEIGHTS else load_pickled(path)
-        tensors, unknown = to_ours(theirs, kind_of_model(config) or _USUAL)
+        tensors, unknown = architecture.to_ours(theirs, kind_of_model(config) or _USUAL)
         if DECODER in unknown:
             _tell(
                 f"{folder}: its masked-LM head has a decoder of its own (tie_word_embeddings is "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import nn
 
-from gloze.checkpoint.model import load_parts
+from gloze.checkpoint.model import load_transformer
 from gloze.config.toml import from_dict, override, to_dict
 from gloze.core.errors import ConfigError, DataError
 from gloze.encoders.lookup import LookupConfig
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from gloze.tokenizers import Tokenizer
 
 E = TypeVar("E", bound=nn.Module)
-_TABLE, _BIAS = "encoder.embeddings.token_embeddings.weight", "heads.mlm.output.bias"
+_TABLE = "encoder.embeddings.token_embeddings.weight"
 # The token table, by the kinds of encoders.
 _TABLES = (_TABLE, "encoder.embeddings.weight")
+# What else has a row for each token.
+_OUTPUTS = ("heads.mlm.output.bias", "heads.lm.output.bias", "heads.lm.output.table.weight")
 
 
 def start_from(
@@ -42,7 +44,7 @@ def start_from(
         ConfigError: if there is no such model, or a change does not fit its weights.
         DataError: if another tokenizer is given, or the folder is broken.
     """
-    parts = load_parts(model)
+    parts = load_transformer(model)
     if tokenizer is not None:
         _refuse_other(tokenizer, parts)
     own = to_dict(parts.encoder.config)
@@ -87,14 +89,14 @@ def with_tokenizer(parts: Parts, tokenizer: Tokenizer) -> Parts:
     """Return a model for a vocabulary with other words in some places, or more at its end.
 
     What the model knew of the pieces that a new word was written in so far becomes its start: its
-    row of the token table, and its bias in the masked LM, are the means of theirs.
+    row of the token table, and its numbers in the output, are the means of theirs.
     """
     before = parts.tokenizer
     ids = new_ids(tokenizer, before)
     pieces, lengths = before.encode(tokenizer.tokens(ids))
     owner = torch.repeat_interleave(torch.arange(len(ids)), torch.from_numpy(lengths))
     tensors = dict(parts.tensors)
-    for name in (_TABLE, _BIAS):
+    for name in (_TABLE, *_OUTPUTS):
         if name in tensors:
             old = tensors[name].to(torch.float32)
             sums = old.new_zeros(len(ids), *old.shape[1:])

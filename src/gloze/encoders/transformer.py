@@ -21,6 +21,7 @@ from gloze.nn.remade import call_remade
 from gloze.nn.rows import round_up_rows
 from gloze.nn.transformer_layer import Gelu, NormPosition, TransformerLayer
 
+Initialization = Literal["published", "local", "matching", "scaled"]
 _LEAST = {
     "hidden_size": 1,
     "num_hidden_layers": 1,
@@ -72,7 +73,7 @@ class TransformerConfig(Settings):
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     initializer_range: float = 0.02
-    initialization: Literal["published", "local", "matching", "scaled"] = "published"
+    initialization: Initialization = "published"
     layer_norm_eps: float = 1e-12
     hidden_act: Literal["gelu", "gelu_new"] = "gelu"
     direction: Literal["bidirectional", "left_to_right", "right_to_left"] = "bidirectional"

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from gloze.core.errors import ConfigError, DataError, nearest
-from gloze.encoders.transformer import TransformerConfig
+from gloze.core.errors import DataError
+from gloze.interop.their_config import differs, read_config
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from torch import Tensor
+
+    from gloze.encoders.transformer import TransformerConfig
+    from gloze.tokenizers import Tokenizer
 
 # Ours, theirs. The number of a layer stands for itself.
 _LAYER = [
@@ -169,18 +173,39 @@ def _untied(named: dict[str, Tensor]) -> list[str]:
     return []
 
 
+def why_not(config: TransformerConfig, names: Collection[str]) -> str | None:
+    """Return why Hugging Face's BERT cannot compute what this encoder computes; None if it can.
+
+    Args:
+        config: of the encoder.
+        names: of all weights; any head finds a place.
+    """
+    del names
+    wanted = {
+        "direction": "bidirectional",
+        "norm_position": "after",
+        "position_embeddings": "learned",
+        "embedding_norm": True,
+    }
+    if config.type_vocab_size == 0:
+        return "a BERT folder has segments, and type_vocab_size is 0"
+    return differs(config, wanted, "a BERT folder")
+
+
 def to_their_config(
-    config: TransformerConfig, vocab_size: int, pad_id: int, heads: set[str]
+    config: TransformerConfig, vocab_size: int, tokenizer: Tokenizer, names: Collection[str]
 ) -> dict[str, Any]:
     """Return what ``config.json`` holds, so that ``transformers`` picks the right class.
 
     With the head of a task the class is for that to say.
 
-    Raises:
-        ConfigError: if Hugging Face's BERT cannot compute what this encoder computes.
+    Args:
+        config: of the encoder.
+        vocab_size: rows of its table.
+        tokenizer: of the model.
+        names: of all weights.
     """
-    if config.direction != "bidirectional":
-        raise ConfigError(f"A BERT folder cannot hold a {config.direction} encoder.")
+    heads = {name.split(".")[1] for name in names if name.startswith("heads.")}
     return {
         "architectures": [_PRETRAINED.get(frozenset(heads), "BertModel")],
         "model_type": "bert",
@@ -189,7 +214,7 @@ def to_their_config(
         # Unknown to transformers, which keeps it: a control with random weights starts alike.
         "initialization": config.initialization,
         "hidden_act": config.hidden_act,
-        "pad_token_id": pad_id,
+        "pad_token_id": tokenizer.pad_id,
         "position_embedding_type": "absolute",
         "tie_word_embeddings": True,
         "use_cache": True,
@@ -203,26 +228,9 @@ def from_their_config(values: dict[str, Any], path: Path) -> tuple[TransformerCo
     Raises:
         DataError: if it is not a BERT we can compute, or a value is missing or of another type.
     """
-    kind = values.get("model_type", "bert")
-    if kind != "bert":
-        raise DataError(f"model_type {kind!r}: only bert can be loaded.", path=path)
     act = values.get("hidden_act", "gelu")
     if not isinstance(act, str) or act not in _ACTS:
         raise DataError(f"hidden_act {act!r}: only {', '.join(_ACTS)} can be computed.", path=path)
     if values.get("position_embedding_type", "absolute") != "absolute" or values.get("is_decoder"):
         raise DataError("only bidirectional encoders with absolute positions load.", path=path)
-    known = {name: values[name] for name in _SIZES if name in values}
-    for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"):
-        if name not in values:
-            raise DataError(f"{name} is missing. {nearest(name, values)}", path=path)
-    for name in ("vocab_size", *known):
-        value, whole = values[name], not name.endswith(("prob", "range", "eps"))
-        allowed = int if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, allowed) or not 0 <= value < 1e8:
-            raise DataError(f"{name} is {value!r}: not a number that makes sense.", path=path)
-    if values.get("initialization") in ("local", "matching"):
-        known["initialization"] = values["initialization"]
-    try:
-        return TransformerConfig(hidden_act=_ACTS[act], **known), values["vocab_size"]
-    except ConfigError as error:
-        raise DataError(str(error), path=path) from error
+    return read_config(values, {name: name for name in _SIZES}, path, hidden_act=_ACTS[act])

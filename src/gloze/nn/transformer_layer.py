@@ -71,9 +71,7 @@ class TransformerLayer(nn.Module):
             layout: which rows are a sequence.
             cache: keys and values of what comes before these tokens; they are added to it.
         """
-        hidden = self._with(
-            lambda x: self.attention(x, layout, cache), hidden, self.attention_norm
-        )
+        hidden = self._with(lambda x: self.attention(x, layout, cache), hidden, self.attention_norm)
         return self._with(self._feed_forward, hidden, self.output_norm)
 
     def _with(self, change: Callable[[Tensor], Tensor], hidden: Tensor, norm: nn.Module) -> Tensor:

@@ -12,7 +12,7 @@ from gloze.config.toml import from_dict, override, read_toml, to_dict
 from gloze.config.vectors import VectorsConfig
 from gloze.core.errors import ConfigError, nearest
 from gloze.interop.google_bert import SMALL_LAYERS, SMALL_SIZES, size_name
-from gloze.recipes import feed_forward, recurrent, static, transformer
+from gloze.recipes import feed_forward, gpt, recurrent, static, transformer
 from gloze.recipes.changes import CHANGES
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "bert-base": transformer.bert_base,
     "bert-large": transformer.bert_large,
     "bert-large-lamb": transformer.bert_large_lamb,
+    "gpt": gpt.gpt,
+    "gpt2": gpt.gpt2,
+    "gpt-small": gpt.gpt_small,
     "nnlm": feed_forward.nnlm,
     "lstm-lm": recurrent.lstm_lm,
     "awd-lstm": recurrent.awd_lstm,

@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
-from gloze.checkpoint import find_model, load_parts, write_model
+from gloze.checkpoint import find_model, load_parts, load_transformer, write_model
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import new_folder
 from gloze.core.manifest import write_manifest
 from gloze.core.output import refuse_existing, refuse_inputs
+from gloze.interop.architectures import architecture_for, none_fits
 from gloze.interop.google_bert import write_google
-from gloze.interop.huggingface import to_their_config, to_theirs
 from gloze.interop.sentence_transformers import read_vectors, tuned_pooling, write_vectors
 from gloze.nn.pooling import Pooling, TextVectors
 from gloze.tokenizers import TOKENIZER_FILES, SpecialTokens
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from torch import Tensor
 
     from gloze.checkpoint import Parts
+    from gloze.interop.architectures import Architecture
     from gloze.tokenizers import Tokenizer
 
 Layout = Literal["huggingface", "google", "sentence-transformers"]
@@ -109,7 +112,9 @@ def convert(
     refuse_existing(output, force=force, ours=_FILES)
     source = find_model(model)
     refuse_inputs(output, [source])
-    parts = load_parts(source, cased=cased)
+    # Of the others none knows a model that sees one side alone.
+    read = load_transformer if to == "huggingface" else load_parts
+    parts = read(source, cased=cased)
     heads = {name.split(".")[1] for name in parts.tensors if name.startswith("heads.")}
     kept = set() if to == "sentence-transformers" else heads
     tensors = {
@@ -117,11 +122,16 @@ def convert(
         for name, tensor in parts.tensors.items()
         if name.startswith("encoder.") or name.split(".")[1] in kept
     }
-    config = _config(parts, kept)
+    architecture = architecture_for(parts.encoder.config, tensors)
+    if architecture is None:
+        reason = none_fits(parts.encoder.config, tensors)
+        raise ConfigError(f"{source}: transformers has no class that computes it: {reason}.")
+    config = _config(parts, architecture, kept, tensors)
+    theirs = architecture.to_theirs(tensors)
     card = f"# {Path(model).name}\n\nConverted by gloze {version('gloze')} from `{model}`.\n"
     with new_folder(output, force=force, ours=_FILES) as folder:
         if to == "google":
-            notes = _write_google(folder, to_theirs(tensors), config, parts.tokenizer)
+            notes = _write_google(folder, theirs, config, parts.tokenizer)
         else:
             write_model(folder, tensors, config, parts.tokenizer, card)
             notes = []
@@ -136,7 +146,7 @@ def convert(
             )
         write_manifest(folder)
     left_out = (*parts.unknown, *sorted(set(parts.tensors) - set(tensors)))
-    return ConvertResult(output, to, len(to_theirs(tensors)), left_out, tuple(notes))
+    return ConvertResult(output, to, len(theirs), left_out, tuple(notes))
 
 
 def _check_call(to: str, pool: str | None, normalize: bool | None) -> None:
@@ -149,12 +159,14 @@ def _check_call(to: str, pool: str | None, normalize: bool | None) -> None:
         raise ConfigError(f"--pool and --normalize say nothing here: {to} has no place for them.")
 
 
-def _config(parts: Parts, heads: set[str]) -> dict[str, Any]:
+def _config(
+    parts: Parts, architecture: Architecture, heads: set[str], names: Collection[str]
+) -> dict[str, Any]:
     """Return ``config.json`` for the encoder with these heads."""
     encoder, own = parts.encoder, parts.config
-    config = to_their_config(encoder.config, encoder.vocab_size, parts.tokenizer.pad_id, heads)
-    names = _OF_TASKS if heads - {"mlm", "nsp"} else ()
-    return {**config, **{name: own[name] for name in names if name in own}}
+    config = architecture.to_config(encoder.config, encoder.vocab_size, parts.tokenizer, names)
+    kept = _OF_TASKS if heads - {"mlm", "nsp", "lm"} else ()
+    return {**config, **{name: own[name] for name in kept if name in own}}
 
 
 def _write_google(

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import config_of, load_task, load_trained, models_of
-from gloze.config.build import build_objectives, in_order
-from gloze.config.runs import RECIPE
+from gloze.checkpoint import config_of, load_task, models_of
 from gloze.core.devices import pick_device
-from gloze.core.errors import ConfigError, DataError, about
+from gloze.core.errors import ConfigError, about
 from gloze.core.files import read_json
-from gloze.core.progress import say
-from gloze.data.encoding import ChunkEncoder, encode_documents
-from gloze.data.shard_writer import ShardWriter
-from gloze.data.shards import Shards
 from gloze.metrics.statistics import spread
 from gloze.metrics.table import seeds_table, text_table, types_tables
-from gloze.recipes import load_recipe
 from gloze.tasks.comparison import Comparison, Seen, compare
 from gloze.tasks.encoded import lines_of_loss
 from gloze.tasks.model import kind_of_model
 from gloze.tasks.question_tables import find_reader
 from gloze.tasks.squad_answers import ANSWERS, NULL_THRESHOLD, answer_notes, judge_predictions
-from gloze.text.read import ReadOptions, read_documents
-from gloze.training.evaluate import evaluate_objectives
-from gloze.training.learner import Learner
+from gloze.verbs.evaluate_pretraining import judge_pretraining
 
 if TYPE_CHECKING:
-    from gloze.checkpoint import OwnModel, Parts
-    from gloze.config.run import RunConfig
     from gloze.tasks.task import Task
-
-_ALL = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -148,7 +134,8 @@ def evaluate(
             raise ConfigError(
                 f"{run} is not fine-tuned: --format, --columns and --against say nothing here."
             )
-        return _evaluate_pretraining(run, first, data, device)
+        held = judge_pretraining(first, data, device)
+        return EvaluateResult(run, data, "pretraining", {"-": held}, list(held))
     others = {} if against is None else _others(Path(against), run, kind)
     labelled = Labelled(data, format, columns)
     seen = judge_models(models, labelled, device)
@@ -220,67 +207,3 @@ def judge_models(
         judged = model.judge(examples, model.encode(examples, data.path))
         seen[seed] = Seen(task, judged, task.figures(judged, data.path))
     return seen
-
-
-def _evaluate_pretraining(run: Path, model: Path, data: Path, device: str) -> EvaluateResult:
-    recipe = model.parent / RECIPE
-    if not recipe.is_file():
-        raise ConfigError(
-            f"{model} is not fine-tuned and has no {RECIPE} beside it that says what it was "
-            "trained to do: give the run folder of a pre-training."
-        )
-    config = load_recipe(recipe).in_phase(-1)
-    parts = load_trained(model)
-    mlm = config.objectives.mlm
-    if mlm is not None and mlm.whole_words and not (data / "shards.json").is_file():
-        say("Whole words are those of the tokenizer here; shards bring those of a segmenter.")
-    with tempfile.TemporaryDirectory(prefix="gloze-evaluate-") as folder:
-        shards = _open_shards(data, parts, Path(folder))
-        figures = _figures(config, parts, shards, _counted(config, data, shards), device)
-    return EvaluateResult(run, data, "pretraining", {"-": figures}, list(figures))
-
-
-def _open_shards(data: Path, parts: Parts | OwnModel, folder: Path) -> Shards:
-    """Return the held-out split of a shards folder, or a corpus encoded for this once."""
-    fingerprint = parts.tokenizer.fingerprint
-    if (data / "shards.json").is_file():
-        valid = Shards.open(data, "valid", fingerprint=fingerprint)
-        if valid.num_tokens:
-            return valid
-        say(f"{data} has no held-out split: judged on its training split.")
-        return Shards.open(data, "train", fingerprint=fingerprint)
-    with ShardWriter(folder, parts.tokenizer, valid_fraction=0.0, seed=0) as writer:
-        paragraphs = (found.paragraphs for found in read_documents([data], options=ReadOptions()))
-        for encoded in encode_documents(
-            paragraphs, ChunkEncoder(parts.tokenizer, "rules"), workers=1
-        ):
-            writer.add(encoded)
-        writer.finish({})
-    return Shards.open(folder, "train")
-
-
-def _counted(config: RunConfig, data: Path, shards: Shards) -> Shards:
-    """Return the split that noise is drawn by, where the objectives ask with noise."""
-    mlm = config.objectives.mlm
-    if mlm is None or (mlm.choice, mlm.noise) == ("even", "uniform"):
-        return shards
-    if (data / "shards.json").is_file():
-        return Shards.open(data, "train")
-    say(f"Noise is drawn by the counts of {data}; shards bring those of their training split.")
-    return shards
-
-
-def _figures(
-    config: RunConfig, parts: Parts | OwnModel, shards: Shards, counted: Shards, device: str
-) -> dict[str, float]:
-    spread, encoder = config.encoder.initializer_range, cast("Any", parts.encoder)
-    objectives = build_objectives(config, encoder, parts.tokenizer, spread, counted)
-    for objective in objectives:
-        if not parts.load_head(objective.name, objective.head):
-            raise DataError(f"the model has no {objective.name} head to judge.", path=shards.folder)
-    if config.sampler.kind == "segment_pair" and shards.num_documents < 2:
-        say("One document has no other to draw from, so no next sentence is a random one.")
-        config = replace(config, sampler=replace(config.sampler, random_rate=0.0))
-    learner = Learner(parts.encoder, objectives).to(pick_device(device))
-    stream = in_order(shards, parts.tokenizer, objectives, config)
-    return evaluate_objectives(learner, stream, max_tokens=_ALL, precision="float32")
