@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gloze.verbs.export import export
     from gloze.verbs.fill import fill
     from gloze.verbs.finetune import finetune
+    from gloze.verbs.generate import generate
     from gloze.verbs.inspect import inspect
     from gloze.verbs.neighbors import neighbors
     from gloze.verbs.predict import predict
@@ -64,6 +65,7 @@ __all__ = [
     "export",
     "fill",
     "finetune",
+    "generate",
     "inspect",
     "join_corpus",
     "learn_tokenizer",
@@ -99,6 +101,7 @@ _PLACES = {
     "export": "gloze.verbs.export:export",
     "fill": "gloze.verbs.fill:fill",
     "finetune": "gloze.verbs.finetune:finetune",
+    "generate": "gloze.verbs.generate:generate",
     "inspect": "gloze.verbs.inspect:inspect",
     "join_corpus": "gloze.verbs.vectors_phrases:join_corpus",
     "learn_tokenizer": "gloze.verbs.tokenizer:learn",

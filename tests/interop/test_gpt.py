@@ -178,7 +178,7 @@ def test_what_no_layout_holds_goes_into_one_of_ours(tmp_path, recipe, changes):
         states, again = before.encoder(batch), after.encoder(batch)
         scores = before.heads["lm"].scores(states[-1])
         assert torch.allclose(after.heads["lm"].scores(again[-1]), scores, atol=1e-5)
-    with pytest.raises(ConfigError, match="transformers has no class that computes it: .*GPT"):
+    with pytest.raises(ConfigError, match=r"transformers has no class that computes it: .*GPT"):
         gloze.convert(folder, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

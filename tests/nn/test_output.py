@@ -44,6 +44,19 @@ def test_loss_answers_and_gradients_are_those_of_all_scores(asked, kind):
     assert not mine[0][asked:].any()
 
 
+def test_an_output_without_a_bias_neither_trains_nor_saves_one():
+    table, with_bias, hidden, labels = parts(200, "flat")
+    output = VocabularyOutput(16, VOCAB, tied_to=table, bias=False)
+    nn.init.zeros_(with_bias.bias)
+    assert dict(output.named_parameters()) == {}
+    assert output.state_dict() == {}
+    found = []
+    for each in (output, with_bias):
+        loss, _ = each.loss(hidden, labels)
+        found.append([loss, *torch.autograd.grad(loss, (hidden, table.weight))])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_half_precision_it_stays_near(kind):
     table, output, hidden, labels = parts(200, kind)

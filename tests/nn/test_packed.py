@@ -38,7 +38,10 @@ def test_a_packed_net_gives_the_numbers_of_a_plain_one(net, dtype, tolerance, ro
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 5e-2)])
 @pytest.mark.parametrize("lengths", [[1], [7], [64], [65], [5, 9, 2], [80, 3]])
-def test_a_packed_layer_gives_the_numbers_of_a_plain_one_without_dropout(lengths, dtype, tolerance):
+@pytest.mark.parametrize("norm_position", ["after", "before"])
+def test_a_packed_layer_gives_the_numbers_of_a_plain_one_without_dropout(
+    norm_position, lengths, dtype, tolerance
+):
     torch.manual_seed(0)
     layer = TransformerLayer(
         hidden_size=32,
@@ -47,6 +50,7 @@ def test_a_packed_layer_gives_the_numbers_of_a_plain_one_without_dropout(lengths
         hidden_dropout_prob=0.5,
         attention_probs_dropout_prob=0.5,
         layer_norm_eps=1e-12,
+        norm_position=norm_position,
     )
     layer = layer.eval().to(dtype)
     hidden = round_up_rows(torch.randn(sum(lengths), 32).to(dtype))

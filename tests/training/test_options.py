@@ -30,6 +30,14 @@ def test_a_slanted_triangle_begins_and_ends_at_a_32nd(progress, share):
     assert share_of_rate("slanted_triangular", progress, 0.1) == pytest.approx(share)
 
 
+@pytest.mark.parametrize(
+    ("progress", "share"),
+    [(0, 0), (0.1, 0.5), (0.2, 1), (0.4, (1 + 0.5**0.5) / 2), (0.6, 0.5), (0.8, 0.1464466), (1, 0)],
+)
+def test_a_cosine_falls_from_the_end_of_warm_up_like_half_a_wave(progress, share):
+    assert share_of_rate("cosine", progress, 0.2) == pytest.approx(share)
+
+
 def test_the_schedule_of_a_training_is_the_one_asked_for(tmp_path, shards):
     change = ("training.schedule=slanted_triangular", "training.log_every=1")
     trainer(shards, tmp_path, *change, "training.steps=20", "training.warmup_rate=0.1").run()

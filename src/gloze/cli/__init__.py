@@ -41,6 +41,7 @@ VERBS = {
     "predict": "Answer every example of a file, with a probability for each label.",
     "encode": "Write the vectors of texts, of their words or of their tokens.",
     "fill": "Fill the blanks of a text.",
+    "generate": "Let a language model go on with a text.",
     "neighbors": "Find the occurrences nearest to a word in its sentence, and the nearest tokens.",
     "vectors": "Ask, judge, convert and draw word vectors.",
     "inspect": "Say what a model is, write its embedding tables, judge its layers.",

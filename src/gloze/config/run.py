@@ -103,6 +103,7 @@ class RunConfig(Settings):
         self._check_phases()
         if not {name for name, _ in self.objectives.items()} - {"activations"}:
             raise ConfigError("No objective: add objectives.mlm, objectives.nsp or objectives.lm.")
+        self._check_direction()
         if isinstance(self.encoder, TransformerConfig):
             self._check_places(self.encoder)
         elif self.training.gradient_checkpointing:
@@ -121,7 +122,6 @@ class RunConfig(Settings):
                     f"objectives.{name}.weight is {objective.weight}; it must be over 0. "
                     f"Leave it out with objectives.{name}=none."
                 )
-        self._check_direction()
         if self.lanes:
             self._check_lanes()
 

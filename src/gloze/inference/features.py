@@ -154,6 +154,7 @@ def iterate_features(
         ConfigError: if the model has no such layer, or something is not a text.
         DataError: if a text cannot be encoded.
     """
+    model.check_pooling(config.pooling)
     encoder = model.encoder
     config = config.resolved(encoder.config.num_hidden_layers)
     width = encoder.output_size

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gloze.inference.features import FeaturePooling, Features, Long
     from gloze.inference.states import Combine, Pieces
     from gloze.inference.units import Text
+    from gloze.nn.cache import Cache
     from gloze.tokenizers import Tokenizer
 
 # A CPU gains nothing from large batches and wastes work on unlike lengths; a GPU wants much to do.
@@ -120,6 +121,7 @@ class Model:
         pooling = pooling or self.vectors.pooling
         if pooling not in POOLS:
             raise ConfigError(f"pooling {pooling!r}: it is one of {', '.join(POOLS)}.")
+        self.check_pooling(pooling)
         normalize = self.vectors.normalize if normalize is None else normalize
         for chosen, batch in batches(self.sequences(texts), max_tokens=self.tokens_at_once):
             hidden = self.hidden_states(batch)[-1]
@@ -171,6 +173,18 @@ class Model:
         self._warn_of_cut(cut, len(found), self.max_length, stacklevel=3)
         return found
 
+    def check_pooling(self, pooling: str) -> None:
+        """Refuse the vector of [CLS] where it is the same for every text.
+
+        Raises:
+            ConfigError: if the encoder looks back alone.
+        """
+        if pooling == "cls" and self.encoder.config.direction == "left_to_right":
+            raise ConfigError(
+                "pooling cls takes the vector of [CLS], the first token, and this model sees from "
+                "left to right: it would be the same for every text. Take mean or max."
+            )
+
     def sequences(self, texts: Sequence[str]) -> list[Ints]:
         """Return the token ids of each text between [CLS] and [SEP], cut at the longest length."""
         if self.vectors.prompt:
@@ -199,13 +213,21 @@ class Model:
             )
 
     @torch.inference_mode()
-    def hidden_states(self, batch: Batch) -> list[Tensor]:
-        """Return the embeddings and each layer's output, each [tokens, hidden_size]."""
+    def hidden_states(self, batch: Batch, cache: Cache | None = None) -> list[Tensor]:
+        """Return the embeddings and each layer's output, each [tokens, hidden_size].
+
+        Args:
+            batch: of sequences; or
+            cache: of what came before them in each, to which they are added.
+        """
         # In bf16 what is left in float32 are the small products of short texts, which PyTorch's
         # own kernels start sooner.
         in_float32 = self.dtype == torch.float32
         with float32_products(self.device) if in_float32 else nullcontext():
-            states: list[Tensor] = self.encoder(batch.to(self.device))
+            here = batch.to(self.device)
+            states: list[Tensor] = (
+                self.encoder(here) if cache is None else self.encoder(here, cache)
+            )
         return states
 
     @torch.inference_mode()

@@ -6,14 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import nn
 
 from gloze.core.files import new_folder
 from gloze.data.array_file import ArrayFile
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import nn
 
     from gloze.encoders.transformer import TransformerEncoder
     from gloze.tokenizers import Tokenizer
@@ -22,13 +21,14 @@ FILES = ("token.npy", "position.npy", "token_type.npy", "vocabulary.tsv", "token
 
 
 def tables_of(encoder: TransformerEncoder) -> dict[str, nn.Embedding]:
-    """Return the three tables whose rows are added up at the input, by name."""
+    """Return the tables whose rows are added up at the input, by name: three in a BERT."""
     embeddings = encoder.embeddings
-    return {
+    found = {
         "token": embeddings.token_embeddings,
         "position": embeddings.position_embeddings,
         "token_type": embeddings.token_type_embeddings,
     }
+    return {name: table for name, table in found.items() if isinstance(table, nn.Embedding)}
 
 
 def write_tables(
@@ -42,8 +42,8 @@ def write_tables(
     """Write the tables as ``.npy`` in float32, and which token each row is; return their shapes.
 
     Args:
-        folder: gets ``token.npy``, ``position.npy``, ``token_type.npy`` and ``vocabulary.tsv``
-            (id, token; a space inside a token as its escape).
+        folder: gets ``token.npy``, ``position.npy``, ``token_type.npy``, as far as the encoder
+            has them, and ``vocabulary.tsv`` (id, token; a space inside a token as its escape).
         encoder: whose tables.
         tokenizer: of the encoder.
         word2vec: also ``token.vec``, the token table in word2vec's text format.

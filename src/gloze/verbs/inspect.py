@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import find_model, load, load_parts, weights_of
+from gloze.checkpoint import find_model, load, load_transformer, weights_of
 from gloze.core.errors import ConfigError, about
 from gloze.core.lists import as_list
 from gloze.core.manifest import sha256
@@ -32,6 +32,7 @@ _PARTS = (
     "token type embeddings",
     "embedding norm",
     "layers",
+    "final norm",
     "pooler",
 )
 
@@ -147,7 +148,7 @@ def inspect(
     for name, given in (("format", format), ("columns", columns)):
         if given and probe_file is None:
             raise ConfigError(f"--{name} is for the file of --probe: name it.")
-    folder, parts = find_model(model), load_parts(model)
+    folder, parts = find_model(model), load_transformer(model)
     layout = find_format(format, columns)
     written = None
     if tables is not None:
@@ -176,7 +177,9 @@ def inspect(
 
 def _card(folder: Path, parts: Parts) -> dict[str, str]:
     sizes, tokenizer, config = parts.encoder.config, parts.tokenizer, parts.config
-    heads = sorted({name.split(".")[1] for name in parts.tensors if name.startswith("heads.")})
+    named = {name.split(".")[1] for name in parts.tensors if name.startswith("heads.")}
+    # An output that is the token table has no weights of its own.
+    heads = sorted(named | ({"lm"} if sizes.direction == "left_to_right" else set()))
     case = "cased" if tokenizer.is_cased else "uncased"
     card = {
         "architecture": ", ".join(_architectures(config)) or "not said",
@@ -222,5 +225,5 @@ def _part(name: str) -> str:
         table = name.removeprefix(_EMBEDDINGS).split(".")[0]
         return "embedding norm" if table == "norm" else table.replace("_", " ")
     place, _, rest = name.partition(".")
-    inside = rest.split(".")[0]
+    inside = rest.split(".")[0].replace("_", " ")
     return f"{inside} head" if place == "heads" else inside
