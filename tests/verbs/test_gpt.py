@@ -26,7 +26,7 @@ STEPS = 120
 SETTINGS = [
     *(change for change in SMALL if "initializer_range" not in change),
     *("encoder.num_hidden_layers=2", "training.tokens=none", f"training.steps={STEPS}"),
-    *("training.batch_size=none", "training.batch_tokens=256", "training.learning_rate=3e-3"),
+    *("training.batch_size=none", "training.batch_tokens=256", "training.learning_rate=1e-2"),
     *("training.warmup_rate=0.1", "training.precision=float32", "training.device=cpu"),
     *("training.evaluations=2", "training.save_every=40"),
 ]
