@@ -88,9 +88,13 @@ def steps(config: Any, folder: Path) -> tuple[Any, Iterator[Step]]:
 
 def gloze_side(size: str, folder: Path, precision: str, dropout: float) -> Callable[[], int]:
     """Return an update of gloze's, with data at hand."""
+    return update_of(recipe(size, dropout), folder, precision)
+
+
+def update_of(config: Any, folder: Path, precision: str) -> Callable[[], int]:
+    """Return an update by a recipe, with data at hand."""
     from gloze.training.update import Updater
 
-    config = recipe(size, dropout)
     learner, data = steps(config, folder)
     updater = Updater(learner, replace(config.training, precision=precision), seed=0)
 
@@ -118,9 +122,23 @@ def transformers_side(
         for step in islice(data, BATCHES)
     ]
     model = their_model(*SIZES[size], dropout, attention)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=tuned or None)
+    return their_update(model, padded, precision, is_fused=tuned)
+
+
+def their_update(
+    model: Any, given: list[tuple[list[dict[str, Any]], int]], precision: str, *, is_fused: bool
+) -> Callable[[], int]:
+    """Return a step of a model of `transformers`.
+
+    Args:
+        model: to be trained.
+        given: of each step its batches and the number of its tokens.
+        precision: of the products.
+        is_fused: whether its optimizer is.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=is_fused or None)
     autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
-    turns = cycle(padded)
+    turns = cycle(given)
 
     def step() -> int:
         batches, tokens = next(turns)
