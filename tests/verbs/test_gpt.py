@@ -15,6 +15,7 @@ from gloze.core.errors import ConfigError
 from gloze.core.manifest import sha256
 from gloze.data.shards import Shards
 from gloze.inference.generation import GenerationConfig, generate
+from gloze.inference.growing import Growing
 from gloze.inference.likelihood import log_likelihoods
 from gloze.verbs.evaluate import evaluate
 from gloze.verbs.pretrain import pretrain
@@ -118,6 +119,35 @@ def test_likely_sentences_are_likelier_than_shuffled_ones(runs):
     good = ["the cat sees the red house.", "my sister likes warm bread."]
     bad = ["red cat the the house sees.", "bread likes my warm sister."]
     assert (log_likelihoods(model, good) > log_likelihoods(model, bad)).all()
+
+
+@pytest.mark.parametrize(("kind", "starts"), [("stream", "[SEP]"), ("text_block", "[CLS]")])
+def test_a_text_begins_with_what_stood_before_texts_in_training(shards, tmp_path, kind, starts):
+    changes = [f"sampler.kind={kind}", "training.steps=1", "objectives.lm.bias=true"]
+    changes += ["sampler.short_rate=none"] if kind == "stream" else []
+    done = train(shards, tmp_path / "run", "gpt-small", *changes)
+    values = json.loads((done.model / "config.json").read_text())
+    model = gloze.load(done.path)
+    assert model.tokenizer.tokens([values["bos_token_id"]]) == [starts]
+    ids = np.r_[values["bos_token_id"], model.tokenizer.encode(["the cat"])[0]]
+    scores = Growing(model, [ids[:-1]]).next()[0, ids[-1]]
+    found = log_likelihoods(model, ["the cat"])[0]
+    first = log_likelihoods(model, [model.tokenizer.decode(ids[1:-1])])[0]
+    assert found - first == pytest.approx(scores.item(), abs=1e-4)
+
+
+def test_an_lstm_writes_as_well(tmp_path, shards):
+    done = pretrain(
+        "lstm-lm", shards=shards, output=tmp_path / "run",
+        settings=[
+            *("encoder.embedding_size=16", "encoder.hidden_size=16", "training.epochs=none"),
+            *("training.steps=2", "training.batch_size=4", "training.evaluations=0"),
+        ],
+    )  # fmt: skip
+    [[text]] = gloze.generate(done.path, "the cat", max_tokens=3, temperature=0).samples
+    assert 1 <= len(text.tokens) <= 3
+    model = load_language_model(done.path)
+    assert log_likelihoods(model, ["the cat"])[0] < 0
 
 
 def test_an_nnlm_writes_too_without_a_cache(tmp_path, capsys):

@@ -259,8 +259,12 @@ def _model(path: str | Path, parts: Parts, precision: Precision, device: torch.d
         head = config.build(parts.encoder, parts.tokenizer).head
         if parts.load_head(name, head):
             heads[name] = head.to(device)
-    vectors = read_vectors(find_model(path))
-    return Model(parts.encoder.to(device), parts.tokenizer, heads, precision, vectors)
+    vectors, start = read_vectors(find_model(path)), parts.config.get("bos_token_id")
+    is_known = type(start) is int and 0 <= start < parts.tokenizer.vocab_size
+    return Model(
+        parts.encoder.to(device), parts.tokenizer, heads, precision, vectors,
+        start if is_known else None,
+    )  # fmt: skip
 
 
 def load_task(

@@ -38,8 +38,6 @@ class FeedForwardConfig(Settings):
 
     # What a token may look at; nothing else can be computed, so it is no setting.
     direction: ClassVar[Literal["left_to_right"]] = "left_to_right"
-    # A sequence may be of any length; this is the most that is asked of any encoder.
-    max_position_embeddings: ClassVar[int] = 1 << 20
 
     kind: Literal["feed_forward"] = "feed_forward"
     embedding_size: int = 100

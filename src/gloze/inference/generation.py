@@ -138,7 +138,7 @@ def generate(
 
 def _beginning(model: Model, prompt: str) -> Ints:
     tokenizer = model.tokenizer
-    ids = np.r_[tokenizer.cls_id, tokenizer.encode([prompt])[0]].astype(np.int64)
+    ids = np.r_[model.start_id, tokenizer.encode([prompt])[0]].astype(np.int64)
     if len(ids) >= model.max_length:
         raise DataError(
             f"the beginning {prompt[:40]!r}... has {len(ids)} tokens, and this model takes "

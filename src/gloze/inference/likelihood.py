@@ -30,8 +30,8 @@ def log_likelihoods(
 ) -> npt.NDArray[np.float64]:
     """Return for each text the sum of its tokens' log-probabilities, [texts], in their order.
 
-    Logarithms are natural. The first token, [CLS], is given; each further one is predicted from
-    those before it.
+    Logarithms are natural. The token that a text begins with, [CLS] or what a stream puts between
+    texts, is given; each further one is predicted from those before it.
 
     Example: ``log_likelihoods(gloze.load("runs/gpt"), ["the cats sleep", "the cats sleeps"])``
 
@@ -77,7 +77,7 @@ def _of_tokens(
 
 
 def _sequences(model: Model, texts: Sequence[str], with_end: bool) -> list[Ints]:
-    """Return the token ids of each text behind [CLS].
+    """Return the token ids of each text behind the token it begins with.
 
     Raises:
         DataError: if there is no position for the last token of one.
@@ -87,7 +87,7 @@ def _sequences(model: Model, texts: Sequence[str], with_end: bool) -> list[Ints]
     end = [tokenizer.sep_id] if with_end else []
     found = []
     for number, part in enumerate(np.split(ids, np.cumsum(lengths)[:-1])):
-        sequence = np.array([tokenizer.cls_id, *part.tolist(), *end], dtype=np.int64)
+        sequence = np.array([model.start_id, *part.tolist(), *end], dtype=np.int64)
         if len(sequence) > model.max_length:
             raise DataError(
                 f"text {number + 1} has {len(sequence)} tokens, {texts[number][:40]!r}...; this "

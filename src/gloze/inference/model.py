@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 # A CPU gains nothing from large batches and wastes work on unlike lengths; a GPU wants much to do.
 _TOKENS_ON_CPU, _TOKENS_ON_GPU = 2048, 32768
+_UNBOUNDED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Model:
         precision: ``float32``; ``bfloat16``, which takes half the memory; ``auto``, which is
             bf16 where the hardware is fast at it.
         vectors: how :meth:`encode` makes a vector of a text where nothing else is asked for.
+        start_id: the token that a text begins with to a language model; [CLS] if not given.
     """
 
     def __init__(
@@ -73,8 +75,10 @@ class Model:
         heads: dict[str, nn.Module],
         precision: Precision = "float32",
         vectors: TextVectors | None = None,
+        start_id: int | None = None,
     ) -> None:
         self.vectors = vectors or TextVectors()
+        self.start_id = tokenizer.cls_id if start_id is None else start_id
         self.device = next(encoder.parameters()).device
         self.dtype = torch.bfloat16 if uses_bfloat16(self.device, precision) else torch.float32
         self.encoder, self.tokenizer = encoder.eval().to(self.dtype), tokenizer
@@ -86,7 +90,9 @@ class Model:
     @property
     def max_length(self) -> int:
         """Most tokens of a sequence, [CLS] and [SEP] included."""
-        return self.encoder.config.max_position_embeddings
+        # Encoders without positions take texts of any length.
+        most: int = getattr(self.encoder.config, "max_position_embeddings", _UNBOUNDED)
+        return most
 
     @property
     def tokens_at_once(self) -> int:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gloze.checkpoint import OwnModel, Parts
-    from gloze.data.samplers import Sampler
     from gloze.tokenizers import Tokenizer
 
 _ALL = 1 << 62
@@ -73,7 +72,7 @@ def _as_language_model(model: Path, parts: Parts | OwnModel) -> RunConfig:
             f"{model} is not fine-tuned and has no {RECIPE} beside it that says what it was "
             "trained to do: give the run folder of a pre-training."
         )
-    longest = min(encoder.max_position_embeddings, _LONGEST)
+    longest = min(getattr(encoder, "max_position_embeddings", _LONGEST), _LONGEST)
     return RunConfig(
         name=model.name,
         sampler=TextBlockConfig(max_length=longest, short_rate=0.0),
@@ -125,17 +124,20 @@ def _figures(
         say("One document has no other to draw from, so no next sentence is a random one.")
         config = replace(config, sampler=replace(config.sampler, random_rate=0.0))
     learner = Learner(parts.encoder, objectives).to(pick_device(device))
+    if config.objectives.lm is not None:
+        _tell_counted(config, shards, parts.tokenizer)
     stream = in_order(shards, parts.tokenizer, objectives, config)
     return evaluate_objectives(learner, stream, max_tokens=_ALL, precision="float32")
 
 
-def _tell_counted(sampler: Sampler, tokenizer: Tokenizer) -> None:
+def _tell_counted(config: RunConfig, shards: Shards, tokenizer: Tokenizer) -> None:
     """Say which tokens the loss and the perplexity of a language model are means over."""
-    lengths = sampler.lengths(0)
-    predicted = int(lengths.sum()) - len(lengths)
-    names = tokenizer.special_tokens
+    lengths = config.sampler.build(shards, tokenizer, config.seed).lengths(0)
+    is_stream, names = config.sampler.kind == "stream", tokenizer.special_tokens
+    # A stream knows what follows the last token of a block, too.
+    predicted = int(lengths.sum()) - len(lengths) * (not is_stream)
+    whole = "the stream" if is_stream else f"each of {len(lengths):,} sequences"
     say(
-        f"Perplexity is over {predicted:,} tokens, {names.unk} among them: all "
-        f"but the first, {names.cls}, of {len(lengths):,} sequences, with the {names.sep} that "
-        "ends each."
+        f"Perplexity is over {predicted:,} tokens, {names.unk} and {names.sep} among them: all but "
+        f"the first of {whole}."
     )

@@ -242,7 +242,10 @@ def _finish(
     card = model_card(
         config, {**shown, **{f"held-out {name}": f"{x:.4f}" for name, x in figures.items()}}
     )
-    save_model(result.model, learner, tokenizer, card=card, force=True)
+    # What stands before the first token of a text: between those of a stream it is their end.
+    begins = tokenizer.sep_id if config.sampler.kind == "stream" else tokenizer.cls_id
+    start = {"bos_token_id": begins} if config.objectives.lm else None
+    save_model(result.model, learner, tokenizer, card=card, extra=start, force=True)
     if not ranks().is_first:
         return result
     if result.vectors:
