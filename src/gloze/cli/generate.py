@@ -21,7 +21,7 @@ def generate(
     seed: int = 0,
     device: str = "cpu",
 ) -> GenerateResult:
-    """Let a language model go on with beginnings of texts.
+    """Let a language model go on with a text.
 
     Example: gloze generate runs/gpt "Once upon a time" --temperature 0.8 --samples 3
 
