@@ -420,7 +420,7 @@ def test_a_damaged_model_is_refused_by_name(tmp_path, damage):
         ({"num_hidden_layers": 3}, "2 layers, and config.json says 3"),
         ({"num_attention_heads": 5}, "does not divide"),
         ({"hidden_act": "relu"}, "only gelu"),
-        ({"model_type": "gpt2"}, "only bert"),
+        ({"model_type": "roberta"}, "model_type .roberta. cannot be loaded"),
         ({"hidden_act": ["gelu"]}, "only gelu"),
         ({"max_position_embeddings": 1 << 19}, "config.json says"),
         ({"intermediate_size": 1 << 19}, "config.json says"),

@@ -28,9 +28,10 @@ def share_of_rate(schedule: Schedule, progress: float, warmup_rate: float) -> fl
     if schedule == "constant":
         return min(1.0, progress / warmup_rate) if warmup_rate else 1.0
     share = warmup_then_decay(progress, warmup_rate)
-    if schedule == "cosine" and progress >= warmup_rate:
-        return (1 - math.cos(math.pi * share)) / 2
-    return share if schedule == "linear" else _LEAST + (1 - _LEAST) * share
+    if schedule == "slanted_triangular":
+        return _LEAST + (1 - _LEAST) * share
+    is_falling = schedule == "cosine" and progress >= warmup_rate
+    return (1 - math.cos(math.pi * share)) / 2 if is_falling else share
 
 
 def warmup_then_decay(progress: float, warmup_rate: float) -> float:
