@@ -187,3 +187,22 @@ def test_encoders_of_both_sides_that_no_layout_holds_are_ours_and_of_use(shards,
         settings=["training.epochs=1", "task.max_length=32"],
     )  # fmt: skip
     assert tuned.predict(["the cat sees the red house."])
+
+
+def test_a_gpt_is_fine_tuned_on_the_state_that_has_seen_the_whole_text(runs, tmp_path):
+    rows = [f"{line}\t{int('cat' in line)}" for text in documents(30) for line in text]
+    (tmp_path / "train.tsv").write_text("\n".join(["text\tlabel", *rows]) + "\n")
+    tuned = gloze.finetune(
+        "classification", model=runs["gpt-small"].path, train=tmp_path / "train.tsv",
+        dev=tmp_path / "train.tsv", output=tmp_path / "out",
+        settings=["training.epochs=6", "task.max_length=32", "training.learning_rate=3e-3"],
+    )  # fmt: skip
+    task = gloze.load_task(tuned.path)
+    assert task.task.pooling == "last"
+    figures = evaluate(tuned.path, tmp_path / "train.tsv", device="cpu").figures
+    assert next(iter(figures.values()))["accuracy"] > 0.9
+    with pytest.raises(ConfigError, match=r"task\.pooling is pooler"):
+        gloze.finetune(
+            "classification", model=runs["gpt-small"].path, train=tmp_path / "train.tsv",
+            output=tmp_path / "other", settings=["task.pooling=pooler", "task.max_length=32"],
+        )  # fmt: skip

@@ -192,7 +192,7 @@ def _load_published(folder: Path, *, cased: bool | None = None) -> Parts:
 
 
 def load_any_parts(path: str | Path) -> AnyParts:
-    """Read a model that a task is learned on: what :func:`load_parts` reads, or word vectors.
+    """Read a model that a task is learned on: an encoder of either direction, or word vectors.
 
     These are a folder of ours, also with the head of a task, or a file of word2vec or GloVe.
 
@@ -206,7 +206,7 @@ def load_any_parts(path: str | Path) -> AnyParts:
     own = load_own(found)
     if own is not None and isinstance(own.encoder, AnyEncoder):
         return cast("AnyParts", own)
-    return load_parts(path)
+    return load_transformer(path)
 
 
 def load(path: str | Path, *, precision: Precision = "float32", device: str = "cpu") -> Model:

@@ -18,7 +18,7 @@ def language_model(
     layers: int,
     hidden: int,
     length: int,
-    vocab_size: int,
+    tokenizer: TokenizerConfig,
     training: TrainingConfig,
     **encoder: Any,
 ) -> RunConfig:
@@ -37,7 +37,7 @@ def language_model(
     }
     return RunConfig(
         name=name,
-        tokenizer=TokenizerConfig(vocab_size=vocab_size),
+        tokenizer=tokenizer,
         sampler=TextBlockConfig(max_length=length, short_rate=0.0),
         encoder=TransformerConfig(
             hidden_size=hidden,
@@ -67,7 +67,12 @@ def gpt() -> RunConfig:
         save_minutes=30,
     )
     return language_model(
-        "gpt", layers=12, hidden=768, length=512, vocab_size=40_478, training=training
+        "gpt",
+        layers=12,
+        hidden=768,
+        length=512,
+        tokenizer=TokenizerConfig(kind="bpe", vocab_size=40_478),
+        training=training,
     )
 
 
@@ -90,9 +95,16 @@ def gpt2() -> RunConfig:
         save_minutes=30,
     )
     return language_model(
-        "gpt2", layers=12, hidden=768, length=1024, vocab_size=50_257, training=training,
-        max_position_embeddings=1024, norm_position="before", initialization="scaled",
-    )  # fmt: skip
+        "gpt2",
+        layers=12,
+        hidden=768,
+        length=1024,
+        tokenizer=TokenizerConfig(kind="byte_bpe", vocab_size=50_257),
+        training=training,
+        max_position_embeddings=1024,
+        norm_position="before",
+        initialization="scaled",
+    )
 
 
 def gpt_small() -> RunConfig:
@@ -110,5 +122,10 @@ def gpt_small() -> RunConfig:
         adam_beta2=0.98,
     )
     return language_model(
-        "gpt-small", layers=4, hidden=256, length=128, vocab_size=30_522, training=training
+        "gpt-small",
+        layers=4,
+        hidden=256,
+        length=128,
+        tokenizer=TokenizerConfig(vocab_size=30_522),
+        training=training,
     )

@@ -31,8 +31,8 @@ class TrainingConfig(Settings):
             under it at this share of the one above (Howard and Ruder 2018, 3.2); 1 for all alike.
         warmup_rate: share of the budget over which the rate rises from 0; then it falls to 0.
         schedule: ``linear`` falls evenly; ``cosine`` like half a wave (Radford et al. 2018, 4.1);
-            ``slanted_triangular`` begins and ends at 1/32 of the rate instead of at 0 (Howard and
-            Ruder 2018, 3.2, where ``warmup_rate`` is 0.1).
+            ``constant`` does not fall; ``slanted_triangular`` begins and ends at 1/32 of the rate
+            instead of at 0 (Howard and Ruder 2018, 3.2, where ``warmup_rate`` is 0.1).
         unfreeze_epochs: the encoder begins frozen, and each time as many epochs have passed one
             more part of it trains, the last layer first (Howard and Ruder 2018, 3.3); all of it
             from the start if not set.

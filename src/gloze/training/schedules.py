@@ -5,25 +5,17 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-<<<<<<< HEAD
-Schedule = Literal["linear", "slanted_triangular", "constant"]
-=======
-Schedule = Literal["linear", "cosine", "slanted_triangular"]
->>>>>>> 13f8fe5 (Encoders: norms before layers, fixed positions, embeddings without norm or segments, a cache of keys and values)
+Schedule = Literal["linear", "cosine", "slanted_triangular", "constant"]
 _LEAST = 1 / 32
 
 
 def share_of_rate(schedule: Schedule, progress: float, warmup_rate: float) -> float:
     """Return the share of the highest learning rate at ``progress`` (0 start, 1 end).
 
-<<<<<<< HEAD
     ``linear`` begins and ends at 0, ``slanted_triangular`` (Howard and Ruder 2018, 3.2) at 1/32;
-    ``constant`` stays where it is after the warm-up.
-=======
-    ``linear`` begins and ends at 0, ``slanted_triangular`` (Howard and Ruder 2018, 3.2) at 1/32.
-    ``cosine`` (Loshchilov and Hutter 2017, 3) also begins and ends at 0; after warm-up it falls
-    like half a wave, slowly at first and at last (Radford et al. 2018, 4.1).
->>>>>>> 13f8fe5 (Encoders: norms before layers, fixed positions, embeddings without norm or segments, a cache of keys and values)
+    ``constant`` stays where it is after the warm-up. ``cosine`` (Loshchilov and Hutter 2017, 3)
+    also begins and ends at 0; after warm-up it falls like half a wave, slowly at first and at
+    last (Radford et al. 2018, 4.1).
     """
     if schedule == "constant":
         return min(1.0, progress / warmup_rate) if warmup_rate else 1.0
