@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.tasks_sets import Set
+    from gloze.config.finetuning import FinetuneConfig
     from gloze.core.batch import Batch, Samples
-    from gloze.recipes.finetuning import FinetuneConfig
 
 CPU = torch.device("cpu")
 PART = 8

@@ -1,11 +1,10 @@
 """Saving and loading, whole or not at all: training checkpoints and model folders."""
 
 from gloze.checkpoint.find import config_of, find_any, find_model, is_static, models_of
+from gloze.checkpoint.inference import load, load_language_model
 from gloze.checkpoint.loaded import AnyParts, Parts
 from gloze.checkpoint.model import (
-    load,
     load_any_parts,
-    load_language_model,
     load_parts,
     load_task,
     load_trained,

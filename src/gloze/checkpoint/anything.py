@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gloze.checkpoint.find import find_any, is_static
-from gloze.checkpoint.model import load as load_model
+from gloze.checkpoint.inference import load as load_model
 from gloze.interop.vector_tables import load_word_vectors
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def load(
     Args:
         path: a folder of ours or a run, a BERT in Hugging Face layout or a hub name, or a file of
             word2vec or GloVe.
-        precision: of an encoder, see :func:`gloze.checkpoint.model.load`; word vectors are
+        precision: of an encoder, see :func:`gloze.checkpoint.inference.load`; word vectors are
             float32.
         device: of an encoder: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, the fastest there is;
             word vectors stay where they are.

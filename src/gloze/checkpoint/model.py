@@ -11,11 +11,9 @@ from gloze.checkpoint.loaded import AnyParts, Parts, fill_weights
 from gloze.checkpoint.own import (
     OwnModel,
     is_own,
-    language_model_of,
     load_own,
     own_config,
     refuse_language_models,
-    refuse_two_sides,
 )
 from gloze.checkpoint.sizes import check_sizes
 from gloze.checkpoint.sources import read_weights
@@ -28,10 +26,7 @@ from gloze.core.manifest import verify_manifest, write_manifest
 from gloze.core.ranks import ranks
 from gloze.encoders.kinds import AnyEncoder
 from gloze.encoders.transformer import TransformerEncoder
-from gloze.inference.model import Model
 from gloze.interop.architectures import architecture_for, architecture_of
-from gloze.interop.sentence_transformers import read_vectors
-from gloze.objectives import OBJECTIVES
 from gloze.tasks.model import TaskModel, build_head, read_task
 from gloze.tokenizers import load_tokenizer
 from gloze.training.distributed import whole_weights
@@ -39,8 +34,7 @@ from gloze.training.distributed import whole_weights
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from gloze.checkpoint.own import OwnEncoder
     from gloze.core.devices import Precision
@@ -207,64 +201,6 @@ def load_any_parts(path: str | Path) -> AnyParts:
     if own is not None and isinstance(own.encoder, AnyEncoder):
         return cast("AnyParts", own)
     return load_transformer(path)
-
-
-def load(path: str | Path, *, precision: Precision = "float32", device: str = "cpu") -> Model:
-    """Load a model for use: a folder of ours, one in Hugging Face layout, or a hub name.
-
-    It is a BERT, a GPT or a GPT-2, or one of ours between them.
-
-    Args:
-        path: also a run folder, whose model it loads.
-        precision: ``float32``; ``bfloat16``, several times as fast on processors with units for
-            it, with vectors at a cosine over 0.999 to those in float32; ``auto``, which is bf16
-            where the hardware is fast at it.
-        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, the fastest there is.
-
-    Raises:
-        ConfigError: if there is no such folder, and no hub model of that name can be had, or no
-            such device.
-        DataError: if a file is missing, broken, or does not fit the others.
-    """
-    where = pick_device(device)
-    return _model(path, load_transformer(path), precision, where)
-
-
-def load_language_model(
-    path: str | Path, *, precision: Precision = "float32", device: str = "cpu"
-) -> Model:
-    """Load a model that writes from left to right, of any kind.
-
-    Args:
-        path: a folder of ours, a run, a GPT or GPT-2 in Hugging Face layout, or a hub name.
-        precision: as of :func:`load`.
-        device: as of :func:`load`.
-
-    Raises:
-        ConfigError: if there is no such model, or it does not predict the next token.
-        DataError: if a file is missing, broken, or does not fit the others.
-    """
-    where, folder = pick_device(device), find_model(path)
-    refuse_two_sides(folder)
-    return _model(folder, cast("Parts", load_trained(folder)), precision, where)
-
-
-def _model(path: str | Path, parts: Parts, precision: Precision, device: torch.device) -> Model:
-    heads: dict[str, nn.Module] = {}
-    if parts.encoder.config.direction == "bidirectional":
-        asked: list[tuple[str, Any]] = [(name, OBJECTIVES[name]()) for name in ("mlm", "nsp")]
-    else:
-        asked = [("lm", language_model_of(parts.tensors))]
-    for name, config in asked:
-        head = config.build(parts.encoder, parts.tokenizer).head
-        if parts.load_head(name, head):
-            heads[name] = head.to(device)
-    vectors, start = read_vectors(find_model(path)), parts.config.get("bos_token_id")
-    is_known = type(start) is int and 0 <= start < parts.tokenizer.vocab_size
-    return Model(
-        parts.encoder.to(device), parts.tokenizer, heads, precision, vectors,
-        start if is_known else None,
-    )  # fmt: skip
 
 
 def load_task(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gloze.config.finetuning import FinetuneConfig
 from gloze.config.run import RunConfig
 from gloze.encoders.transformer import TransformerConfig
 from gloze.objectives.mlm import MaskedLMConfig
-from gloze.recipes.finetuning import FinetuneConfig
 from gloze.recipes.transformer import bert_tiny
 from gloze.tasks.classification import Classification
 from gloze.tokenizers import TokenizerConfig

@@ -141,15 +141,6 @@ class TrainingConfig(Settings):
         if (self.patience or self.keep_best) and not self.evaluations:
             name = "patience" if self.patience else "keep_best"
             raise ConfigError(f"training.{name} goes by evaluations, and training.evaluations=0.")
-        if self.averaging_after < 1:
-            raise ConfigError(
-                f"training.averaging_after is {self.averaging_after}; it must be at least 1."
-            )
-        if self.optimizer == "nt_asgd" and (self.parallel == "sharded" or not self.evaluations):
-            raise ConfigError(
-                "training.optimizer nt_asgd goes by evaluations and averages whole weights: set "
-                "training.evaluations, and training.parallel=replicated."
-            )
         if self.keep_checkpoints < 1:
             raise ConfigError("training.keep_checkpoints must be at least 1: resuming needs one.")
         if not 0 < self.layerwise_lr_decay <= 1:
@@ -163,6 +154,18 @@ class TrainingConfig(Settings):
         for name in ("learning_rate", "adam_epsilon", "max_grad_norm", "timeout_seconds"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be over 0.")
+        self._check_optimizer()
+
+    def _check_optimizer(self) -> None:
         for name in ("adam_beta1", "adam_beta2"):
             if not 0 <= (value := getattr(self, name)) < 1:
                 raise ConfigError(f"training.{name} is {value}; it must be from 0 to below 1.")
+        if self.averaging_after < 1:
+            raise ConfigError(
+                f"training.averaging_after is {self.averaging_after}; it must be at least 1."
+            )
+        if self.optimizer == "nt_asgd" and (self.parallel == "sharded" or not self.evaluations):
+            raise ConfigError(
+                "training.optimizer nt_asgd goes by evaluations and averages whole weights: set "
+                "training.evaluations, and training.parallel=replicated."
+            )

@@ -21,7 +21,7 @@ from gloze.verbs.ablate_folder import ABLATION, added_to, without_notes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gloze.recipes.finetuning import FinetuneConfig
+    from gloze.config.finetuning import FinetuneConfig
     from gloze.tasks.learned import Learned
     from gloze.verbs.ablate_arms import Recipe
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gloze.checkpoint import find_any, load_any_parts, load_task, weights_of
+from gloze.config.finetuning import FinetuneConfig
 from gloze.config.runs import (
     FOLDS,
     SEARCH,
@@ -22,7 +23,7 @@ from gloze.core.lists import as_list
 from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.interop.vector_tables import vectors_file
-from gloze.recipes.finetuning import FinetuneConfig, load_finetuning
+from gloze.recipes.finetuning import load_finetuning
 from gloze.recipes.search import read_space
 from gloze.report import write_finetune_report
 from gloze.tasks import TASKS

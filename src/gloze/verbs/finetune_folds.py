@@ -15,8 +15,8 @@ from gloze.verbs.finetune_seed import run_seed
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gloze.config.finetuning import FinetuneConfig
     from gloze.core.batch import Bools, Ints
-    from gloze.recipes.finetuning import FinetuneConfig
     from gloze.verbs.finetune_job import Given, Job
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gloze.checkpoint import AnyParts
-    from gloze.recipes.finetuning import FinetuneConfig
+    from gloze.config.finetuning import FinetuneConfig
     from gloze.tasks.learned import Learned
 
 
