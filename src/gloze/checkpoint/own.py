@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 OwnEncoder = TransformerEncoder | FeedForwardEncoder | LSTMEncoder
 OwnModel = Loaded[OwnEncoder]
 MODEL_TYPE = "gloze-encoder"
-_LAYER = re.compile(r"encoder\.(?:stacks\.\d+\.)?layers\.(\d+)\.")
+_LAYER = re.compile(r"encoder\.(?:stacks\.\d+\.|backward_)?layers\.(\d+)\.")
 _PREFIX, _POOLER = "encoder.", "pooler."
 
 

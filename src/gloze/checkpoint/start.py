@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import nn
 
-from gloze.checkpoint.model import load_transformer
+from gloze.checkpoint.model import load_trained
 from gloze.config.toml import from_dict, override, to_dict
 from gloze.core.errors import ConfigError, DataError
 from gloze.encoders.lookup import LookupConfig
-from gloze.encoders.transformer import TransformerConfig
 from gloze.tokenizers import load_tokenizer, new_ids
 
 if TYPE_CHECKING:
@@ -44,12 +43,13 @@ def start_from(
         ConfigError: if there is no such model, or a change does not fit its weights.
         DataError: if another tokenizer is given, or the folder is broken.
     """
-    parts = load_transformer(model)
+    parts: Any = load_trained(model)
     if tokenizer is not None:
         _refuse_other(tokenizer, parts)
     own = to_dict(parts.encoder.config)
     changes = [change for change in changes if change.startswith("encoder.")]
-    wanted = from_dict(TransformerConfig, override({"encoder": own}, changes)["encoder"], "encoder")
+    kind = type(parts.encoder.config)
+    wanted = from_dict(kind, override({"encoder": own}, changes)["encoder"], "encoder")
     for name, value in own.items():
         if not name.endswith("dropout_prob") and getattr(wanted, name) != value:
             raise ConfigError(
@@ -96,7 +96,7 @@ def with_tokenizer(parts: Parts, tokenizer: Tokenizer) -> Parts:
     pieces, lengths = before.encode(tokenizer.tokens(ids))
     owner = torch.repeat_interleave(torch.arange(len(ids)), torch.from_numpy(lengths))
     tensors = dict(parts.tensors)
-    for name in (_TABLE, *_OUTPUTS):
+    for name in (*_TABLES, *_OUTPUTS):
         if name in tensors:
             old = tensors[name].to(torch.float32)
             sums = old.new_zeros(len(ids), *old.shape[1:])

@@ -83,7 +83,8 @@ def encoder_flops(encoder: nn.Module, load: Load) -> float:
     parts, config = cast("Any", encoder).stages, cast("Any", encoder).config
     total = _A_NUMBER * load.tokens * sum(map(_numbers, parts))
     if isinstance(config, TransformerConfig):
-        total += _A_PAIR * config.num_hidden_layers * config.hidden_size * load.pairs
+        ways = 2 if config.direction == "two_way" else 1
+        total += _A_PAIR * ways * config.num_hidden_layers * config.hidden_size * load.pairs
     return float(total)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from gloze.core.batch import Batch
@@ -16,6 +15,7 @@ from gloze.nn.cache import Cache
 from gloze.nn.embeddings import Embeddings, Positions
 from gloze.nn.init import initialize, scale_outputs, start_local
 from gloze.nn.layout import Layout
+from gloze.nn.pooling import Pooler
 from gloze.nn.precision import as_products
 from gloze.nn.remade import call_remade
 from gloze.nn.rows import round_up_rows
@@ -31,6 +31,8 @@ _LEAST = {
     "max_position_embeddings": 3,
     "type_vocab_size": 0,
 }
+
+Direction = Literal["bidirectional", "left_to_right", "right_to_left", "two_way"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,8 @@ class TransformerConfig(Settings):
         layer_norm_eps: added to variances.
         hidden_act: ``gelu`` is by the error function, as in the first release and everywhere
             since; ``gelu_new`` its approximation with tanh, as in Google's later code.
-        direction: what a token may look at.
+        direction: what a token may look at. ``two_way`` has as many layers again that look the
+            other way; both read the same embeddings and meet in the output alone.
         norm_position: of each layer's norms: ``after`` the sums, as in BERT and GPT, or ``before``
             what is added, with one more norm at the end, as in GPT-2 (Radford et al. 2019, 2.3).
         position_embeddings: ``learned``, or ``sinusoidal``: fixed waves (Vaswani et al. 2017,
@@ -76,7 +79,7 @@ class TransformerConfig(Settings):
     initialization: Initialization = "published"
     layer_norm_eps: float = 1e-12
     hidden_act: Literal["gelu", "gelu_new"] = "gelu"
-    direction: Literal["bidirectional", "left_to_right", "right_to_left"] = "bidirectional"
+    direction: Direction = "bidirectional"
     norm_position: NormPosition = "after"
     position_embeddings: Positions = "learned"
     embedding_norm: bool = True
@@ -145,20 +148,6 @@ class TransformerConfig(Settings):
         return TransformerEncoder(self, vocab_size)
 
 
-class Pooler(nn.Module):
-    """A dense layer with tanh on each sequence's first token, [CLS]."""
-
-    def __init__(self, hidden_size: int) -> None:
-        super().__init__()
-        self.dense = nn.Linear(hidden_size, hidden_size)
-
-    def forward(
-        self, hidden: Float[Tensor, "tokens hidden"], batch: Batch
-    ) -> Float[Tensor, "sequences hidden"]:
-        """Return one vector for each sequence."""
-        return torch.tanh(self.dense(hidden[batch.cu_seqlens[:-1].long()]))
-
-
 class TransformerEncoder(nn.Module):
     """Embeddings, then layers.
 
@@ -189,7 +178,28 @@ class TransformerEncoder(nn.Module):
             positions=config.position_embeddings,
             has_norm=config.embedding_norm,
         )
-        layers = [
+        self.layers, self.final_norm = self._new_layers(), self._new_norm()
+        stacks = [self.layers]
+        if config.direction == "two_way":
+            self.backward_layers, self.backward_norm = self._new_layers(), self._new_norm()
+            stacks.append(self.backward_layers)
+        self.output_size = len(stacks) * config.hidden_size
+        self.pooler = (
+            nn.Identity() if config.direction == "left_to_right" else Pooler(self.output_size)
+        )
+        initialize(self, config.initializer_range)
+        if config.initialization == "scaled":
+            for stack in stacks:
+                scale_outputs([*stack])
+        elif config.initialization != "published":
+            lower = (config.num_hidden_layers + 1) // 2
+            matching = config.num_attention_heads // 2 * (config.initialization == "matching")
+            attentions = [layer.attention for stack in stacks for layer in [*stack][:lower]]
+            start_local(self.embeddings, attentions, matching_heads=matching)
+
+    def _new_layers(self) -> nn.ModuleList:
+        config = self.config
+        return nn.ModuleList(
             TransformerLayer(
                 hidden_size=config.hidden_size,
                 num_attention_heads=config.num_attention_heads,
@@ -201,24 +211,12 @@ class TransformerEncoder(nn.Module):
                 norm_position=config.norm_position,
             )
             for _ in range(config.num_hidden_layers)
-        ]
-        self.layers = nn.ModuleList(layers)
-        self.final_norm = (
-            nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-            if config.norm_position == "before"
-            else nn.Identity()
         )
-        self.pooler = (
-            nn.Identity() if config.direction == "left_to_right" else Pooler(config.hidden_size)
-        )
-        initialize(self, config.initializer_range)
-        if config.initialization == "scaled":
-            scale_outputs(layers)
-        elif config.initialization != "published":
-            lower = layers[: (config.num_hidden_layers + 1) // 2]
-            matching = config.num_attention_heads // 2 * (config.initialization == "matching")
-            attentions = [layer.attention for layer in lower]
-            start_local(self.embeddings, attentions, matching_heads=matching)
+
+    def _new_norm(self) -> nn.Module:
+        if self.config.norm_position != "before":
+            return nn.Identity()
+        return nn.LayerNorm(self.config.hidden_size, eps=self.config.layer_norm_eps)
 
     @property
     def token_embeddings(self) -> nn.Embedding:
@@ -233,27 +231,59 @@ class TransformerEncoder(nn.Module):
     @property
     def stages(self) -> list[nn.Module]:
         """Embeddings and layers, from the input up."""
-        return [self.embeddings, *self.layers]
+        if self.config.direction != "two_way":
+            return [self.embeddings, *self.layers]
+        pairs = zip(self.layers, self.backward_layers, strict=True)
+        return [self.embeddings, *(nn.ModuleList(pair) for pair in pairs)]
 
     def forward(self, batch: Batch, cache: Cache | None = None) -> list[Tensor]:
         """Return the embeddings and each layer's output, each [tokens, hidden_size].
 
-        Where norms come before, the last layer's output is normed.
+        Where norms come before, the last layer's output is normed. Of two ways both outputs are
+        side by side, and the embeddings twice.
 
         Args:
             batch: of sequences; or
             cache: of what came before them in each, to which they are added; left to right alone.
         """
         direction = self.config.direction
+        if direction == "two_way":
+            return self._both_ways(batch)
         if cache is None:
             layout, places = Layout.of(batch, direction), batch.position_ids
         else:
             layout = cache.layout(batch, direction)
             places = layout.places_after
+        embedded = self._embedded(batch, places)
+        found = self._through(self.layers, self.final_norm, embedded, layout, cache)
+        return [hidden[: batch.num_tokens] for hidden in found]
+
+    def _both_ways(self, batch: Batch) -> list[Tensor]:
+        embedded = self._embedded(batch, batch.position_ids)
+        left, right = (Layout.of(batch, way) for way in ("left_to_right", "right_to_left"))
+        found = (
+            self._through(self.layers, self.final_norm, embedded, left),
+            self._through(self.backward_layers, self.backward_norm, embedded, right),
+        )
+        return [torch.cat(each, 1)[: batch.num_tokens] for each in zip(*found, strict=True)]
+
+    def _embedded(self, batch: Batch, places: Tensor) -> Tensor:
         inputs = (batch.input_ids, places, batch.token_type_ids)
-        hidden_states = [self.embeddings(*(round_up_rows(x, batch.rows) for x in inputs))]
+        embedded: Tensor = self.embeddings(*(round_up_rows(x, batch.rows) for x in inputs))
+        return embedded
+
+    def _through(
+        self,
+        layers: nn.ModuleList,
+        norm: nn.Module,
+        embedded: Tensor,
+        layout: Layout,
+        cache: Cache | None = None,
+    ) -> list[Tensor]:
+        """Return the embeddings and what each of these layers makes of them."""
+        hidden_states = [embedded]
         is_remade = self.gradient_checkpointing and self.training
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(layers):
             below = hidden_states[-1]
             if cache is not None:
                 above = layer(below, layout, cache.layers[number])
@@ -262,8 +292,8 @@ class TransformerEncoder(nn.Module):
             hidden_states.append(above)
         if cache is not None:
             cache.note(layout)
-        hidden_states[-1] = as_products(self.final_norm(hidden_states[-1]))
-        return [hidden[: batch.num_tokens] for hidden in hidden_states]
+        hidden_states[-1] = as_products(norm(hidden_states[-1]))
+        return hidden_states
 
     def new_cache(self) -> Cache:
         """Return what keeps the keys and values of tokens that are read, still empty."""

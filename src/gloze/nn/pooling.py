@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from gloze.core.batch import Batch
 
@@ -40,6 +40,20 @@ class TextVectors:
     def longest(self, positions: int) -> int:
         """Return the most tokens of a text for an encoder with so many positions."""
         return min(positions, self.max_length or positions)
+
+
+class Pooler(nn.Module):
+    """A dense layer with tanh on each sequence's first token, [CLS]."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens hidden"], batch: Batch
+    ) -> Float[Tensor, "sequences hidden"]:
+        """Return one vector for each sequence."""
+        return torch.tanh(self.dense(hidden[batch.cu_seqlens[:-1].long()]))
 
 
 def first_of_sequence(

@@ -193,9 +193,10 @@ class MaskedLM(nn.Module):
 
     def __init__(self, encoder: BertEncoder, initializer_range: float = 0.02) -> None:
         super().__init__()
-        size = encoder.output_size
+        # A table that is narrower than the states, as where two ways meet, reads a part of them.
+        size = encoder.token_embeddings.embedding_dim
         self.transform = nn.Sequential(
-            nn.Linear(size, size),
+            nn.Linear(encoder.output_size, size),
             nn.GELU(encoder.gelu),
             nn.LayerNorm(size, eps=encoder.layer_norm_eps),
         )

@@ -13,6 +13,7 @@ from gloze.config.run import ObjectivesConfig, PhaseConfig
 from gloze.core.errors import ConfigError
 from gloze.data.samplers import TextBlockConfig
 from gloze.data.text_stream import StreamConfig
+from gloze.recipes.arms import ARMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,4 +175,5 @@ CHANGES: dict[str, Callable[[RunConfig], RunConfig]] = {
     "only-nsp": only_nsp,
     "static-masks": static_masks,
     "two-phases": two_phases,
+    **ARMS,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gloze.config.run import ObjectivesConfig, RunConfig
-from gloze.data.samplers import TextBlockConfig
+from gloze.data.text_stream import StreamConfig
 from gloze.encoders.transformer import TransformerConfig
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.tokenizers import TokenizerConfig
@@ -25,7 +25,8 @@ def language_model(
     """A GPT of any size: heads of 64 numbers, feed-forward four times the hidden size.
 
     As published (Radford et al. 2018, 4.1): norms after sums, GELU by tanh, learned positions,
-    no segments, no norm of embeddings, and an output that is the token table, without a bias.
+    no segments, no norm of embeddings, and an output that is the token table, without a bias;
+    blocks of the text as it runs on, whatever ends in them.
     """
     settings: dict[str, Any] = {
         "direction": "left_to_right",
@@ -38,7 +39,7 @@ def language_model(
     return RunConfig(
         name=name,
         tokenizer=tokenizer,
-        sampler=TextBlockConfig(max_length=length, short_rate=0.0),
+        sampler=StreamConfig(max_length=length, texts="document"),
         encoder=TransformerConfig(
             hidden_size=hidden,
             num_hidden_layers=layers,

@@ -105,6 +105,8 @@ class TaskModel:
         if device.type == "cpu":
             keep_freed_memory()
             pack(self.encoder.layers)
+            if self.encoder.config.direction == "two_way":
+                pack(self.encoder.backward_layers)
         return self
 
     def to_config(self) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from gloze.core.devices import pick_device
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
 from gloze.data.encoding import ChunkEncoder, encode_documents
-from gloze.data.samplers import TextBlockConfig
 from gloze.data.shard_writer import ShardWriter
 from gloze.data.shards import Shards
+from gloze.data.text_stream import StreamConfig
 from gloze.recipes import load_recipe
 from gloze.text.read import ReadOptions, read_documents
 from gloze.training.config import TrainingConfig
@@ -64,7 +64,7 @@ def judge_pretraining(model: Path, data: Path, device: str) -> dict[str, float]:
 def _as_language_model(model: Path, parts: Parts | OwnModel) -> RunConfig:
     """Return what a language model from elsewhere was trained to do, as a recipe.
 
-    Sequences are whole sentences of one document, as many as there are positions for.
+    Blocks of the text as it runs on, as long as there are positions for.
     """
     encoder = parts.encoder.config
     if encoder.direction != "left_to_right":
@@ -75,7 +75,7 @@ def _as_language_model(model: Path, parts: Parts | OwnModel) -> RunConfig:
     longest = min(getattr(encoder, "max_position_embeddings", _LONGEST), _LONGEST)
     return RunConfig(
         name=model.name,
-        sampler=TextBlockConfig(max_length=longest, short_rate=0.0),
+        sampler=StreamConfig(max_length=longest, texts="document"),
         encoder=encoder,
         objectives=ObjectivesConfig(lm=language_model_of(parts.tensors)),
         training=TrainingConfig(steps=1, batch_tokens=8192),
