@@ -208,7 +208,7 @@ def broken(run, folder, **changes):
         ({"vocab_size": "many"}, "vocab_size is 'many'"),
         ({"vocab_size": 7}, "the model 7"),
         ({"encoder": None}, "it says nothing of the encoder"),
-        ({"encoder": {"kind": "lstm"}}, "its kind is to be"),
+        ({"encoder": {"kind": "gru"}}, "its kind is to be"),
         ({"encoder": {"kind": "transformer"}}, "12 layers, and there are weights of 0"),
         ({"encoder": {"kind": "feed_forward", "hidden_size": 13}}, "expected"),
         ({"encoder": {"kind": "feed_forward", "depth": 13}}, "Unknown setting in .*depth"),

@@ -103,7 +103,6 @@ class RunConfig(Settings):
         self._check_phases()
         if not {name for name, _ in self.objectives.items()} - {"activations"}:
             raise ConfigError("No objective: add objectives.mlm, objectives.nsp or objectives.lm.")
-        self._check_direction()
         if isinstance(self.encoder, TransformerConfig):
             self._check_places(self.encoder)
         elif self.training.gradient_checkpointing:
@@ -122,6 +121,8 @@ class RunConfig(Settings):
                     f"objectives.{name}.weight is {objective.weight}; it must be over 0. "
                     f"Leave it out with objectives.{name}=none."
                 )
+        self._check_direction()
+        self._check_segments()
         if self.lanes:
             self._check_lanes()
 
@@ -166,10 +167,13 @@ class RunConfig(Settings):
                 f"sampler.max_length {longest} is over encoder.max_position_embeddings {places}: "
                 "there is no position for the last tokens. Lower the one or raise the other."
             )
-        if self.sampler.kind == "segment_pair" and encoder.type_vocab_size < 2:
+
+    def _check_segments(self) -> None:
+        kinds = getattr(self.encoder, "type_vocab_size", 2)
+        if self.sampler.kind == "segment_pair" and kinds < 2:
             raise ConfigError(
                 "The segment_pair sampler makes two segments, and encoder.type_vocab_size is "
-                f"{encoder.type_vocab_size}. Set it to 2."
+                f"{kinds}. Set it to 2."
             )
 
     def _check_direction(self) -> None:
