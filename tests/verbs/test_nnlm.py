@@ -162,7 +162,6 @@ def test_a_run_lends_its_word_vectors_to_what_takes_such(run, corpus, tmp_path):
         "export {} -o {out} --texts {text}",
         "convert {} -o {out}",
         "inspect {}",
-        "pretrain bert-tiny --init {} --corpus {text} -o {out}",
     ],
 )
 def test_where_an_encoder_of_both_sides_is_needed_one_message_says_so(
