@@ -11,6 +11,7 @@ from gloze.core.ranks import ranks
 from gloze.data.stream import Stream
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.training.learner import Learner
+from gloze.training.transfer import hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,9 @@ def build_learner(
     encoder: Any = start or config.encoder.build(tokenizer.vocab_size)
     spread = config.encoder.initializer_range
     objectives = build_objectives(config, encoder, tokenizer, spread, train)
-    return objectives, Learner(encoder, objectives)
+    learner = Learner(encoder, objectives)
+    hold(learner, config.freeze)
+    return objectives, learner
 
 
 def build_objectives(

@@ -87,6 +87,8 @@ class RunConfig(Settings):
     Attributes:
         name: of the recipe.
         seed: everything random follows from it.
+        freeze: weights that stay as they begin, by the names of parts
+            (``encoder.embeddings.token_embeddings``) or patterns with ``*``.
         phases: that follow the first, which is the recipe as it stands.
     """
 
@@ -97,6 +99,7 @@ class RunConfig(Settings):
     encoder: EncoderConfig = field(default_factory=TransformerConfig)
     objectives: ObjectivesConfig = field(default_factory=ObjectivesConfig)
     training: TrainingConfig
+    freeze: tuple[str, ...] = ()
     phases: tuple[PhaseConfig, ...] = ()
 
     def __post_init__(self) -> None:

@@ -84,6 +84,20 @@ def build_learner(
     if transfer == "none":
         reinitialize(encoder)
     learner = (FrozenLearner if is_frozen(transfer) else Learner)(encoder, objectives)
+    hold(learner, freeze)
+    return learner
+
+
+def hold(learner: Learner, freeze: Sequence[str]) -> None:
+    """Keep some weights as they are.
+
+    Args:
+        learner: whose weights.
+        freeze: names of parts, or patterns with ``*``.
+
+    Raises:
+        ConfigError: if one names no weight, or all together leave none to train.
+    """
     weights = dict(learner.named_parameters())
     for pattern in freeze:
         found = [name for name in weights if _is_named(name, pattern)]
@@ -95,7 +109,6 @@ def build_learner(
             weights[name].requires_grad_(False)
     if not any(weight.requires_grad for weight in weights.values()):
         raise ConfigError(f"freeze {', '.join(freeze)} leaves no weight to train.")
-    return learner
 
 
 def _is_named(name: str, pattern: str) -> bool:
