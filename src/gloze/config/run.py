@@ -20,6 +20,7 @@ from gloze.objectives.activations import ActivationsConfig
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.objectives.mlm import MaskedLMConfig
 from gloze.objectives.nsp import NextSentenceConfig
+from gloze.objectives.one_blank import OneBlankConfig
 from gloze.tokenizers import TokenizerConfig
 from gloze.training.config import TrainingConfig
 
@@ -45,7 +46,9 @@ EncoderConfig = Annotated[
         custom_error_message="its kind is to be transformer, lstm or feed_forward",
     ),
 ]
-ObjectiveConfig = MaskedLMConfig | NextSentenceConfig | LanguageModelConfig | ActivationsConfig
+ObjectiveConfig = (
+    MaskedLMConfig | NextSentenceConfig | LanguageModelConfig | ActivationsConfig | OneBlankConfig
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +59,11 @@ class ObjectivesConfig(Settings):
     nsp: NextSentenceConfig | None = None
     lm: LanguageModelConfig | None = None
     activations: ActivationsConfig | None = None
+    one_blank: OneBlankConfig | None = None
 
     def items(self) -> list[tuple[str, ObjectiveConfig]]:
         """Return the name and settings of each objective that is on."""
-        names = ("mlm", "nsp", "lm", "activations")
+        names = ("mlm", "nsp", "lm", "activations", "one_blank")
         pairs = [(name, getattr(self, name)) for name in names]
         return [(name, config) for name, config in pairs if config is not None]
 
@@ -191,6 +195,8 @@ class RunConfig(Settings):
                 else f"The mlm objective fills blanks from both sides, and a {self.encoder.kind} "
                 "encoder looks back alone. Set encoder.kind to transformer."
             )
+        if goals.one_blank is not None:
+            self._check_blank()
         if goals.nsp is not None and direction == "left_to_right":
             raise ConfigError(
                 "The nsp objective reads a pair from its first token, [CLS], and this encoder "
@@ -201,6 +207,20 @@ class RunConfig(Settings):
                 f"The lm objective cannot train a {direction} encoder: every position would see "
                 "the word it must predict. Set encoder.direction to left_to_right, "
                 "right_to_left or two_way, or use the mlm objective."
+            )
+
+    def _check_blank(self) -> None:
+        """Refuse a blank beside other questions about tokens, or without two sides."""
+        if self.encoder.direction != "bidirectional":
+            raise ConfigError(
+                f"The one_blank objective fills a blank from both sides, and encoder.direction is "
+                f"{self.encoder.direction}. Set it to bidirectional."
+            )
+        beside = [name for name, _ in self.objectives.items() if name in ("mlm", "lm")]
+        if beside:
+            raise ConfigError(
+                f"The one_blank objective takes a token out of each sequence, and {beside[0]} asks "
+                f"about tokens by their place: set objectives.{beside[0]}=none."
             )
 
     def _check_phases(self) -> None:

@@ -41,6 +41,8 @@ class Samples:
             none, [sequences]; None if sequences stand alone.
         lanes: which place of the corpus, of those that are read side by side, each sequence goes
             on from, [sequences]; None if sequences come in any order.
+        places: where each token stands, [tokens], where a sequence leaves some out; None if it
+            leaves out none.
     """
 
     input_ids: Ints
@@ -57,6 +59,7 @@ class Samples:
     before: Ints | None = None
     after: Ints | None = None
     lanes: Ints | None = None
+    places: Ints | None = None
 
     @property
     def sample_lengths(self) -> Ints:
@@ -108,6 +111,7 @@ class Samples:
             before=None if self.before is None else self.before[one:other],
             after=None if self.after is None else self.after[one:other],
             lanes=None if self.lanes is None else self.lanes[one:other],
+            places=None if self.places is None else self.places[begin:end],
         )
 
 
@@ -131,6 +135,7 @@ class Batch:
         indices: number of each sample in its epoch, for reports; stays on the CPU.
         lanes: the lane of text that each sequence goes on from, [sequences]; None if sequences
             come in any order. Stays on the CPU.
+        places: what position embeddings are of, [tokens] int64; ``position_ids`` if None.
     """
 
     input_ids: torch.Tensor
@@ -145,6 +150,7 @@ class Batch:
     label_positions: dict[str, torch.Tensor] = field(default_factory=dict)
     indices: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     lanes: Ints | None = None
+    places: torch.Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -173,6 +179,7 @@ class Batch:
             cu_seqlens=moved(self.cu_seqlens),
             sizes=None if self.sizes is None else moved(self.sizes),
             states=None if self.states is None else moved(self.states),
+            places=None if self.places is None else moved(self.places),
             labels={name: moved(x) for name, x in self.labels.items()},
             label_positions={name: moved(x) for name, x in self.label_positions.items()},
         )

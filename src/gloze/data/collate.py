@@ -25,6 +25,7 @@ def collate(samples: Samples) -> Batch:
         labels={name: torch.from_numpy(x) for name, x in samples.labels.items()},
         label_positions={name: torch.from_numpy(x) for name, x in samples.label_positions.items()},
         lanes=samples.lanes,
+        places=None if samples.places is None else torch.from_numpy(samples.places),
         indices=samples.indices,
     )
 

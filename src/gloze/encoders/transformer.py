@@ -31,7 +31,6 @@ _LEAST = {
     "max_position_embeddings": 3,
     "type_vocab_size": 0,
 }
-
 Direction = Literal["bidirectional", "left_to_right", "right_to_left", "two_way"]
 
 
@@ -250,7 +249,7 @@ class TransformerEncoder(nn.Module):
         if direction == "two_way":
             return self._both_ways(batch)
         if cache is None:
-            layout, places = Layout.of(batch, direction), batch.position_ids
+            layout, places = Layout.of(batch, direction), batch.places
         else:
             layout = cache.layout(batch, direction)
             places = layout.places_after
@@ -259,7 +258,7 @@ class TransformerEncoder(nn.Module):
         return [hidden[: batch.num_tokens] for hidden in found]
 
     def _both_ways(self, batch: Batch) -> list[Tensor]:
-        embedded = self._embedded(batch, batch.position_ids)
+        embedded = self._embedded(batch, batch.places)
         left, right = (Layout.of(batch, way) for way in ("left_to_right", "right_to_left"))
         found = (
             self._through(self.layers, self.final_norm, embedded, left),
@@ -267,7 +266,8 @@ class TransformerEncoder(nn.Module):
         )
         return [torch.cat(each, 1)[: batch.num_tokens] for each in zip(*found, strict=True)]
 
-    def _embedded(self, batch: Batch, places: Tensor) -> Tensor:
+    def _embedded(self, batch: Batch, places: Tensor | None) -> Tensor:
+        places = batch.position_ids if places is None else places
         inputs = (batch.input_ids, places, batch.token_type_ids)
         embedded: Tensor = self.embeddings(*(round_up_rows(x, batch.rows) for x in inputs))
         return embedded

@@ -184,7 +184,8 @@ def _train(
         score=lambda figures: -figures["loss"],
     )
     state = trainer.run()
-    asks_for_words = config.objectives.mlm or config.objectives.lm
+    goals = config.objectives
+    asks_for_words = goals.mlm or goals.lm or goals.one_blank
     by_frequency = unigram_loss(train, valid) if asks_for_words else None
     return _finish(config, learner, own, train, state, sampling, by_frequency, output)
 
