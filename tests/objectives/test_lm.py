@@ -61,7 +61,7 @@ def test_each_half_of_a_two_way_encoder_predicts_its_way_by_one_output(tied):
     model = LSTMConfig(embedding_size=8, hidden_size=8, direction="two_way").build(90)
     config = LanguageModelConfig(tie_weights=tied)
     forward = config.build(model, tokenizer(), 0.3)
-    backward = config.build_backward(forward)
+    backward = config.build_backward(forward, tokenizer())
     assert not backward.head.state_dict()
     batch = collate(backward.label(forward.label(samples([9, 4]))))
     states = model(batch)
@@ -85,9 +85,9 @@ def test_loss_and_gradients_are_those_of_dense_scores(tied, direct):
     model = encoder(direct_connections=direct)
     if tied and direct:
         with pytest.raises(ConfigError, match=r"vectors have 8 numbers, .* states have 48"):
-            LanguageModel(model, tie_weights=True)
+            LanguageModel(model, 90, tie_weights=True)
         return
-    head = LanguageModel(model, 0.3, tie_weights=tied)
+    head = LanguageModel(model, 90, 0.3, tie_weights=tied)
     batch = collate(ask_for_next(samples([30, 50, 3, 128, 70])))
     weights = [*model.parameters(), *head.parameters()]
     mark = head(model(batch), batch)
@@ -104,7 +104,7 @@ def test_loss_and_gradients_are_those_of_dense_scores(tied, direct):
 
 
 def test_vectors_that_spell_the_right_answer_give_a_loss_near_zero():
-    head = LanguageModel(encoder())
+    head = LanguageModel(encoder(), 90)
     batch = collate(ask_for_next(samples([20, 30])))
     with torch.no_grad():
         table = F.normalize(torch.randn(90, 8), dim=-1)

@@ -144,6 +144,7 @@ def load_own(path: str | Path, *, cased: bool | None = None) -> OwnModel | None:
         )
     layers = {match[1] for name in tensors if (match := _LAYER.match(name))}
     encoder = _encoder(config.get("encoder"), vocab_size, len(layers), where)
+    types = {name: tensor.dtype for name, tensor in encoder.state_dict().items()}
     wanted = {name: tuple(tensor.shape) for name, tensor in encoder.state_dict().items()}
     if not any(name.startswith(_POOLER) for name in wanted):
         # Written when encoders that look back alone had one, which learned nothing.
@@ -156,7 +157,7 @@ def load_own(path: str | Path, *, cased: bool | None = None) -> OwnModel | None:
             f"{name} has shape {shapes.get(name, 'none')}, expected {wanted.get(name, 'none')}.",
             path=folder / WEIGHTS,
         )
-    encoder.load_state_dict({k: v.to(torch.float32) for k, v in own.items()}, assign=True)
+    encoder.load_state_dict({k: v.to(types[k]) for k, v in own.items()}, assign=True)
     return Loaded(encoder, tokenizer, tensors, config, [])
 
 

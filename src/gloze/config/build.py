@@ -9,6 +9,7 @@ from gloze.config.runs import step_size
 from gloze.core.progress import say
 from gloze.core.ranks import ranks
 from gloze.data.stream import Stream
+from gloze.encoders.lstm import LSTMEncoder
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.training.learner import Learner
 from gloze.training.transfer import hold
@@ -35,6 +36,8 @@ def build_learner(
     """
     # Which objectives go with which encoder the recipe has checked.
     encoder: Any = start or config.encoder.build(tokenizer.vocab_size)
+    if isinstance(encoder, LSTMEncoder):
+        encoder.spell(tokenizer)
     spread = config.encoder.initializer_range
     objectives = build_objectives(config, encoder, tokenizer, spread, train)
     learner = Learner(encoder, objectives)
@@ -54,7 +57,7 @@ def build_objectives(
     for _, item in config.objectives.items():
         found.append(item.build(encoder, tokenizer, spread, train))
         if isinstance(item, LanguageModelConfig) and config.encoder.direction == "two_way":
-            found.append(item.build_backward(found[-1]))
+            found.append(item.build_backward(found[-1], tokenizer))
     return found
 
 

@@ -130,6 +130,7 @@ class RunConfig(Settings):
                 )
         self._check_direction()
         self._check_segments()
+        self._check_words()
         if self.lanes:
             self._check_lanes()
 
@@ -221,6 +222,26 @@ class RunConfig(Settings):
             raise ConfigError(
                 f"The one_blank objective takes a token out of each sequence, and {beside[0]} asks "
                 f"about tokens by their place: set objectives.{beside[0]}=none."
+            )
+
+    def _check_words(self) -> None:
+        """Refuse what is for whole words where the vocabulary has pieces, or no table is there."""
+        lm, reads = self.objectives.lm, getattr(self.encoder, "characters", None) is not None
+        if self.tokenizer.kind != "words":
+            if reads:
+                raise ConfigError(
+                    "encoder.characters reads words, and the vocabulary has pieces of them. Set "
+                    "tokenizer.kind=words."
+                )
+            if lm is not None and lm.vocab_size is not None:
+                raise ConfigError(
+                    "objectives.lm.vocab_size keeps the most frequent words, and a vocabulary of "
+                    "pieces is in another order. Set tokenizer.kind=words, or leave it out."
+                )
+        if reads and lm is not None and lm.tie_weights:
+            raise ConfigError(
+                "objectives.lm.tie_weights scores with the token table, and encoder.characters "
+                "has none: leave one of them out."
             )
 
     def _check_phases(self) -> None:

@@ -136,6 +136,8 @@ class Batch:
         lanes: the lane of text that each sequence goes on from, [sequences]; None if sequences
             come in any order. Stays on the CPU.
         places: what position embeddings are of, [tokens] int64; ``position_ids`` if None.
+        characters: the bytes of each token as it was written, [tokens, bytes] uint8, for encoders
+            that read words by their characters; None if those of the vocabulary will do.
     """
 
     input_ids: torch.Tensor
@@ -151,6 +153,7 @@ class Batch:
     indices: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     lanes: Ints | None = None
     places: torch.Tensor | None = None
+    characters: torch.Tensor | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -180,6 +183,7 @@ class Batch:
             sizes=None if self.sizes is None else moved(self.sizes),
             states=None if self.states is None else moved(self.states),
             places=None if self.places is None else moved(self.places),
+            characters=None if self.characters is None else moved(self.characters),
             labels={name: moved(x) for name, x in self.labels.items()},
             label_positions={name: moved(x) for name, x in self.label_positions.items()},
         )

@@ -64,20 +64,17 @@ class Encoder(Protocol):
 
     Attributes:
         output_size: numbers in each hidden state.
+        vocab_size: tokens that it knows.
         gradient_checkpointing: set to keep for the gradient the inputs of layers alone.
     """
 
     output_size: int
+    vocab_size: int
     gradient_checkpointing: bool
 
     @property
     def config(self) -> EncoderSettings:
         """Its settings."""
-        ...
-
-    @property
-    def token_embeddings(self) -> nn.Embedding:
-        """The table of token vectors."""
         ...
 
     @property
@@ -96,7 +93,17 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
-class BertEncoder(Encoder, Protocol):
+class TableEncoder(Encoder, Protocol):
+    """An encoder that may have a table of token vectors, which others can fill or share."""
+
+    @property
+    def token_embeddings(self) -> nn.Embedding:
+        """The table; a ConfigError if there is none."""
+        ...
+
+
+@runtime_checkable
+class BertEncoder(TableEncoder, Protocol):
     """What the heads of BERT are made like and read besides.
 
     Attributes:

@@ -36,17 +36,33 @@ class Neighbors:
     histories: Counts
 
 
-def unigram_loss(train: Shards, valid: Shards) -> float | None:
+def unigram_loss(
+    train: Shards, valid: Shards, known: tuple[int, int] | None = None
+) -> float | None:
     """Return the loss on ``valid`` of guessing tokens by their counts in ``train``.
 
     That is the mark of a language model, masked or not, that is stuck. In nats for each token,
     with one added to every count; None if nothing is held out.
+
+    Args:
+        train: the split that is counted.
+        valid: the split that is guessed.
+        known: how many entries are guessed and the id that later ones count as; all if None.
     """
     if not valid.num_tokens:
         return None
-    shares = count_tokens(train) + 1.0
-    asked = count_tokens(valid)
+    counts, asked = count_tokens(train), count_tokens(valid)
+    if known is not None:
+        counts, asked = _narrowed(counts, *known), _narrowed(asked, *known)
+    shares = counts + 1.0
     return float(-(asked * np.log(shares / shares.sum())).sum() / asked.sum())
+
+
+def _narrowed(counts: Counts, most: int, unknown: int) -> Counts:
+    """Return the counts of the first entries, with those of all others as the unknown one's."""
+    found = counts[:most].copy()
+    found[unknown] += counts[most:].sum()
+    return found
 
 
 def count_tokens(shards: Shards) -> Counts:

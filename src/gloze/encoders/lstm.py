@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +14,14 @@ from gloze.core.batch import Batch
 from gloze.core.carried import Carried
 from gloze.core.errors import ConfigError
 from gloze.core.settings import Settings, check_rate
+from gloze.nn.char_cnn import CharactersConfig, SpelledWords
 from gloze.nn.dropout import dropout
 from gloze.nn.lstm import Reading
 from gloze.nn.lstm_stack import LSTMSizes, LSTMStack, drop_alike
+from gloze.tokenizers.spelling import spell_vocabulary
+
+if TYPE_CHECKING:
+    from gloze.tokenizers import Tokenizer
 
 _RATES = (
     *("embedding_dropout_prob", "input_dropout_prob", "hidden_dropout_prob"),
@@ -31,6 +36,8 @@ class LSTMConfig(Settings):
 
     Attributes:
         kind: of the encoder.
+        characters: words are read by their characters (Peters et al. 2018, 3.4), which a
+            vocabulary of words is needed for; None for a table of token vectors.
         embedding_size: numbers in a token's vector.
         hidden_size: cells of a layer.
         num_hidden_layers: layers of each stack.
@@ -48,10 +55,11 @@ class LSTMConfig(Settings):
         input_dropout_prob, hidden_dropout_prob, output_dropout_prob: dropout on vectors, between
             layers and on the last states; the same numbers at all tokens of a sequence.
         weight_dropout_prob: dropout on the weights from state to state (Merity et al. 2018, 2).
-        initializer_range: vectors begin evenly spread up to it.
+        initializer_range: vectors of a table begin evenly spread up to it.
     """
 
     kind: Literal["lstm"] = "lstm"
+    characters: CharactersConfig | None = None
     embedding_size: int = 400
     hidden_size: int = 1150
     num_hidden_layers: int = 2
@@ -128,7 +136,7 @@ class LSTMConfig(Settings):
 
 
 class LSTMEncoder(nn.Module):
-    """A table of token vectors, and a stack of LSTMs for each direction.
+    """Vectors of tokens, by a table or by their characters, and an LSTM stack for each direction.
 
     Where a batch names lanes, each sequence goes on from the states that the one before it in
     its lane ended with.
@@ -144,9 +152,7 @@ class LSTMEncoder(nn.Module):
         super().__init__()
         self.config, self.vocab_size = config, vocab_size
         self.gradient_checkpointing = False
-        self.embeddings = nn.Embedding(vocab_size, config.embedding_size)
-        spread = config.initializer_range
-        nn.init.uniform_(self.embeddings.weight, -spread, spread)
+        self.embeddings = self._build_embeddings()
         layers = config.layers()
         is_two_way = config.direction == "two_way"
         ways = ("left_to_right", "right_to_left") if is_two_way else (config.direction,)
@@ -165,9 +171,27 @@ class LSTMEncoder(nn.Module):
         self.carried = Carried(sum(self._widths))
         self.pooler = nn.Identity()
 
+    def _build_embeddings(self) -> nn.Embedding | SpelledWords:
+        own = self.config
+        if own.characters is not None:
+            return SpelledWords(own.characters, self.vocab_size, own.embedding_size)
+        table = nn.Embedding(self.vocab_size, own.embedding_size)
+        nn.init.uniform_(table.weight, -own.initializer_range, own.initializer_range)
+        return table
+
     @property
     def token_embeddings(self) -> nn.Embedding:
-        """The table of token vectors."""
+        """The table of token vectors.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        if isinstance(self.embeddings, SpelledWords):
+            raise ConfigError(
+                "This encoder has no table of token vectors: it makes them of characters "
+                "(encoder.characters). What needs a table, like objectives.lm.tie_weights or "
+                "--init-embeddings, has to be left out."
+            )
         return self.embeddings
 
     @property
@@ -175,6 +199,21 @@ class LSTMEncoder(nn.Module):
         """Numbers in vectors and in each layer's states, those of both ways together."""
         sizes = [self.config.embedding_size, *(layer.size for layer in self.config.layers())]
         return [len(self._ways) * size for size in sizes]
+
+    @property
+    def num_bytes(self) -> int | None:
+        """Bytes of a word that are read; None if its entry in the vocabulary is all that counts."""
+        return None if self.config.characters is None else self.config.characters.num_bytes
+
+    def spell(self, tokenizer: Tokenizer) -> None:
+        """Take the characters of words, if they are read, from the tokenizer's entries.
+
+        Raises:
+            ConfigError: if its entries are no words.
+        """
+        if isinstance(self.embeddings, SpelledWords) and self.num_bytes is not None:
+            spelled = torch.from_numpy(spell_vocabulary(tokenizer, self.num_bytes))
+            self.embeddings.spellings[: len(spelled)] = spelled
 
     @property
     def stages(self) -> list[nn.Module]:
@@ -204,7 +243,8 @@ class LSTMEncoder(nn.Module):
         return layers
 
     def _vectors(self, batch: Batch) -> Float[Tensor, "tokens embedding"]:
-        vectors = self.embeddings(batch.input_ids)
+        own = self.embeddings
+        vectors = own(batch if isinstance(own, SpelledWords) else batch.input_ids)
         if self.training and (rate := self.config.embedding_dropout_prob):
             kept = dropout(vectors.new_ones(self.vocab_size, 1), rate)
             vectors = vectors * F.embedding(batch.input_ids, kept)

@@ -19,10 +19,13 @@ from gloze.nn.output import VocabularyOutput
 from gloze.nn.rows import round_up_rows
 
 if TYPE_CHECKING:
+    from gloze.core.contracts import TableEncoder
     from gloze.data.shards import Shards
     from gloze.tokenizers.tokenizer import Tokenizer
 
 BACKWARD = "lm_backward"
+# How many entries are predicted, and the id of the unknown one.
+Known = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +40,30 @@ class LanguageModelConfig(Settings):
         tie_weights: the output's table is that of the token embeddings (Press and Wolf 2017); by
             default it has one of its own.
         bias: whether the output adds a number of its own to each token's score; GPT's does not.
+        vocab_size: predict the first so many entries of a vocabulary of words, which are its most
+            frequent, special tokens included; what comes after them is predicted as [UNK]. All by
+            default. An encoder that reads characters still reads each word as it is.
         weight: of this loss in the sum of objectives.
     """
 
     tie_weights: bool = False
     bias: bool = True
+    vocab_size: int | None = None
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.vocab_size is None:
+            return
+        if self.vocab_size < 6:
+            raise ConfigError(
+                f"objectives.lm.vocab_size is {self.vocab_size}; it must be at least 6, the five "
+                "special tokens and a word."
+            )
+        if self.tie_weights:
+            raise ConfigError(
+                "objectives.lm.tie_weights scores with the token table, which has a row for each "
+                "entry, and objectives.lm.vocab_size leaves some out: set one of them."
+            )
 
     def build(
         self,
@@ -60,39 +81,57 @@ class LanguageModelConfig(Settings):
             train: not looked at.
 
         Raises:
-            ConfigError: if the weights cannot be tied.
+            ConfigError: if the weights cannot be tied, or the vocabulary has no order.
         """
+        known = self._known(tokenizer)
+        most = encoder.vocab_size if known is None else known[0]
         head = LanguageModel(
-            encoder, initializer_range, tie_weights=self.tie_weights, bias=self.bias
+            encoder, most, initializer_range, tie_weights=self.tie_weights, bias=self.bias
         )
         ask = ask_before if encoder.config.direction == "right_to_left" else ask_for_next
-        return Objective("lm", self.weight, ask, head)
+        return Objective("lm", self.weight, partial(ask, known=known), head)
 
-    def build_backward(self, forward: Objective) -> Objective:
+    def build_backward(self, forward: Objective, tokenizer: Tokenizer) -> Objective:
         """Return what the right-to-left half of a two-way encoder is asked.
 
         Args:
             forward: what the other half is asked; its output serves both.
+            tokenizer: whose tokens are predicted.
         """
         head = BackwardLanguageModel(cast("LanguageModel", forward.head))
-        return Objective(BACKWARD, self.weight, partial(ask_before, name=BACKWARD), head)
+        ask = partial(ask_before, name=BACKWARD, known=self._known(tokenizer))
+        return Objective(BACKWARD, self.weight, ask, head)
+
+    def _known(self, tokenizer: Tokenizer) -> Known | None:
+        """Return what is predicted, if that is not all."""
+        if self.vocab_size is None or self.vocab_size >= tokenizer.vocab_size:
+            return None
+        if tokenizer.kind != "WordLevel":
+            raise ConfigError(
+                f"objectives.lm.vocab_size keeps the most frequent words, and this tokenizer "
+                f"({tokenizer.kind}) has pieces in another order: leave it out, or use "
+                "tokenizer.kind=words."
+            )
+        return self.vocab_size, tokenizer.unk_id
 
 
-def ask_for_next(samples: Samples, name: str = "lm") -> Samples:
+def ask_for_next(samples: Samples, name: str = "lm", known: Known | None = None) -> Samples:
     """Ask at every token for the one that follows, if the sequence or the sampler knows it.
 
     All that follows counts: unknown tokens, as the unknown one, and the [SEP] that ends a
     sequence. The [CLS] that begins it is given.
     """
     ends = np.cumsum(samples.lengths)
-    return _ask(samples, name, samples.input_ids[1:], ends - 1, samples.after)
+    found = _ask(samples, name, samples.input_ids[1:], ends - 1, samples.after)
+    return _narrowed(found, name, known)
 
 
-def ask_before(samples: Samples, name: str = "lm") -> Samples:
+def ask_before(samples: Samples, name: str = "lm", known: Known | None = None) -> Samples:
     """Ask at every token for the one before it, if the sequence or the sampler knows it."""
     ends = np.cumsum(samples.lengths)
     before = np.roll(samples.input_ids, 1)[: len(samples.input_ids)]
-    return _ask(samples, name, before, ends - samples.lengths, samples.before)
+    found = _ask(samples, name, before, ends - samples.lengths, samples.before)
+    return _narrowed(found, name, known)
 
 
 def _ask(samples: Samples, name: str, neighbors: Ints, edges: Ints, beyond: Ints | None) -> Samples:
@@ -112,8 +151,16 @@ def _ask(samples: Samples, name: str, neighbors: Ints, edges: Ints, beyond: Ints
     return samples.with_labels(name, labels[positions], positions)
 
 
+def _narrowed(samples: Samples, name: str, known: Known | None) -> Samples:
+    """Ask for the unknown token in place of what is not predicted."""
+    if known is None:
+        return samples
+    labels, (most, unknown) = samples.labels[name].astype(np.int64), known
+    return samples.with_labels(name, np.where(labels < most, labels, unknown))
+
+
 class LanguageModel(nn.Module):
-    """Scores over the whole vocabulary at every asked position.
+    """Scores over the whole vocabulary, or its first entries, at every asked position.
 
     Of a two-way encoder it reads the half that has read from the left.
     """
@@ -123,6 +170,7 @@ class LanguageModel(nn.Module):
     def __init__(
         self,
         encoder: Encoder,
+        vocab_size: int,
         initializer_range: float = 0.02,
         *,
         tie_weights: bool = False,
@@ -131,19 +179,14 @@ class LanguageModel(nn.Module):
         super().__init__()
         halves = 2 if encoder.config.direction == "two_way" else 1
         self.size = encoder.output_size // halves
-        table = encoder.token_embeddings
-        if tie_weights and table.embedding_dim != self.size:
+        table = cast("TableEncoder", encoder).token_embeddings if tie_weights else None
+        if table is not None and table.embedding_dim != self.size:
             raise ConfigError(
                 f"objectives.lm.tie_weights scores with the token table, whose vectors have "
                 f"{table.embedding_dim} numbers, and the encoder's states have {self.size}"
                 f"{' each way' if halves == 2 else ''}: make them alike, or set it to false."
             )
-        self.output = VocabularyOutput(
-            self.size,
-            table.num_embeddings,
-            tied_to=table if tie_weights else None,
-            bias=bias,
-        )
+        self.output = VocabularyOutput(self.size, vocab_size, tied_to=table, bias=bias)
         initialize(self.output, initializer_range)
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:

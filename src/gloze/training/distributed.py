@@ -46,6 +46,8 @@ def replicate(learner: Learner, batch: Batch, precision: Precision) -> nn.Module
     return DistributedDataParallel(
         learner,
         gradient_as_bucket_view=True,
+        # They never change: a vocabulary's spelling, say.
+        broadcast_buffers=False,
         find_unused_parameters=any(gradient is None for gradient in gradients),
     )
 

@@ -118,4 +118,5 @@ def _is_named(name: str, pattern: str) -> bool:
 def reinitialize(encoder: nn.Module) -> None:
     """Give every weight of an encoder a new random value, from PyTorch's current seed."""
     own = cast("Any", encoder)
-    encoder.load_state_dict(own.config.build(own.vocab_size).state_dict())
+    fresh = own.config.build(own.vocab_size)
+    encoder.load_state_dict(dict(fresh.named_parameters()), strict=False)

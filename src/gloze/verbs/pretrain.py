@@ -44,7 +44,7 @@ from gloze.verbs.run_shards import RunShards
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gloze.core.contracts import Encoder, Objective
+    from gloze.core.contracts import Objective, TableEncoder
     from gloze.tokenizers import Segmenter, Tokenizer
     from gloze.tokenizers.segmenters import Cut
     from gloze.training.learner import Learner
@@ -159,7 +159,13 @@ def _train(
     if parts is not None:
         _load_heads(parts, objectives)
     if vectors is not None:
-        say(str(fill_token_table(cast("Encoder", learner.encoder).token_embeddings, own, vectors)))
+        say(
+            str(
+                fill_token_table(
+                    cast("TableEncoder", learner.encoder).token_embeddings, own, vectors
+                )
+            )
+        )
     sampler = config.sampler.build(train, own, config.seed)
     sampling = sampler.statistics(0)
     say("Sampling: " + ", ".join(f"{name} {value:.4g}" for name, value in sampling.items()))
@@ -186,7 +192,9 @@ def _train(
     state = trainer.run()
     goals = config.objectives
     asks_for_words = goals.mlm or goals.lm or goals.one_blank
-    by_frequency = unigram_loss(train, valid) if asks_for_words else None
+    lm = goals.lm
+    known = (lm.vocab_size, own.unk_id) if lm is not None and lm.vocab_size is not None else None
+    by_frequency = unigram_loss(train, valid, known) if asks_for_words else None
     return _finish(config, learner, own, train, state, sampling, by_frequency, output)
 
 
