@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gloze.checkpoint.find import find_any, is_static
-from gloze.checkpoint.inference import load as load_model
+from gloze.checkpoint.inference import load_encoder
 from gloze.interop.vector_tables import load_word_vectors
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def load(
     vectors these are what it made of them.
 
     Args:
-        path: a folder of ours or a run, a BERT in Hugging Face layout or a hub name, or a file of
-            word2vec or GloVe.
+        path: a folder of ours or a run, one in Hugging Face layout or a hub name, an ELMo as
+            published, or a file of word2vec or GloVe.
         precision: of an encoder, see :func:`gloze.checkpoint.inference.load`; word vectors are
             float32.
         device: of an encoder: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, the fastest there is;
@@ -39,4 +39,4 @@ def load(
     found = find_any(path)
     if is_static(found):
         return load_word_vectors(found)
-    return load_model(path, precision=precision, device=device)
+    return load_encoder(path, precision=precision, device=device)

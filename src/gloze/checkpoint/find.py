@@ -7,6 +7,7 @@ from pathlib import Path
 from gloze.config.runs import FOLDS, SEEDS
 from gloze.core.errors import ConfigError, nearest
 from gloze.core.files import folders_named
+from gloze.interop.elmo import find_options
 from gloze.interop.google_bert import CONFIG as GOOGLE_CONFIG
 from gloze.interop.google_bert import HUB_NAMES
 from gloze.interop.sentence_transformers import encoder_folder
@@ -107,9 +108,16 @@ def _refuse_folds(run: Path) -> None:
 
 
 def config_of(folder: Path) -> Path:
-    """Return the file that states the sizes of a model: Google's if there is no other."""
-    google = folder / GOOGLE_CONFIG
-    return google if google.is_file() and not (folder / CONFIG).is_file() else folder / CONFIG
+    """Return the file that states the sizes of a model: Google's, or ELMo's, if no other does."""
+    if not (own := folder / CONFIG).is_file():
+        google = folder / GOOGLE_CONFIG
+        return google if google.is_file() else (find_options(folder) or own)
+    return own
+
+
+def is_elmo(folder: Path) -> bool:
+    """Return whether a folder holds an ELMo as published."""
+    return config_of(folder) == find_options(folder)
 
 
 def _fetch(name: str) -> Path:

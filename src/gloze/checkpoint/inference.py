@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gloze.checkpoint.find import find_model
 from gloze.checkpoint.model import load_trained, load_transformer
-from gloze.checkpoint.own import language_model_of, refuse_two_sides
+from gloze.checkpoint.own import language_model_of, load_own, refuse_two_sides
 from gloze.core.devices import pick_device
+from gloze.encoders.lstm import LSTMEncoder
 from gloze.inference.model import Model
 from gloze.interop.sentence_transformers import read_vectors
 from gloze.objectives import OBJECTIVES
@@ -41,6 +42,27 @@ def load(path: str | Path, *, precision: Precision = "float32", device: str = "c
     """
     where = pick_device(device)
     return _model(path, load_transformer(path), precision, where)
+
+
+def load_encoder(
+    path: str | Path, *, precision: Precision = "float32", device: str = "cpu"
+) -> Model:
+    """Load a model for its vectors: what :func:`load` does, LSTMs, or an ELMo as published.
+
+    Args:
+        path: as of :func:`load`.
+        precision: as of :func:`load`.
+        device: as of :func:`load`.
+
+    Raises:
+        ConfigError: if there is no such model, or it looks at a few words alone.
+        DataError: if a file is missing, broken, or does not fit the others.
+    """
+    where, folder = pick_device(device), find_model(path)
+    own = load_own(folder)
+    if own is None or not isinstance(own.encoder, LSTMEncoder):
+        return load(path, precision=precision, device=device)
+    return Model(own.encoder.to(where), own.tokenizer, {}, precision)
 
 
 def load_language_model(

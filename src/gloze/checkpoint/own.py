@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gloze.checkpoint.find import WEIGHTS, config_of, find_model
+from gloze.checkpoint.find import WEIGHTS, config_of, find_model, is_elmo
 from gloze.checkpoint.loaded import Loaded
 from gloze.checkpoint.store import load_tensors
 from gloze.config.run import EncoderConfig
@@ -20,6 +20,7 @@ from gloze.core.settings import Settings
 from gloze.encoders.feed_forward import FeedForwardEncoder
 from gloze.encoders.lstm import LSTMEncoder
 from gloze.encoders.transformer import TransformerEncoder
+from gloze.interop.elmo import read_elmo
 from gloze.interop.gpt import GENERATIONS
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.tokenizers import load_tokenizer
@@ -66,6 +67,11 @@ def refuse_language_models(folder: Path, *, but_transformers: bool = False) -> N
     Raises:
         ConfigError: if it is one.
     """
+    if is_elmo(folder):
+        raise ConfigError(
+            f"{folder} holds an ELMo, whose vectors of words gloze encode writes, and an encoder "
+            "that sees both sides in each layer is needed here."
+        )
     path = config_of(folder)
     config = read_json(path) if path.is_file() else None
     told = _language_model(config, but_transformers) if isinstance(config, dict) else None
@@ -116,7 +122,7 @@ def language_model_of(names: Collection[str]) -> LanguageModelConfig:
 
 
 def load_own(path: str | Path, *, cased: bool | None = None) -> OwnModel | None:
-    """Read a model folder of ours, or a run; None if it is of another kind.
+    """Read a model folder of ours, a run, or a published ELMo; None if it is of another kind.
 
     Args:
         path: of it.
@@ -127,6 +133,8 @@ def load_own(path: str | Path, *, cased: bool | None = None) -> OwnModel | None:
         DataError: if a file is missing, broken, or does not fit the others.
     """
     folder = find_model(path)
+    if is_elmo(folder):
+        return _load_elmo(folder)
     where = config_of(folder)
     config = read_json(where) if where.is_file() else None
     if not isinstance(config, dict) or not is_own(config):
@@ -159,6 +167,12 @@ def load_own(path: str | Path, *, cased: bool | None = None) -> OwnModel | None:
         )
     encoder.load_state_dict({k: v.to(types[k]) for k, v in own.items()}, assign=True)
     return Loaded(encoder, tokenizer, tensors, config, [])
+
+
+def _load_elmo(folder: Path) -> OwnModel:
+    encoder, tokenizer = read_elmo(folder)
+    tensors = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
+    return Loaded(encoder, tokenizer, tensors, own_config(encoder), [])
 
 
 def _encoder(values: Any, vocab_size: int, layers: int, path: Path) -> OwnEncoder:

@@ -10,12 +10,13 @@ from zipfile import ZIP_STORED, ZipFile, is_zipfile
 import torch
 from torch import Tensor
 
-from gloze.checkpoint.find import PICKLED, WEIGHTS, config_of
+from gloze.checkpoint.find import PICKLED, WEIGHTS, config_of, is_elmo
 from gloze.checkpoint.store import load_tensors
 from gloze.core.errors import DataError
 from gloze.core.files import read_json
 from gloze.core.progress import say
 from gloze.interop.architectures import architecture_of
+from gloze.interop.elmo import find_weights
 from gloze.interop.google_bert import APPROXIMATE, find_checkpoint, google_config, read_google
 from gloze.interop.huggingface import DECODER, to_ours
 from gloze.interop.tensor_bundle import INDEX
@@ -60,6 +61,8 @@ def weights_of(folder: Path) -> Path:
     """
     if folder.is_file():
         return folder
+    if is_elmo(folder):
+        return find_weights(folder)
     for name in (WEIGHTS, PICKLED):
         if (folder / name).is_file():
             return folder / name

@@ -189,12 +189,20 @@ def _features_of_block(
     model: Model, texts: list[Text], config: FeatureConfig
 ) -> Iterator[Features]:
     is_pooled = config.pooling != "none"
-    units = units_of(model.tokenizer, texts, words=config.words, only_ids=is_pooled)
+    units = units_of(
+        model.tokenizer,
+        texts,
+        words=config.words,
+        only_ids=is_pooled,
+        num_bytes=model.num_bytes,
+    )
     tokens = units.lengths
     room = model.max_length - 2
     if config.long == "cut":
         units = cut_units(units, room)
-    unknown = count_by_text(units.ids == model.tokenizer.unk_id, units.lengths)
+    # What is read by its characters is known, whether it is in the vocabulary or not.
+    is_unknown = (units.ids == model.tokenizer.unk_id) & (units.characters is None)
+    unknown = count_by_text(is_unknown, units.lengths)
     cut = windows(
         units.lengths, room, max(1, room // 2) if config.stride is None else config.stride
     )
@@ -205,8 +213,8 @@ def _features_of_block(
         vectors = pool_units(states, units, cut, config.pieces)
     found = vectors.cpu().numpy()
     if config.combine == "stack":
-        shape = (len(found), len(config.layers), model.encoder.output_size)
-        found = found.reshape(shape).transpose(1, 0, 2)
+        count = len(config.layers)
+        found = found.reshape(len(found), count, found.shape[1] // count).transpose(1, 0, 2)
     num_windows = np.bincount(cut.owner, minlength=len(texts))
     ends = np.cumsum(units.sizes)
     for i, (end, size) in enumerate(zip(ends.tolist(), units.sizes.tolist(), strict=True)):

@@ -15,10 +15,12 @@ import torch.nn.functional as F
 from gloze.core.devices import float32_products, uses_bfloat16
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.memory import keep_freed_memory
+from gloze.encoders.lstm import LSTMEncoder
 from gloze.inference.batches import batches
 from gloze.inference.features import FeatureConfig, iterate_features
 from gloze.nn.packed import pack
 from gloze.nn.pooling import POOLS, Pooling, TextVectors
+from gloze.tokenizers.spelling import spell_marks, spell_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from gloze.inference.units import Text
     from gloze.nn.cache import Cache
     from gloze.tokenizers import Tokenizer
+    from gloze.tokenizers.spelling import Spelled
+
+    Reader = TransformerEncoder | LSTMEncoder
 
 # A CPU gains nothing from large batches and wastes work on unlike lengths; a GPU wants much to do.
 _TOKENS_ON_CPU, _TOKENS_ON_GPU = 2048, 32768
@@ -70,7 +75,7 @@ class Model:
 
     def __init__(
         self,
-        encoder: TransformerEncoder,
+        encoder: Reader,
         tokenizer: Tokenizer,
         heads: dict[str, nn.Module],
         precision: Precision = "float32",
@@ -93,6 +98,11 @@ class Model:
         # Encoders without positions take texts of any length.
         most: int = getattr(self.encoder.config, "max_position_embeddings", _UNBOUNDED)
         return most
+
+    @property
+    def num_bytes(self) -> int | None:
+        """Bytes of a word that the encoder reads; None if it reads no characters."""
+        return self.encoder.num_bytes if isinstance(self.encoder, LSTMEncoder) else None
 
     @property
     def tokens_at_once(self) -> int:
@@ -129,7 +139,11 @@ class Model:
             raise ConfigError(f"pooling {pooling!r}: it is one of {', '.join(POOLS)}.")
         self.check_pooling(pooling)
         normalize = self.vectors.normalize if normalize is None else normalize
-        for chosen, batch in batches(self.sequences(texts), max_tokens=self.tokens_at_once):
+        sequences = self.sequences(texts)
+        characters = self._characters(texts, sequences)
+        for chosen, batch in batches(
+            sequences, max_tokens=self.tokens_at_once, characters=characters
+        ):
             hidden = self.hidden_states(batch)[-1]
             pooled = POOLS[pooling](hidden, batch.to(hidden.device)).float()
             vectors[chosen] = (F.normalize(pooled) if normalize else pooled).cpu().numpy()
@@ -209,6 +223,17 @@ class Model:
         cut = sum(size > room for size in sizes)
         self._warn_of_cut(cut, len(texts), longest, stacklevel=4)
         return sequences
+
+    def _characters(self, texts: Sequence[str], sequences: Sequence[Ints]) -> list[Spelled] | None:
+        """Return the characters of each token of the texts' sequences, if they are read."""
+        if self.num_bytes is None:
+            return None
+        begin, end = spell_marks(self.num_bytes)[:, None]
+        each = (spell_texts(self.tokenizer, [text], self.num_bytes) for text in texts)
+        return [
+            np.concatenate([begin, spelled[: len(sequence) - 2], end])
+            for spelled, sequence in zip(each, sequences, strict=True)
+        ]
 
     def _warn_of_cut(self, cut: int, texts: int, longest: int, stacklevel: int) -> None:
         if cut:

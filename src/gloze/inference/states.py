@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from gloze.core.errors import ConfigError
 from gloze.core.ranges import places, ranges
 from gloze.data.windows import has_most_context
 from gloze.inference.batches import batches
+from gloze.tokenizers.spelling import spell_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from gloze.inference.model import Model
     from gloze.inference.units import Units
 
+Values = npt.NDArray[Any]
 Combine = Literal["stack", "sum", "mean", "concat"]
 Pieces = Literal["first", "mean"]
 Pooled = Literal["cls", "mean", "max"]
@@ -57,10 +61,16 @@ def states_of(
         combine: several layers; stacked ones lie end to end.
     """
     rows = _Rows(units.lengths, cut)
-    sequences = _sequences(model, units, cut)
+    own = model.tokenizer
+    sequences = _between(units.ids, np.array([own.cls_id, own.sep_id]), units, cut)
+    characters = None
+    if units.characters is not None:
+        marks = spell_marks(units.characters.shape[1])
+        characters = _between(units.characters, marks, units, cut)
     targets = _targets(units.lengths, cut, rows)
     found: Tensor | None = None
-    for chosen, batch in batches(sequences, max_tokens=model.tokens_at_once):
+    of_all = batches(sequences, max_tokens=model.tokens_at_once, characters=characters)
+    for chosen, batch in of_all:
         hidden = model.hidden_states(batch)
         states = _combined([hidden[layer].float() for layer in layers], combine)
         if found is None:
@@ -74,16 +84,16 @@ def states_of(
     return found
 
 
-def _sequences(model: Model, units: Units, cut: Windows) -> list[Ints]:
-    """Return the tokens of each window between [CLS] and [SEP]."""
+def _between(values: Values, marks: Values, units: Units, cut: Windows) -> list[Values]:
+    """Return what is of the tokens of each window, between what is of [CLS] and of [SEP]."""
     text_firsts = np.cumsum(units.lengths) - units.lengths
     lengths = cut.lengths + 2
     ends = np.cumsum(lengths)
-    ids = np.empty(int(lengths.sum()), dtype=np.int64)
-    ids[ends - lengths], ids[ends - 1] = model.tokenizer.cls_id, model.tokenizer.sep_id
+    found = np.empty((int(lengths.sum()), *values.shape[1:]), dtype=marks.dtype)
+    found[ends - lengths], found[ends - 1] = marks
     inside = ranges(ends - lengths + 1, cut.lengths)
-    ids[inside] = units.ids[ranges(text_firsts[cut.owner] + cut.starts, cut.lengths)]
-    return np.split(ids, ends[:-1])
+    found[inside] = values[ranges(text_firsts[cut.owner] + cut.starts, cut.lengths)]
+    return np.split(found, ends[:-1])
 
 
 def _targets(lengths: Ints, cut: Windows, rows: _Rows) -> list[Ints]:
@@ -101,6 +111,12 @@ def _targets(lengths: Ints, cut: Windows, rows: _Rows) -> list[Ints]:
 
 
 def _combined(states: list[Tensor], combine: Combine) -> Tensor:
+    sizes = [each.shape[1] for each in states]
+    if combine != "concat" and len(set(sizes)) > 1:
+        raise ConfigError(
+            f"The layers have vectors of {', '.join(map(str, sizes))} numbers, which "
+            f"{combine} cannot put together: take concat, or layers of one size."
+        )
     if combine in ("stack", "concat"):
         return states[0] if len(states) == 1 else torch.cat(states, dim=-1)
     total = sum(states[1:], states[0])

@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from gloze.core.errors import ConfigError
 from gloze.core.ranges import ranges
+from gloze.tokenizers.spelling import spell_texts
 
 if TYPE_CHECKING:
     from gloze.core.batch import Bools, Ints
     from gloze.tokenizers import Tokenizer
+    from gloze.tokenizers.spelling import Spelled
 
 Text = str | Sequence[str]
 _WORD = re.compile(r"\S+")
@@ -31,6 +33,8 @@ class Units(NamedTuple):
         offsets: characters of each unit in its text, from and up to, [units, 2].
         pieces: tokens of each unit.
         sizes: units of each text.
+        characters: the bytes of each token as it was written, [tokens, bytes]; None where they
+            are not read.
     """
 
     ids: npt.NDArray[np.signedinteger[Any]]
@@ -39,10 +43,16 @@ class Units(NamedTuple):
     offsets: Ints
     pieces: Ints
     sizes: Ints
+    characters: Spelled | None = None
 
 
 def units_of(
-    tokenizer: Tokenizer, texts: Sequence[Text], *, words: bool, only_ids: bool = False
+    tokenizer: Tokenizer,
+    texts: Sequence[Text],
+    *,
+    words: bool,
+    only_ids: bool = False,
+    num_bytes: int | None = None,
 ) -> Units:
     """Return the units of texts, or of texts that are lists of words already.
 
@@ -51,11 +61,20 @@ def units_of(
         texts: all of one kind.
         words: cut texts into words at spaces; else each token is a unit.
         only_ids: find no units at all, not even words that were given.
+        num_bytes: of each token that its encoder reads, if it reads characters.
 
     Raises:
         ConfigError: if there are both texts and lists of words.
         DataError: if a text cannot be encoded.
     """
+    found = _units_of(tokenizer, texts, words=words, only_ids=only_ids)
+    if num_bytes is None:
+        return found
+    parts = chain.from_iterable([text] if isinstance(text, str) else text for text in texts)
+    return found._replace(characters=spell_texts(tokenizer, list(parts), num_bytes))
+
+
+def _units_of(tokenizer: Tokenizer, texts: Sequence[Text], *, words: bool, only_ids: bool) -> Units:
     plain = [text for text in texts if isinstance(text, str)]
     given = [text for text in texts if not isinstance(text, str)]
     if plain and given:
@@ -106,6 +125,7 @@ def cut_units(units: Units, room: int) -> Units:
         units.offsets[kept],
         np.minimum(units.pieces, lengths[owner] - before)[kept],
         np.bincount(owner[kept], minlength=len(lengths)),
+        None if units.characters is None else units.characters[ranges(firsts, lengths)],
     )
 
 

@@ -33,6 +33,8 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "nnlm": feed_forward.nnlm,
     "lstm-lm": recurrent.lstm_lm,
     "awd-lstm": recurrent.awd_lstm,
+    "elmo": recurrent.elmo,
+    "elmo-small": recurrent.elmo_small,
 }
 VECTOR_RECIPES: dict[str, Callable[[], VectorsConfig]] = {
     "skip-gram": static.skip_gram,

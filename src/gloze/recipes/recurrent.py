@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from gloze.config.run import ObjectivesConfig, RunConfig
+from gloze.data.samplers import TextBlockConfig
 from gloze.data.text_stream import StreamConfig
 from gloze.encoders.lstm import LSTMConfig
+from gloze.nn.char_cnn import CharactersConfig
 from gloze.objectives.activations import ActivationsConfig
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.tokenizers import TokenizerConfig
@@ -70,4 +72,72 @@ def awd_lstm() -> RunConfig:
             weight_decay=1.2e-6,
             max_grad_norm=0.25,
         ),
+    )
+
+
+def elmo() -> RunConfig:
+    """Two stacks that never meet over words read by their characters (ELMo, Peters et al. 2018).
+
+    The published sizes, 93.6 M parameters and an output of 407 M, for the 1B Word Benchmark with
+    its 793,471 words met three times. Perplexity there after 10 epochs: 39.7, the mean of both
+    directions. The published code learns with Adagrad at 0.2, and reads 128 texts side by side,
+    20 words a step, wherever sentences end; here it is AdamW, and a step reads 128 sentences
+    whole. Dropout leaves out the same numbers throughout a sentence.
+    """
+    return RunConfig(
+        name="elmo",
+        tokenizer=TokenizerConfig(kind="words", vocab_size=793_471, min_count=3, cased=True),
+        sampler=_SENTENCES,
+        encoder=_elmo_encoder(CharactersConfig(), cells=4096, size=512),
+        objectives=ObjectivesConfig(lm=LanguageModelConfig()),
+        training=TrainingConfig(
+            epochs=10,
+            batch_size=128,
+            learning_rate=1e-3,
+            warmup_rate=0.01,
+            weight_decay=0.0,
+            save_minutes=30,
+        ),
+    )
+
+
+def elmo_small() -> RunConfig:
+    """ELMo of the size of ``bert-mini``: 5.9 M parameters and an output of 5.2 M, 11.0 M for 11.2.
+
+    Words met twice are read by their characters; the most frequent 40,000 are predicted.
+    """
+    widths = ((1, 32), (2, 32), (3, 64), (4, 128), (5, 256))
+    return RunConfig(
+        name="elmo-small",
+        tokenizer=TokenizerConfig(kind="words", vocab_size=200_000, min_count=2, cased=True),
+        sampler=_SENTENCES,
+        encoder=_elmo_encoder(CharactersConfig(filters=widths), cells=1024, size=128),
+        objectives=ObjectivesConfig(lm=LanguageModelConfig(vocab_size=40_000)),
+        training=TrainingConfig(
+            tokens=100_000_000,
+            batch_size=64,
+            learning_rate=2e-3,
+            warmup_rate=0.05,
+            weight_decay=0.0,
+        ),
+    )
+
+
+_SENTENCES = TextBlockConfig(max_length=128, short_rate=0.0, within="sentence", order="consecutive")
+
+
+def _elmo_encoder(characters: CharactersConfig, *, cells: int, size: int) -> LSTMConfig:
+    return LSTMConfig(
+        characters=characters,
+        embedding_size=size,
+        hidden_size=cells,
+        num_hidden_layers=2,
+        projection_size=size,
+        direction="two_way",
+        residual=True,
+        cell_clip=3.0,
+        state_clip=3.0,
+        input_dropout_prob=0.1,
+        hidden_dropout_prob=0.1,
+        output_dropout_prob=0.1,
     )
