@@ -9,7 +9,11 @@ import torch
 from gloze.core.carried import carrying_nothing
 from gloze.core.errors import ConfigError
 from gloze.encoders.lstm import LSTMConfig
+from gloze.nn.char_cnn import CharactersConfig
 from gloze.nn.lstm import BiLSTM
+from gloze.tokenizers import TokenizerConfig, learn_tokenizer
+from gloze.tokenizers.spelling import spell_marks, spell_texts
+from gloze.training.transfer import reinitialize
 from tests.small import batch_of
 
 WAYS = ["left_to_right", "right_to_left", "two_way"]
@@ -143,6 +147,39 @@ def test_a_dropped_word_is_dropped_wherever_it_stands():
     assert all(len(fates) == 1 for fates in by_word.values())
     kept = model.embeddings.weight[torch.tensor(ids)][~dropped] * 2
     torch.testing.assert_close(vectors[~dropped], kept)
+
+
+def test_words_are_read_by_the_characters_of_the_vocabulary_or_by_their_own():
+    model = encoder(characters=CharactersConfig(filters=((1, 4), (2, 5))))
+    config = TokenizerConfig(kind="words", min_count=1, vocab_size=99)
+    tokenizer = learn_tokenizer(lambda: iter(["the cat sat on the mat"]), config)
+    model.spell(tokenizer)
+    texts = ["the mat sat"]
+    ids = tokenizer.encode(texts)[0].tolist()
+    batch = batch_of([tokenizer.cls_id, *ids, tokenizer.sep_id])
+    spelled = [spell_marks(48)[:1], spell_texts(tokenizer, texts, 48), spell_marks(48)[1:]]
+    given = replace(batch, characters=torch.from_numpy(np.concatenate(spelled)))
+    states = model(batch)
+    assert [each.shape for each in states] == [(5, 6), (5, 5), (5, 5)]
+    for one, other in zip(states, model(given), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+    spelled[1] = spell_texts(tokenizer, ["the bat sat"], 48)
+    given = replace(batch, characters=torch.from_numpy(np.concatenate(spelled)))
+    change = (states[0] - model(given)[0]).abs().amax(1)
+    assert (change > 1e-4).tolist() == [False, False, True, False, False]
+    with pytest.raises(ConfigError, match=r"no table of token vectors: .* \(encoder\.characters\)"):
+        model.token_embeddings  # noqa: B018
+    assert model.stages[0] is model.embeddings
+
+
+def test_random_weights_keep_the_spelling_of_the_vocabulary():
+    model = encoder(characters=CharactersConfig())
+    model.embeddings.spellings.fill_(7)
+    before = {name: x.clone() for name, x in model.named_parameters()}
+    reinitialize(model)
+    assert (model.embeddings.spellings == 7).all()
+    drawn = [name for name, x in model.named_parameters() if not torch.equal(x, before[name])]
+    assert {name for name in before if not name.endswith("bias")} <= set(drawn)
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,17 @@ import torch.nn.functional as F
 from gloze.config.toml import to_toml
 from gloze.core.errors import ConfigError
 from gloze.data.collate import collate
+from gloze.data.counts import count_tokens, unigram_loss
 from gloze.encoders.feed_forward import FeedForwardConfig
 from gloze.encoders.lstm import LSTMConfig
+from gloze.nn.char_cnn import CharactersConfig
 from gloze.objectives.lm import LanguageModel, LanguageModelConfig, ask_before, ask_for_next
 from gloze.recipes import load_recipe
+from gloze.tokenizers import TokenizerConfig, learn_tokenizer
 from gloze.verbs.evaluate import evaluate
 from gloze.verbs.pretrain import pretrain
 from tests.objectives.test_mlm import samples
-from tests.small import recipe, tokenizer, write_shards
+from tests.small import recipe, tokenizer, train_shards, write_shards
 
 ONLY_LM = ["objectives.mlm=none", "objectives.nsp=none", "objectives.lm={}"]
 ONE_WAY = [*ONLY_LM, "encoder.direction=left_to_right", "sampler.kind=text_block"]
@@ -101,6 +104,78 @@ def test_loss_and_gradients_are_those_of_dense_scores(tied, direct):
     assert mark.correct == (scores.argmax(-1) == labels).sum()
     for one, other in zip(mine, theirs, strict=True):
         assert torch.allclose(one, other, atol=1e-4)
+
+
+def words():
+    config = TokenizerConfig(kind="words", min_count=1, vocab_size=99)
+    return learn_tokenizer(lambda: iter(["a a a a b b b c c d e f g"]), config)
+
+
+@pytest.mark.parametrize("way", ["left_to_right", "right_to_left", "two_way"])
+def test_what_is_not_among_the_most_frequent_is_predicted_as_unknown(way):
+    vocabulary = words()
+    assert vocabulary.tokens(range(5, 8)) == ["a", "b", "c"]
+    torch.manual_seed(0)
+    model = LSTMConfig(embedding_size=8, hidden_size=8, direction=way).build(12)
+    config = LanguageModelConfig(vocab_size=8)
+    objectives = [config.build(model, vocabulary)]
+    if way == "two_way":
+        objectives.append(config.build_backward(objectives[0], vocabulary))
+    given = samples([6])
+    given.input_ids[:] = [2, 5, 8, 7, 11, 3]
+    unknown = vocabulary.unk_id
+    for objective in objectives:
+        asked = objective.label(given)
+        forward = objective.name == "lm" and way != "right_to_left"
+        expected = [5, unknown, 7, unknown, 3] if forward else [2, 5, unknown, 7, unknown]
+        assert asked.labels[objective.name].tolist() == expected
+        assert np.array_equal(asked.input_ids, given.input_ids)
+    assert objectives[0].head.output.weight.shape == (8, 8)
+    batch = collate(objectives[0].label(given))
+    hidden = model(batch)
+    assert objectives[0].head.scores(hidden[-1][:, :8]).shape == (6, 8)
+    assert math.isfinite(objectives[0].head(hidden, batch).loss.item())
+
+
+def test_more_entries_than_there_are_is_all_of_them():
+    model = LSTMConfig(embedding_size=8, hidden_size=8).build(12)
+    objective = LanguageModelConfig(vocab_size=1000).build(model, words())
+    assert len(objective.head.output.weight) == 12
+    assert objective.label(samples([6])).labels["lm"].max() > 8
+
+
+def test_pieces_are_in_no_order_of_frequency():
+    with pytest.raises(ConfigError, match=r"\(WordPiece\) has pieces in another order"):
+        LanguageModelConfig(vocab_size=20).build(encoder(), tokenizer())
+
+
+def test_an_encoder_without_a_table_shares_none():
+    model = LSTMConfig(embedding_size=8, hidden_size=8, characters=CharactersConfig()).build(12)
+    with pytest.raises(ConfigError, match=r"no table of token vectors: .*tie_weights"):
+        LanguageModelConfig(tie_weights=True).build(model, words())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vocab_size": 5}, r"objectives\.lm\.vocab_size is 5; it must be at least 6"),
+        ({"vocab_size": 50, "tie_weights": True}, r"vocab_size leaves some out: set one of them"),
+    ],
+)
+def test_impossible_outputs_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        LanguageModelConfig(**changes)
+
+
+def test_the_loss_by_frequency_counts_rare_words_as_the_unknown_one(tmp_path):
+    train = train_shards(tmp_path)
+    whole, folded = unigram_loss(train, train), unigram_loss(train, train, (20, 1))
+    counts = count_tokens(train).astype(float)
+    counts = np.append(counts[:20], 0) + np.where(np.arange(21) == 1, counts[20:].sum(), 0)
+    counts = counts[:20]
+    shares = (counts + 1) / (counts + 1).sum()
+    assert folded == pytest.approx(-(counts * np.log(shares)).sum() / counts.sum())
+    assert folded < whole
 
 
 def test_vectors_that_spell_the_right_answer_give_a_loss_near_zero():

@@ -105,9 +105,11 @@ def _config(options: Any, path: Path) -> LSTMConfig:
         raise DataError(
             f"char_cnn.n_characters is {codes}; {NUM_CODES} or {NUM_CODES + 1} is known.", path=path
         )
+    if (activation := entry("char_cnn.activation", str)) not in ("relu", "tanh"):
+        raise DataError(f"char_cnn.activation is {activation!r}; relu or tanh is known.", path=path)
     cells, size = entry("lstm.dim", int), entry("lstm.projection_dim", int)
     # No number says that there is no limit.
-    clips = [entry(f"lstm.{name}", (int, float), 0) or None for name in ("cell_clip", "proj_clip")]
+    clips = [float(entry(f"lstm.{name}", (int, float), 0)) for name in ("cell_clip", "proj_clip")]
     # The published code projects to fewer numbers only.
     projection = size if size < cells else None
     try:
@@ -116,7 +118,7 @@ def _config(options: Any, path: Path) -> LSTMConfig:
                 embedding_size=entry("char_cnn.embedding.dim", int),
                 filters=tuple((width, count) for width, count in pairs),
                 num_highway_layers=entry("char_cnn.n_highway", int, 0),
-                activation=entry("char_cnn.activation", str),
+                activation="relu" if activation == "relu" else "tanh",
                 max_characters=entry("char_cnn.max_characters_per_token", int),
             ),
             embedding_size=size,
@@ -125,8 +127,8 @@ def _config(options: Any, path: Path) -> LSTMConfig:
             projection_size=projection,
             direction="two_way",
             residual=entry("lstm.use_skip_connections", bool, False),
-            cell_clip=clips[0],
-            state_clip=clips[1] if projection else None,
+            cell_clip=clips[0] or None,
+            state_clip=(clips[1] or None) if projection else None,
         )
     except ConfigError as error:
         raise DataError(str(error), path=path) from None

@@ -64,8 +64,6 @@ class CharactersConfig(Settings):
         for name, (value, least, most) in sizes.items():
             if not least <= value <= most:
                 raise ConfigError(f"{where}.{name} is {value}; it must be from {least} to {most}.")
-        if self.activation not in ("relu", "tanh"):
-            raise ConfigError(f"{where}.activation is {self.activation!r}; it is relu or tanh.")
 
     @property
     def num_filters(self) -> int:
@@ -124,15 +122,13 @@ class CharCNN(nn.Module):
             self._convolve(words[start : start + at_once], lengths[start : start + at_once])
             for start in range(0, len(words), at_once)
         ]
-        found = torch.cat(pieces) if pieces else spelled.new_zeros(0, self.config.num_filters)
-        x = round_up_rows(self._activate(found))
+        found = torch.cat(pieces)
+        x = round_up_rows(found.relu() if self.config.activation == "relu" else found.tanh())
         for highway in self.highways:
             new, carry = highway(x).chunk(2, 1)
             x = torch.lerp(x, new.relu(), carry.sigmoid())
-        return torch.empty_like(y := self.projection(x)[: len(words)]).index_copy(0, order, y)
-
-    def _activate(self, x: Tensor) -> Tensor:
-        return x.relu() if self.config.activation == "relu" else x.tanh()
+        sorted_vectors = self.projection(x)[: len(words)]
+        return torch.empty_like(sorted_vectors).index_copy(0, order, sorted_vectors)
 
     def _convolve(self, words: UInt8[Tensor, "words bytes"], lengths: list[int]) -> Tensor:
         """Return what each filter finds at its best place, [words, filters].

@@ -102,7 +102,7 @@ def elmo() -> RunConfig:
 
 
 def elmo_small() -> RunConfig:
-    """ELMo of the size of ``bert-mini``: 5.9 M parameters and an output of 5.2 M, 11.0 M for 11.2.
+    """ELMo at the size of bert-mini: 5.9 M parameters and an output of 5.2 M (11.0 M for 11.2 M).
 
     Words met twice are read by their characters; the most frequent 40,000 are predicted.
     """
