@@ -140,7 +140,7 @@ class CharCNN(nn.Module):
         # With its marks the longest has so many; what begins past them is filling alone.
         longest = lengths[-1] + 2
         widest = max(width for width, _ in self.config.filters)
-        vectors = self.embeddings(_codes(words, lengths, longest + widest))
+        vectors = self.embeddings(codes_of(words, lengths, longest + widest))
         return torch.cat(list(self._found(vectors, longest)), 1)
 
     def _found(self, vectors: Float[Tensor, "words places size"], longest: int) -> Iterator[Tensor]:
@@ -152,7 +152,7 @@ class CharCNN(nn.Module):
             yield scores.view(*windows.shape[:2], -1).amax(1)
 
 
-def _codes(
+def codes_of(
     words: UInt8[Tensor, "words bytes"], lengths: list[int], size: int
 ) -> Int[Tensor, "words places"]:
     """Return the first ``size`` codes of each word: its marks around it, and what fills it up."""
