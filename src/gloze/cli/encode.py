@@ -40,8 +40,8 @@ def encode(
     Example: gloze encode runs/mini --input texts.txt -o words.parquet --words --layers -4,-3,-2,-1
 
     Args:
-        model: a model or run folder, ours or in Hugging Face layout, or a hub name; or word
-            vectors: a folder of ours, a run, or a file of word2vec or GloVe.
+        model: a model or run folder, ours or in Hugging Face layout, a hub name, or an ELMo; or
+            word vectors: a folder of ours, a run, or a file of word2vec or GloVe.
         input: a text a line, or TSV, CSV, JSONL or Parquet; plain or compressed; - is standard
             input.
         output: .npy (one array), .npz (arrays), .jsonl or .parquet (the rows of the input with
