@@ -11,7 +11,13 @@ import pytest
 import torch
 
 import gloze
-from gloze.checkpoint import load_parts, load_trained, save_model
+from gloze.checkpoint import (
+    load_any_parts,
+    load_parts,
+    load_trained,
+    save_model,
+)
+from gloze.checkpoint.inference import load_language_model
 from gloze.cli import main
 from gloze.core.errors import ConfigError, DataError, MissingExtraError
 from gloze.data.collate import end_to_end
@@ -329,7 +335,7 @@ def test_without_h5py_one_line_says_how_to_get_it(published, monkeypatch):
 
 
 def test_what_needs_a_bert_refuses_it(published, tmp_path):
-    with pytest.raises(ConfigError, match=r"holds a lstm language model \(two-way\), .* encode"):
+    with pytest.raises(ConfigError, match=r"holds an ELMo, whose vectors of words gloze encode"):
         load_parts(published)
     assert main(["fill", str(published), "a [MASK]"]) == 2
     assert main(["convert", str(published), "-o", str(tmp_path / "out")]) == 2
@@ -342,3 +348,10 @@ def test_a_folder_of_another_layout_goes_before(tmp_path, minilm):
     shutil.copytree(minilm, folder)
     write(folder, arrays())
     assert load_parts(folder).encoder.config.hidden_size == 384
+
+
+def test_tasks_that_would_read_ids_refuse_it(published):
+    with pytest.raises(ConfigError, match=r"an ELMo without a vocabulary, .*gloze encode"):
+        load_any_parts(published)
+    with pytest.raises(ConfigError, match=r"is no language model"):
+        load_language_model(published)

@@ -89,7 +89,7 @@ def _model(path: str | Path, parts: Parts, precision: Precision, device: torch.d
     if parts.encoder.config.direction == "bidirectional":
         asked: list[tuple[str, Any]] = [(name, OBJECTIVES[name]()) for name in ("mlm", "nsp")]
     else:
-        asked = [("lm", language_model_of(parts.tensors))]
+        asked = [("lm", language_model_of(parts.tensors, parts.encoder.vocab_size))]
     for name, config in asked:
         head = config.build(parts.encoder, parts.tokenizer).head
         if parts.load_head(name, head):

@@ -6,7 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from gloze.checkpoint.find import CONFIG, WEIGHTS, config_of, find_any, find_model, is_static
+from gloze.checkpoint.find import (
+    CONFIG,
+    WEIGHTS,
+    config_of,
+    find_any,
+    find_model,
+    is_elmo,
+    is_static,
+)
 from gloze.checkpoint.loaded import AnyParts, Parts, fill_weights
 from gloze.checkpoint.own import (
     OwnModel,
@@ -197,6 +205,12 @@ def load_any_parts(path: str | Path) -> AnyParts:
     found = find_any(path)
     if is_static(found):
         return read_static(found)
+    if is_elmo(found):
+        raise ConfigError(
+            f"{found} holds an ELMo without a vocabulary, and the examples of a task are read by "
+            "the ids of words. gloze encode writes its vectors of words, for other software to "
+            "learn on; gloze pretrain elmo-small makes a model with a vocabulary."
+        )
     own = load_own(found)
     if own is not None and isinstance(own.encoder, AnyEncoder):
         return cast("AnyParts", own)

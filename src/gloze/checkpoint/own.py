@@ -22,13 +22,15 @@ from gloze.encoders.lstm import LSTMEncoder
 from gloze.encoders.transformer import TransformerEncoder
 from gloze.interop.elmo import read_elmo
 from gloze.interop.gpt import GENERATIONS
-from gloze.objectives.lm import LanguageModelConfig
+from gloze.objectives.lm import LEAST_VOCABULARY, LanguageModelConfig
 from gloze.tokenizers import load_tokenizer
 from gloze.vectors.folder import VECTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from torch import Tensor
 
 
 OwnEncoder = TransformerEncoder | FeedForwardEncoder | LSTMEncoder
@@ -113,11 +115,21 @@ def refuse_two_sides(folder: Path) -> None:
         )
 
 
-def language_model_of(names: Collection[str]) -> LanguageModelConfig:
-    """Return the settings of a folder's language model, by the names of all its weights."""
+def language_model_of(tensors: Mapping[str, Tensor], vocab_size: int) -> LanguageModelConfig:
+    """Return the settings of a folder's language model.
+
+    Args:
+        tensors: all weights of the folder.
+        vocab_size: of its encoder.
+    """
     head = "heads.lm.output."
+    table = tensors.get(f"{head}table.weight")
+    # Fewer than a model can have fit no head, which is said where it is filled.
+    is_narrow = table is not None and LEAST_VOCABULARY <= len(table) < vocab_size
     return LanguageModelConfig(
-        tie_weights=f"{head}table.weight" not in names, bias=f"{head}bias" in names
+        tie_weights=table is None,
+        bias=f"{head}bias" in tensors,
+        vocab_size=len(table) if table is not None and is_narrow else None,
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gloze.tokenizers.tokenizer import Tokenizer
 
 BACKWARD = "lm_backward"
+LEAST_VOCABULARY = 6
 # How many entries are predicted, and the id of the unknown one.
 Known = tuple[int, int]
 
@@ -54,10 +55,10 @@ class LanguageModelConfig(Settings):
     def __post_init__(self) -> None:
         if self.vocab_size is None:
             return
-        if self.vocab_size < 6:
+        if self.vocab_size < LEAST_VOCABULARY:
             raise ConfigError(
-                f"objectives.lm.vocab_size is {self.vocab_size}; it must be at least 6, the five "
-                "special tokens and a word."
+                f"objectives.lm.vocab_size is {self.vocab_size}; it must be at least "
+                f"{LEAST_VOCABULARY}, the five special tokens and a word."
             )
         if self.tie_weights:
             raise ConfigError(

@@ -20,6 +20,7 @@ from gloze.data.shards import Shards
 from gloze.data.text_stream import StreamConfig
 from gloze.recipes import load_recipe
 from gloze.text.read import ReadOptions, read_documents
+from gloze.tokenizers import TokenizerConfig, config_of
 from gloze.training.config import TrainingConfig
 from gloze.training.evaluate import evaluate_objectives
 from gloze.training.learner import Learner
@@ -76,8 +77,9 @@ def _as_language_model(model: Path, parts: Parts | OwnModel) -> RunConfig:
     return RunConfig(
         name=model.name,
         sampler=StreamConfig(max_length=longest, texts="document"),
+        tokenizer=config_of(parts.tokenizer) or TokenizerConfig(),
         encoder=encoder,
-        objectives=ObjectivesConfig(lm=language_model_of(parts.tensors)),
+        objectives=ObjectivesConfig(lm=language_model_of(parts.tensors, parts.encoder.vocab_size)),
         training=TrainingConfig(steps=1, batch_tokens=8192),
     )
 
