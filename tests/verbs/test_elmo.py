@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 import gloze
 from gloze.checkpoint import load_tensors, load_trained
+from gloze.checkpoint.inference import load_language_model
 from gloze.cli import main
 from gloze.core.errors import ConfigError
 from gloze.core.manifest import sha256
@@ -23,6 +26,8 @@ SMALL = [
     *("training.learning_rate=0.01", "training.precision=float32", "training.device=cpu"),
     *("training.save_every=20", "training.evaluations=2", "objectives.lm.vocab_size=24"),
 ]
+# Processes drop other numbers.
+DETERMINED = [f"encoder.{name}_dropout_prob=0" for name in ("input", "hidden", "output")]
 
 
 def train(output, corpus, *changes, **options):
@@ -169,3 +174,39 @@ def test_the_recipes_have_the_sizes_that_they_state():
     assert [round(count / 1e5) for count in counts] == [59, 936]
     assert config.tokenizer.vocab_size * 513 == pytest.approx(407e6, rel=1e-2)
     assert counts[0] + 40_000 * 129 == pytest.approx(11_170_560, rel=0.05)
+
+
+def test_one_way_with_a_small_output_it_writes_and_is_judged_without_its_run(corpus, tmp_path):
+    run = train(tmp_path / "run", corpus, "encoder.direction=left_to_right")
+    alone = tmp_path / "alone"
+    shutil.copytree(run.model, alone)
+    model = load_language_model(alone)
+    assert len(model.heads["lm"].output.weight) == 24
+    [samples] = gloze.generate(alone, ["the cat"], max_tokens=5, temperature=0).samples
+    assert samples[0].text
+    figures = gloze.evaluate(alone, corpus).figures["-"]
+    assert figures["lm_loss"] < run.unigram_loss - 0.2
+
+
+@pytest.mark.slow
+def test_shared_out_over_two_processes_it_trains_as_alone(run, tmp_path):
+    shards, changes = run.path / "shards", ["sampler.order=shuffled", "training.steps=6"]
+    alone = gloze.pretrain(
+        "elmo-small",
+        shards=shards,
+        output=tmp_path / "alone",
+        settings=[*SMALL, *DETERMINED, *changes],
+    )
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words += ["-m", "gloze", "pretrain", "elmo-small", "--shards", str(shards)]
+    words += ["-o", str(tmp_path / "run")]
+    for change in [*SMALL, *DETERMINED, *changes, "training.parallel=sharded"]:
+        words += ["--set", change]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    one, other = (
+        load_tensors(x / "model" / "model.safetensors") for x in (alone.path, tmp_path / "run")
+    )
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(other[name], tensor, rtol=1e-3, atol=1e-4)

@@ -59,7 +59,8 @@ def shard(learner: Learner) -> None:
     """
     from torch.distributed.fsdp import fully_shard
 
-    for module in list(learner.modules()):
+    # From the inside out: stacks of an LSTM are lists of lists.
+    for module in reversed(list(learner.modules())):
         if isinstance(module, nn.ModuleList):
             for layer in module:
                 fully_shard(layer)
