@@ -61,7 +61,9 @@ def test_every_change_trains_and_is_judged(tmp_path, shards, change):
     rows = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     config = load_recipe(f"bert-tiny+{change}")
     named = {name for name, _ in config.objectives.items()}
-    assert {name for name in ("mlm", "nsp", "lm", "one_blank") if f"{name}_loss" in rows[0]} == named
+    assert {
+        name for name in ("mlm", "nsp", "lm", "one_blank") if f"{name}_loss" in rows[0]
+    } == named
     assert [row.get("phase") for row in rows if "split" not in row] == (
         [1] * 9 + [2] if config.phases else [None] * 10
     )
