@@ -32,7 +32,10 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
     "gpt-small": gpt.gpt_small,
     "nnlm": feed_forward.nnlm,
     "lstm-lm": recurrent.lstm_lm,
+    "lstm-small": recurrent.lstm_small,
     "awd-lstm": recurrent.awd_lstm,
+    "ulmfit": recurrent.ulmfit,
+    "taglm": recurrent.taglm,
     "elmo": recurrent.elmo,
     "elmo-small": recurrent.elmo_small,
 }
