@@ -18,7 +18,8 @@ from gloze.training.config import TrainingConfig
 def lstm_lm() -> RunConfig:
     """Two layers of 650 cells, from left to right (Zaremba et al. 2015, 4.1, the medium one).
 
-    Published for the Penn Treebank: perplexity 82.7 on test after 39 epochs.
+    Published for the Penn Treebank: perplexity 82.7 on test after 39 epochs of plain gradient
+    descent. Here Adam; at three times this rate it stays at the frequencies of words.
     """
     return RunConfig(
         name="lstm-lm",
@@ -30,11 +31,15 @@ def lstm_lm() -> RunConfig:
             input_dropout_prob=0.5,
             hidden_dropout_prob=0.5,
             output_dropout_prob=0.5,
-            initializer_range=0.05,
         ),
         objectives=ObjectivesConfig(lm=LanguageModelConfig()),
         training=TrainingConfig(
-            epochs=39, batch_size=20, learning_rate=2e-3, warmup_rate=0.01, weight_decay=0.0
+            epochs=39,
+            batch_size=20,
+            learning_rate=1e-3,
+            warmup_rate=0.01,
+            weight_decay=0.0,
+            adam_beta2=0.99,
         ),
     )
 
@@ -187,9 +192,10 @@ def lstm_small() -> RunConfig:
         training=TrainingConfig(
             tokens=100_000_000,
             batch_size=32,
-            learning_rate=2e-3,
+            learning_rate=1e-3,
             warmup_rate=0.05,
             weight_decay=0.0,
+            adam_beta2=0.99,
         ),
     )
 
