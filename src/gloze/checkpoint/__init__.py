@@ -2,6 +2,7 @@
 
 from gloze.checkpoint.find import config_of, find_any, find_model, is_static, models_of
 from gloze.checkpoint.inference import load, load_language_model
+from gloze.checkpoint.language_model import check_language_model, language_models
 from gloze.checkpoint.loaded import AnyParts, Parts
 from gloze.checkpoint.model import (
     load_any_parts,
@@ -15,7 +16,7 @@ from gloze.checkpoint.model import (
 )
 from gloze.checkpoint.own import OwnModel, language_model_of
 from gloze.checkpoint.sources import weights_of
-from gloze.checkpoint.start import for_task, start_from, with_tokenizer
+from gloze.checkpoint.start import for_sequences, for_task, start_from, with_tokenizer
 from gloze.checkpoint.store import Checkpoints, load_tensors, save_tensors
 from gloze.checkpoint.token_vectors import save_token_vectors
 
@@ -24,12 +25,15 @@ __all__ = [
     "Checkpoints",
     "OwnModel",
     "Parts",
+    "check_language_model",
     "config_of",
     "find_any",
     "find_model",
+    "for_sequences",
     "for_task",
     "is_static",
     "language_model_of",
+    "language_models",
     "load",
     "load_any_parts",
     "load_language_model",

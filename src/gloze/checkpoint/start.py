@@ -12,11 +12,14 @@ from gloze.checkpoint.model import load_trained
 from gloze.config.toml import from_dict, override, to_dict
 from gloze.core.errors import ConfigError, DataError
 from gloze.encoders.lookup import LookupConfig
-from gloze.tokenizers import load_tokenizer, new_ids
+from gloze.encoders.transformer import TransformerEncoder
+from gloze.tokenizers import load_tokenizer, new_ids, with_task_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from torch import Tensor
 
     from gloze.checkpoint.loaded import AnyParts, Loaded, Parts
     from gloze.tokenizers import Tokenizer
@@ -102,11 +105,41 @@ def with_tokenizer(parts: Parts, tokenizer: Tokenizer) -> Parts:
             sums = old.new_zeros(len(ids), *old.shape[1:])
             sums.index_add_(0, owner, old[torch.from_numpy(pieces).long()])
             divisors = torch.from_numpy(lengths).view(-1, *[1] * (old.ndim - 1))
-            more = max(0, tokenizer.vocab_size - len(old))
-            tensors[name] = torch.cat([old, old.new_zeros(more, *old.shape[1:])])
+            tensors[name] = _grown(old, tokenizer.vocab_size)
             tensors[name][ids] = sums / divisors
     extended = replace(parts, tokenizer=tokenizer, tensors=tensors)
     return _rebuilt(extended, parts.encoder.config)
+
+
+def for_sequences(parts: AnyParts) -> AnyParts:
+    """Return a model whose vocabulary can begin, part and end the sequences of a task.
+
+    A one-way Transformer without such tokens, as GPT was published, gets those of
+    :func:`gloze.tokenizers.with_task_tokens`, their rows random from PyTorch's current seed; any
+    other model comes back as it is.
+    """
+    encoder = parts.encoder
+    if not isinstance(encoder, TransformerEncoder) or encoder.config.direction == "bidirectional":
+        return parts
+    tokenizer = with_task_tokens(parts.tokenizer)
+    if tokenizer is parts.tokenizer:
+        return parts
+    ids, tensors = new_ids(tokenizer, parts.tokenizer), dict(parts.tensors)
+    spread = encoder.config.initializer_range
+    for name in (_TABLE, *_OUTPUTS):
+        if name in tensors:
+            grown = _grown(tensors[name].to(torch.float32), tokenizer.vocab_size)
+            new = torch.zeros_like(grown[ids])
+            # Of a bias they are zeros.
+            grown[ids] = new.normal_(std=spread) if new.ndim == 2 else new
+            tensors[name] = grown
+    return _rebuilt(replace(parts, tokenizer=tokenizer, tensors=tensors), encoder.config)
+
+
+def _grown(tensor: Tensor, size: int) -> Tensor:
+    """Return a copy with rows of zeros at its end, where it has fewer rows than that."""
+    more = max(0, size - len(tensor))
+    return torch.cat([tensor, tensor.new_zeros(more, *tensor.shape[1:])])
 
 
 def _rebuilt(parts: Loaded[E], config: Any) -> Loaded[E]:

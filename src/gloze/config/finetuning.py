@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -20,12 +21,19 @@ from gloze.tasks.tagging import Tagging
 from gloze.training.config import TrainingConfig
 from gloze.training.transfer import Transfer, is_frozen
 
-EncoderKind = Literal["transformer", "lookup", "lstm"]
+EncoderKind = Literal["transformer", "gpt", "lookup", "lstm"]
 # The settings of each task; pydantic tells them apart by their kind.
 TaskConfig = Annotated[
     Classification | Regression | Multilabel | Choice | Ranking | Span | Tagging,
     pydantic.Field(discriminator="kind"),
 ]
+
+
+def kind_of_encoder(config: Any) -> EncoderKind:
+    """Return the kind of an encoder of this configuration, as recipes tell them apart."""
+    kind: EncoderKind = config.kind
+    is_gpt = kind == "transformer" and config.direction == "left_to_right"
+    return "gpt" if is_gpt else kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +79,8 @@ class FinetuneConfig(Settings):
         freeze: weights that stay as they are, by the names of parts (``encoder.embeddings``,
             ``encoder.layers.0``) or patterns with ``*``.
         readout: what the task's head reads of the encoder.
+        lm_weight: of the language model's loss beside the task's, which adds up (Radford et al.
+            2018, equation 5): each token of the same sequences is predicted as in pre-training.
         feature_cache_gb: memory for what a frozen encoder makes of the examples, so that it is
             computed once and not in every epoch; 0 for none.
         task: which, and its settings.
@@ -82,6 +92,7 @@ class FinetuneConfig(Settings):
     encoder: EncoderDropout = field(default_factory=EncoderDropout)
     freeze: tuple[str, ...] = ()
     readout: ReadoutConfig = field(default_factory=ReadoutConfig)
+    lm_weight: float = 0.0
     feature_cache_gb: float = 2.0
     task: TaskConfig = field(default_factory=Classification)
     training: TrainingConfig
@@ -91,6 +102,8 @@ class FinetuneConfig(Settings):
             raise ConfigError(
                 f"feature_cache_gb is {self.feature_cache_gb}; it must not be negative."
             )
+        if not 0 <= self.lm_weight < math.inf:
+            raise ConfigError(f"lm_weight is {self.lm_weight}; it must be at least 0.")
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; it must not be negative.")
         everything = "fine-tuning looks at all held-out examples each time."
@@ -128,6 +141,11 @@ class FinetuneConfig(Settings):
         ):
             if is_set:
                 raise ConfigError(f"{name} does nothing here: the whole encoder is frozen.")
+        if self.lm_weight:
+            raise ConfigError(
+                "lm_weight does nothing here: a frozen encoder learns nothing from predicting "
+                "tokens. Set it to 0."
+            )
         if self.encoder.rates:
             raise ConfigError(
                 f"encoder.{next(iter(self.encoder.rates))} does nothing here: a frozen encoder "

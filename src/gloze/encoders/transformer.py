@@ -137,10 +137,9 @@ class TransformerConfig(Settings):
             )
 
     def check_pairs(self) -> None:
-        """Refuse pairs of texts if there are no two segment types."""
-        if self.type_vocab_size < 2:
-            known = "one segment type" if self.type_vocab_size else "no segment types"
-            raise ConfigError(f"The model knows {known}, so it cannot take pairs of texts.")
+        """Refuse pairs of texts if there is one segment type; without any, [SEP] parts them."""
+        if self.type_vocab_size == 1:
+            raise ConfigError("The model knows one segment type, so it cannot take pairs of texts.")
 
     def build(self, vocab_size: int) -> TransformerEncoder:
         """Return the encoder with random weights, from PyTorch's current seed."""

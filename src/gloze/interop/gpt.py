@@ -120,9 +120,7 @@ class Generation:
             **({"n_inner": config.intermediate_size} if is_wide else {}),
             # Unknown to transformers, which keeps it: a control with random weights starts alike.
             "initialization": config.initialization,
-            "bos_token_id": tokenizer.cls_id,
-            "eos_token_id": tokenizer.sep_id,
-            "pad_token_id": tokenizer.pad_id,
+            **tokenizer.known_ids(bos_token_id="cls", eos_token_id="sep", pad_token_id="pad"),
             "tie_word_embeddings": _OWN_OUTPUT not in names,
             "dtype": "float32",
         }

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOTES = ("versions",)
+# Of the language model's loss beside a task's (Radford et al. 2018, 4.1).
+_GPTS_WEIGHT = 0.5
 
 
 def finetuning(
@@ -36,8 +38,9 @@ def finetuning(
     that it differs in its weights alone. A head on a frozen encoder starts from nothing and has
     nothing to spoil: 10 epochs at 3e-3. Gradual unfreezing (Howard and Ruder 2018, 3.2 and 3.3)
     lets one more part learn each epoch, at 1/2.6 of the rate of the one above, and has two
-    epochs for all of them. Of a table of word vectors see :func:`static_finetuning`, of LSTMs
-    :func:`recurrent_finetuning`.
+    epochs for all of them. A GPT, which reads from left to right, goes on predicting the next
+    token, at half the weight (Radford et al. 2018, 4.1). Of a table of word vectors see
+    :func:`static_finetuning`, of LSTMs :func:`recurrent_finetuning`.
     """
     if kind == "lookup":
         return static_finetuning(task, transfer, hidden_size)
@@ -67,7 +70,13 @@ def finetuning(
             unfreeze_epochs=1,
             evaluations=num_hidden_layers + 3,
         )
-    return FinetuneConfig(transfer=transfer, task=settings, readout=readout, training=training)
+    return FinetuneConfig(
+        transfer=transfer,
+        task=settings,
+        readout=readout,
+        training=training,
+        lm_weight=_GPTS_WEIGHT if kind == "gpt" and not is_frozen(transfer) else 0.0,
+    )
 
 
 def static_finetuning(task: str, transfer: Transfer, hidden_size: int) -> FinetuneConfig:

@@ -103,6 +103,42 @@ def encode_examples(
     )
 
 
+def encode_both_orders(
+    name: str,
+    examples: Sequence[Example],
+    tokenizer: Tokenizer,
+    *,
+    max_length: int,
+    labels: npt.NDArray[np.generic] | None = None,
+    keep: Keep = "head",
+) -> EncodedExamples:
+    """Encode pairs of texts both ways round, two sequences each.
+
+    The first of the two is the one that sorts first, whichever the example has first: a pair and
+    its reverse are the same sample to the last bit.
+    """
+    pairs = [sorted((each, _reversed(each)), key=_texts) for each in examples]
+    encoded = encode_examples(
+        name,
+        [each for pair in pairs for each in pair],
+        tokenizer,
+        max_length=max_length,
+        keep=keep,
+    )
+    sizes = np.full(len(examples), 2, dtype=np.int64)
+    # What is too long one way round is so the other way.
+    return replace(encoded, sizes=sizes, labels=labels, truncated=encoded.truncated // 2)
+
+
+def _reversed(example: Example) -> Example:
+    assert example.text_b is not None
+    return replace(example, text_a=example.text_b, text_b=example.text_a)
+
+
+def _texts(example: Example) -> tuple[str, str]:
+    return example.text_a, example.text_b or ""
+
+
 def encode_windows(
     name: str,
     texts: Sequence[str],
@@ -164,6 +200,8 @@ def lay_out(
 ) -> EncodedExamples:
     """Lay sequences end to end: [CLS] first [SEP], or [CLS] first [SEP] second [SEP].
 
+    Where fine-tuning gave the tokenizer a token to end them with, it stands for the last [SEP].
+
     Args:
         name: of the task.
         tokenizer: knows the special tokens.
@@ -184,6 +222,7 @@ def lay_out(
     total = int(lengths.sum())
     input_ids = np.full(total, tokenizer.sep_id, dtype=np.int32)
     input_ids[starts] = tokenizer.cls_id
+    input_ids[starts + lengths - 1] = tokenizer.end_id
     is_special = np.ones(total, dtype=bool)
     word_starts = np.zeros(total, dtype=bool)
     segments = [(first, starts + 1)] + ([] if second is None else [(second, starts + ends)])

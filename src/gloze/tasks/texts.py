@@ -13,7 +13,7 @@ from torch import Tensor
 from gloze.core.batch import Batch
 from gloze.core.errors import ConfigError
 from gloze.core.settings import refuse_idle
-from gloze.tasks.encoding import encode_examples, encode_windows
+from gloze.tasks.encoding import encode_both_orders, encode_examples, encode_windows
 from gloze.tasks.examples import Example, TableReader, as_examples, check_pairs
 from gloze.tasks.formats import find_format
 from gloze.tasks.sequences import SequenceHead, SequenceTask
@@ -43,12 +43,15 @@ class TextTask(SequenceTask[Example]):
         stride: tokens from the start of one window to that of the next; half a window if not set.
         max_windows: of a text; what is past them is cut.
         window_pooling: of the windows' scores.
+        both_orders: of pairs whose order says nothing: each is read both ways round, and the two
+            vectors are added before the scores (Radford et al. 2018, 3.3).
     """
 
     long_text: Literal["head", "head_tail", "windows"] = "head"
     stride: int | None = None
     max_windows: int = 16
     window_pooling: Literal["mean", "max"] = "mean"
+    both_orders: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,6 +90,8 @@ class TextTask(SequenceTask[Example]):
             check_pairs(examples, learned.pairs, trained)
         if self.long_text == "windows" and self.has_pairs(examples):
             raise ConfigError("task.long_text windows is for single texts, and these are pairs.")
+        if self.both_orders and not all(example.text_b is not None for example in examples):
+            raise ConfigError("task.both_orders is for pairs of texts, and these are single texts.")
 
     def has_pairs(self, examples: Sequence[Example]) -> bool:
         """Return whether any example is a pair of texts."""
@@ -122,7 +127,8 @@ class TextTask(SequenceTask[Example]):
                 most=self.max_windows,
                 labels=labels,
             )
-        return encode_examples(
+        encode = encode_both_orders if self.both_orders else encode_examples
+        return encode(
             self.kind,
             examples,
             tokenizer,
@@ -131,22 +137,36 @@ class TextTask(SequenceTask[Example]):
             keep=self.long_text,
         )
 
+    def their_architecture(self, name: str) -> dict[str, Any]:
+        """Return the class of ``transformers`` that computes the same: none reads both orders."""
+        values = super().their_architecture(name)
+        if self.both_orders:
+            values.pop("architectures", None)
+        return values
+
 
 class TextHead(SequenceHead):
-    """Scores of each text; those of a long one are its windows', pooled."""
+    """Scores of each text; those of a long one are its windows', pooled.
+
+    Of a pair that is read both ways round they are those of both vectors added.
+    """
 
     rows_per = "sample"
 
     def __init__(self, encoder: AnyEncoder, readout: Readout, task: TextTask, width: int) -> None:
         super().__init__(encoder, readout, task, width)
-        self.window_pooling = task.window_pooling
+        self.window_pooling, self.both_orders = task.window_pooling, task.both_orders
 
     def scores(self, hidden_states: list[Tensor], batch: Batch) -> Float[Tensor, "rows width"]:
         """Return the scores of each sample."""
         scores = super().scores(hidden_states, batch)
-        if batch.sizes is None:
+        if batch.sizes is None or self.both_orders:
             return scores
         pooled: Tensor = torch.segment_reduce(
             scores.float(), self.window_pooling, lengths=batch.sizes, axis=0
         )
         return pooled
+
+    def _pool(self, hidden_states: list[Tensor], batch: Batch) -> Tensor:
+        vectors = super()._pool(hidden_states, batch)
+        return vectors[0::2] + vectors[1::2] if self.both_orders else vectors

@@ -6,6 +6,7 @@ from gloze.tokenizers.learning import learn_tokenizer
 from gloze.tokenizers.loading import load_tokenizer
 from gloze.tokenizers.segmenters import Segmenter, load_segmenter
 from gloze.tokenizers.special import SpecialTokens
+from gloze.tokenizers.task_tokens import with_task_tokens
 from gloze.tokenizers.tokenizer import TOKENIZER_FILES, Tokenizer
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "load_tokenizer",
     "new_ids",
     "size_with",
+    "with_task_tokens",
     "with_words",
 ]

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from gloze.core.errors import ConfigError
 
+# As published (Radford et al. 2018, 3.3): fine-tuning adds them to a vocabulary that has none.
+START, DELIMITER, EXTRACT = "_start_", "_delimiter_", "_classify_"
+_END = "end"
 _USES = {
     "pad": "filling up",
     "unk": "what is unknown",
@@ -75,9 +78,18 @@ class SpecialIds:
         return self._role("sep")
 
     @property
+    def end_id(self) -> int:
+        """Id of the token that a task's sequences end with: of GPT's own, else what segments do."""
+        return self._roles.get(_END, self.sep_id)
+
+    @property
     def mask_id(self) -> int:
         """Id of the token that stands for a blank."""
         return self._role("mask")
+
+    def known_ids(self, **roles: str) -> dict[str, int]:
+        """Return the ids of those roles that there are tokens for, each under a name given."""
+        return {name: self._roles[role] for name, role in roles.items() if role in self._roles}
 
     def _role(self, role: str) -> int:
         found = self._roles.get(role)

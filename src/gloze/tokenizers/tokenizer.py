@@ -18,7 +18,7 @@ from gloze.tokenizers.fast import word_encoder
 from gloze.tokenizers.library import library_errors
 from gloze.tokenizers.marks import usual_decoder, word_marks
 from gloze.tokenizers.places import token_places
-from gloze.tokenizers.special import SpecialIds, SpecialTokens
+from gloze.tokenizers.special import EXTRACT, SpecialIds, SpecialTokens
 from gloze.tokenizers.words import BertWords
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Tokenizer(SpecialIds):
         added = self._definition.get("added_tokens") or []
         others = (self._ids[token["content"]] for token in added if token["special"])
         self.special_ids: tuple[int, ...] = tuple(sorted({*self._roles.values(), *others}))
+        if any(token["content"] == EXTRACT for token in added):
+            self._roles["end"] = self._ids[EXTRACT]
         self.fingerprint = _fingerprint(self._definition, self.special_tokens, segmenter)
         self._starts_word, self._ends_word = word_marks(
             self._definition["model"], self._tokens, self.special_ids

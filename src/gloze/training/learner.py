@@ -53,10 +53,9 @@ class Learner(nn.Module):
         states: list[Tensor] = self.encoder(batch)
         return states
 
-    def forward(self, batch: Batch, *, scores: bool = False) -> dict[str, Any]:
-        """Return each objective's mark on this batch, or the scores of its head."""
+    def forward(self, batch: Batch, *, scores_of: str | None = None) -> dict[str, Any]:
+        """Return each objective's mark on this batch, or the scores of one objective's head."""
         states = self.hidden_states(batch)
-        return {
-            name: cast("Any", head).scores(states, batch) if scores else head(states, batch)
-            for name, head in self.heads.items()
-        }
+        if scores_of is not None:
+            return {scores_of: cast("Any", self.heads[scores_of]).scores(states, batch)}
+        return {name: head(states, batch) for name, head in self.heads.items()}

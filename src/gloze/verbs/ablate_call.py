@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gloze.checkpoint import find_any
 from gloze.config.ablation import AblationConfig, ArmConfig, ComparisonTask
 from gloze.config.ablation_words import read_amount, read_arm, read_task
+from gloze.config.finetuning import kind_of_encoder
 from gloze.config.toml import from_dict, read_toml, to_dict
 from gloze.config.vectors import VectorsConfig
 from gloze.core.errors import ConfigError, about
@@ -182,7 +183,7 @@ def finetuning_of(
         size = getattr(encoder, "embedding_size", encoder.hidden_size)
         sizes = {"hidden_size": size, "num_hidden_layers": 0, "kind": "lookup"}
     elif encoder is not None:
-        sizes = {"hidden_size": encoder.hidden_size, "kind": encoder.kind}
+        sizes = {"hidden_size": encoder.hidden_size, "kind": kind_of_encoder(encoder)}
         sizes["num_hidden_layers"] = encoder.num_hidden_layers
     return load_finetuning(
         None if task.recipe is None else Path(task.recipe),

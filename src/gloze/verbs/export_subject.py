@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gloze.checkpoint import load, load_parts
-from gloze.core.errors import DataError
+from gloze.core.errors import ConfigError, DataError
 from gloze.core.progress import say
 from gloze.encoders.transformer import TransformerEncoder
 from gloze.inference.agreement import cosines, vectors_of
@@ -97,7 +97,16 @@ def of_task(
     format: str | None,
     columns: str | dict[str, str] | None,
 ) -> Subject:
-    """Return an encoder to be exported with the head of its task."""
+    """Return an encoder to be exported with the head of its task.
+
+    Raises:
+        ConfigError: if the head adds up what it reads of two sequences.
+    """
+    if getattr(model.task, "both_orders", False):
+        raise ConfigError(
+            "task.both_orders reads a pair in two sequences, and a graph takes one at a time. "
+            "Fine-tune with task.both_orders=false for a model to be exported."
+        )
     if isinstance(texts, str | Path):
         examples = list(model.task.reader(format, columns).read(Path(texts), needs_labels=False))
     else:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gloze.checkpoint import find_any, load_any_parts, load_task, weights_of
-from gloze.config.finetuning import FinetuneConfig
+from gloze.checkpoint import find_any, for_sequences, load_any_parts, load_task, weights_of
+from gloze.config.finetuning import FinetuneConfig, kind_of_encoder
 from gloze.config.runs import (
     FOLDS,
     SEARCH,
@@ -102,7 +102,7 @@ def finetune(
     # Each example of a cross-validation is held out once.
     held_out = dev if folds is None else train
     paths |= {name: Path(path) for name, path in (("dev", held_out), ("test", test)) if path}
-    parts = load_any_parts(model)
+    parts = for_sequences(load_any_parts(model))
     config = load_finetuning(
         recipe,
         as_list(settings),
@@ -110,7 +110,7 @@ def finetune(
         transfer=transfer,
         hidden_size=parts.encoder.output_size,
         num_hidden_layers=parts.encoder.config.num_hidden_layers,
-        kind=parts.encoder.config.kind,
+        kind=kind_of_encoder(parts.encoder.config),
         seed=seed,
     )
     reader = config.task.reader(format, columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from gloze.checkpoint import find_model, for_task
+from gloze.checkpoint import check_language_model, find_model, for_task
 from gloze.core.errors import ConfigError
 from gloze.encoders.lstm import LSTMEncoder
 from gloze.interop.sentence_transformers import tuned_pooling
@@ -90,6 +90,8 @@ class Given:
         task = config.task
         if self.parts.vectors is not None:
             self._refuse_layers(config)
+        if config.lm_weight:
+            check_language_model(self.parts)
         encoder = self.parts.encoder
         # No other has a pooler to be read through.
         is_plain = config.is_plain and encoder.config.direction == "bidirectional"

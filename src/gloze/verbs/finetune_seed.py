@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from gloze.checkpoint import Checkpoints, for_task, load_any_parts, save_model
+from gloze.checkpoint import (
+    Checkpoints,
+    for_sequences,
+    for_task,
+    language_models,
+    load_any_parts,
+    save_model,
+)
 from gloze.config.runs import step_size
 from gloze.core.devices import computing, float32_products, pick_device
 from gloze.core.files import write_json
@@ -44,31 +51,33 @@ if TYPE_CHECKING:
 
 def run_seed(job: Job, seed: int, folder: Path) -> SeedResult:
     """Train one seed, judge it, save it."""
-    parts, objective, learner = _build(job, seed)
-    state = _train(job, learner, objective, seed, folder)
+    parts, objectives, learner = _build(job, seed)
+    state = _train(job, learner, objectives, seed, folder)
     weights = whole_weights(learner) if is_sharded(job.config.training) else None
     told = ""
     if ranks().is_first:
         if weights is not None:
-            parts, objective, learner = _build(job, seed)
+            parts, objectives, learner = _build(job, seed)
             learner.load_state_dict(weights)
             learner.to(pick_device(job.config.training.device))
-        told = json.dumps(_judge(job, parts, objective, learner, state, seed, folder).to_dict())
+        told = json.dumps(_judge(job, parts, objectives[0], learner, state, seed, folder).to_dict())
     return SeedResult.from_dict(json.loads(ranks().tell(told)), folder)
 
 
-def _build(job: Job, seed: int) -> tuple[AnyParts, Objective, Learner]:
-    """Return the network as it starts under this seed."""
+def _build(job: Job, seed: int) -> tuple[AnyParts, list[Objective], Learner]:
+    """Return the network as it starts under this seed, and its objectives, the task's first."""
     torch.manual_seed(derive("weights", seed) % 2**63)
-    parts = for_task(load_any_parts(job.model), job.config.encoder.rates)
+    parts = for_task(for_sequences(load_any_parts(job.model)), job.config.encoder.rates)
     spread = parts.encoder.config.initializer_range
     config, learned = job.config, job.data.learned
     objective = build_head(parts.encoder, config.task, learned, config.readout, spread)
-    learner = build_learner(parts.encoder, [objective], config.transfer, config.freeze)
+    beside = language_models(parts, config.lm_weight, is_new=config.transfer == "none")
+    objectives = [objective, *beside]
+    learner = build_learner(parts.encoder, objectives, config.transfer, config.freeze)
     if job.init_embeddings is not None:
         table = cast("Any", parts.encoder).token_embeddings
         say(str(fill_token_table(table, parts.tokenizer, job.init_embeddings)))
-    return parts, objective, learner
+    return parts, objectives, learner
 
 
 def _judge(
@@ -127,14 +136,14 @@ def _judge(
 
 
 def _train(
-    job: Job, learner: Learner, objective: Objective, seed: int, folder: Path
+    job: Job, learner: Learner, objectives: list[Objective], seed: int, folder: Path
 ) -> TrainingState:
     """Train to the end of the budget, from the newest checkpoint if there is one."""
-    training = job.config.training
+    training, objective = job.config.training, objectives[0]
     splits = _with_features(job, learner, objective)
     stream = Stream(
         job.config.task.asked(replace(splits["train"].encoded, seed=seed)),
-        [objective],
+        objectives,
         size=step_size(training),
         seed=seed,
         workers=training.loader_workers,
@@ -190,7 +199,7 @@ def _figures(job: Job, learner: Learner, objective: Objective, split: Split) -> 
 
     def scores(batch: Batch) -> Tensor:
         with float32_products(device), computing(device, job.config.training.precision):
-            found: Tensor = learner(batch.to(device), scores=True)[objective.name]
+            found: Tensor = learner(batch.to(device), scores_of=objective.name)[objective.name]
         return found
 
     judged = Judged(
