@@ -156,7 +156,7 @@ def _search(model: Model, beginnings: list[Ints], config: GenerationConfig) -> l
     found = search(
         Growing(model, beginnings),
         rooms,
-        end=model.tokenizer.sep_id,
+        end=model.tokenizer.end_id,
         beams=config.num_beams,
         length_penalty=config.length_penalty,
     )
@@ -174,7 +174,7 @@ def _draw(
         config: how to choose.
         first: number of the first beginning among all.
     """
-    samples, end = config.num_samples, model.tokenizer.sep_id
+    samples, end = config.num_samples, model.tokenizer.end_id
     owners = np.repeat(np.arange(len(beginnings)), samples)
     rooms = [_room(model, beginnings[owner], config) for owner in owners]
     keys = sample_keys(config.seed, 0, np.arange(len(owners)) + first * samples)
@@ -239,7 +239,7 @@ def candidates(shares: Tensor, config: GenerationConfig) -> tuple[Tensor, Tensor
 
 def _told(tokenizer: Tokenizer, beginning: Ints, written: Written) -> Continuation:
     tokens, log_probability = written
-    is_ended = bool(tokens) and tokens[-1] == tokenizer.sep_id
+    is_ended = bool(tokens) and tokens[-1] == tokenizer.end_id
     text = _text_after(tokenizer, beginning[1:].tolist(), tokens[: len(tokens) - is_ended])
     return Continuation(text, tuple(tokenizer.tokens(tokens)), log_probability, is_ended)
 

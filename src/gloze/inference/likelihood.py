@@ -84,7 +84,7 @@ def _sequences(model: Model, texts: Sequence[str], with_end: bool) -> list[Ints]
     """
     tokenizer = model.tokenizer
     ids, lengths = tokenizer.encode(texts)
-    end = [tokenizer.sep_id] if with_end else []
+    end = [tokenizer.end_id] if with_end else []
     found = []
     for number, part in enumerate(np.split(ids, np.cumsum(lengths)[:-1])):
         sequence = np.array([model.start_id, *part.tolist(), *end], dtype=np.int64)

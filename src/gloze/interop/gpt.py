@@ -121,6 +121,7 @@ class Generation:
             # Unknown to transformers, which keeps it: a control with random weights starts alike.
             "initialization": config.initialization,
             **tokenizer.known_ids(bos_token_id="cls", eos_token_id="sep", pad_token_id="pad"),
+            **tokenizer.known_ids(eos_token_id="end"),
             "tie_word_embeddings": _OWN_OUTPUT not in names,
             "dtype": "float32",
         }

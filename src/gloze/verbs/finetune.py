@@ -30,6 +30,7 @@ from gloze.tasks import TASKS
 from gloze.tasks.labelled import read_splits
 from gloze.tasks.results import FIGURES, RESULTS, FinetuneResult, SeedResult, best_seed
 from gloze.tasks.trials import best_trial
+from gloze.tokenizers import new_ids
 from gloze.verbs.finetune_folds import deal_out, run_folds
 from gloze.verbs.finetune_job import Given
 from gloze.verbs.finetune_search import DRAWN, Search, take_result
@@ -38,6 +39,7 @@ from gloze.verbs.finetune_seed import run_seed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gloze.checkpoint import AnyParts
     from gloze.recipes.search import Changes
     from gloze.training.transfer import Transfer
     from gloze.verbs.finetune_job import Job
@@ -102,7 +104,8 @@ def finetune(
     # Each example of a cross-validation is held out once.
     held_out = dev if folds is None else train
     paths |= {name: Path(path) for name, path in (("dev", held_out), ("test", test)) if path}
-    parts = for_sequences(load_any_parts(model))
+    loaded = load_any_parts(model)
+    parts = for_sequences(loaded)
     config = load_finetuning(
         recipe,
         as_list(settings),
@@ -118,6 +121,7 @@ def finetune(
     examples = read_splits(reader, paths)
     given = Given(model, parts, paths, examples, reader.metric, vectors.get("init_embeddings"))
     job = given.job(config)
+    _tell_tokens(loaded, parts)
     _tell_pooling(config, job)
     trying = _search(given, config, search, trials, output, as_list(settings))
     run = _way(given, config, trying=trying, folds=folds, seeds=seeds, output=output)
@@ -133,6 +137,13 @@ def finetune(
             write_finetune_report(result)
             write_json(output / RESULTS, result.to_dict())
     return result
+
+
+def _tell_tokens(before: AnyParts, parts: AnyParts) -> None:
+    """Say so where a vocabulary could not begin and end a text, and now can."""
+    if new := new_ids(parts.tokenizer, before.tokenizer):
+        tokens = " ".join(parts.tokenizer.tokens(new))
+        say(f"{len(new)} tokens are new: {tokens}. Their vectors are random, by the seed.")
 
 
 def _tell_pooling(asked: FinetuneConfig, job: Job) -> None:
