@@ -20,7 +20,7 @@ from gloze.checkpoint import (
     load_task,
     save_model,
 )
-from gloze.core.errors import ConfigError, StoppedError
+from gloze.core.errors import ConfigError, DataError, StoppedError
 from gloze.core.manifest import sha256
 from gloze.core.tensor_file import map_arrays
 from gloze.data.collate import collate
@@ -321,6 +321,23 @@ def test_tokens_that_are_there_keep_their_places(data):
     own = small.tokenizer()
     assert with_task_tokens(own) is own
     assert own.end_id == own.sep_id
+
+
+@pytest.mark.parametrize(
+    "name", ["OpenAIGPTForSequenceClassification", "GPT2ForSequenceClassification"]
+)
+def test_a_head_of_transformers_is_refused_and_its_encoder_taken(data, tmp_path, name):
+    made = getattr(transformers, name)
+    config = made.config_class(
+        n_embd=32, n_layer=2, n_head=2, n_positions=48, vocab_size=143, pad_token_id=0
+    )
+    made(config).save_pretrained(tmp_path / "model")
+    small.tokenizer(143).save(tmp_path / "model")
+    with pytest.raises(DataError, match="not a model of a task"):
+        load_task(tmp_path / "model")
+    shutil.move(tmp_path / "model", data / name)
+    done = run(data, tmp_path / "run", model=name, settings=["training.epochs=1"])
+    assert load_task(done.path).task.pooling == "last"
 
 
 def test_a_language_model_stays_in_the_folder_and_is_tuned(data, tmp_path):

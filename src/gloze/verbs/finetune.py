@@ -104,8 +104,7 @@ def finetune(
     # Each example of a cross-validation is held out once.
     held_out = dev if folds is None else train
     paths |= {name: Path(path) for name, path in (("dev", held_out), ("test", test)) if path}
-    loaded = load_any_parts(model)
-    parts = for_sequences(loaded)
+    parts = _load(model)
     config = load_finetuning(
         recipe,
         as_list(settings),
@@ -121,7 +120,6 @@ def finetune(
     examples = read_splits(reader, paths)
     given = Given(model, parts, paths, examples, reader.metric, vectors.get("init_embeddings"))
     job = given.job(config)
-    _tell_tokens(loaded, parts)
     _tell_pooling(config, job)
     trying = _search(given, config, search, trials, output, as_list(settings))
     run = _way(given, config, trying=trying, folds=folds, seeds=seeds, output=output)
@@ -139,11 +137,14 @@ def finetune(
     return result
 
 
-def _tell_tokens(before: AnyParts, parts: AnyParts) -> None:
-    """Say so where a vocabulary could not begin and end a text, and now can."""
-    if new := new_ids(parts.tokenizer, before.tokenizer):
+def _load(model: str | Path) -> AnyParts:
+    """Return the model; say so where its vocabulary could not begin and end a text, and now can."""
+    loaded = load_any_parts(model)
+    parts = for_sequences(loaded)
+    if new := new_ids(parts.tokenizer, loaded.tokenizer):
         tokens = " ".join(parts.tokenizer.tokens(new))
         say(f"{len(new)} tokens are new: {tokens}. Their vectors are random, by the seed.")
+    return parts
 
 
 def _tell_pooling(asked: FinetuneConfig, job: Job) -> None:
