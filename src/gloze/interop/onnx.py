@@ -57,7 +57,7 @@ class _RectangleAttention(nn.Module):
         self.query_key_value, self.output = own.query_key_value, own.output
 
     def forward(
-        self, hidden: Float[Tensor, "tokens hidden"], layout: _Rectangle
+        self, hidden: Float[Tensor, "tokens hidden"], layout: _Rectangle, cache: None = None
     ) -> Float[Tensor, "tokens hidden"]:
         texts, longest = layout.visible.shape
         joined = self.query_key_value(hidden).view(texts, longest, 3, self.heads, -1)
