@@ -457,7 +457,9 @@ def test_language_models_of_lstms_go_on_too(data, tmp_path, direction):
     sizes = {"embedding_size": 16, "hidden_size": 24, "direction": direction}
     encoder = LSTMConfig(**sizes).build(tokenizer.vocab_size)
     lm = LanguageModelConfig().build(encoder, tokenizer)
-    both = [lm, LanguageModelConfig().build_backward(lm)] if direction == "two_way" else [lm]
+    both = [lm]
+    if direction == "two_way":
+        both.append(LanguageModelConfig().build_backward(lm, tokenizer))
     save_model(data / direction, Learner(encoder, both), tokenizer, card="# test\n")
     settings = ["lm_weight=0.5", "training.epochs=2", "training.log_every=1"]
     done = run(data, tmp_path / "run", model=direction, settings=settings)

@@ -55,10 +55,10 @@ def language_models(parts: AnyParts, weight: float, *, is_new: bool = False) -> 
     if not weight:
         return []
     check_language_model(parts)
-    config = replace(language_model_of(parts.tensors), weight=weight)
     encoder, spread = cast("Encoder", parts.encoder), parts.encoder.config.initializer_range
+    config = replace(language_model_of(parts.tensors, encoder.vocab_size), weight=weight)
     forward = config.build(encoder, parts.tokenizer, spread)
     if not is_new:
         parts.load_head("lm", forward.head)
     is_two_way = encoder.config.direction == "two_way"
-    return [forward, config.build_backward(forward)] if is_two_way else [forward]
+    return [forward, config.build_backward(forward, parts.tokenizer)] if is_two_way else [forward]
