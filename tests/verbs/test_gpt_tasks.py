@@ -263,7 +263,9 @@ def test_new_tokens_begin_part_and_end_what_a_published_gpt_reads(data, tmp_path
     assert [before.tokenizer.token_id(token) for token in TASK_TOKENS] == [None] * 3
     done = run(data, tmp_path / "run", "entailment", "published", ["training.steps=1",
         "training.epochs=none", "training.learning_rate=1e-9"])  # fmt: skip
-    assert "3 tokens are new: _start_ _delimiter_ _classify_" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "3 tokens are new: _start_ _delimiter_ _classify_" in said
+    assert "pooler" not in said
     model = load_task(done.path)
     size = before.tokenizer.vocab_size
     assert model.tokenizer.vocab_size == model.encoder.vocab_size == size + 3

@@ -120,7 +120,7 @@ def finetune(
     examples = read_splits(reader, paths)
     given = Given(model, parts, paths, examples, reader.metric, vectors.get("init_embeddings"))
     job = given.job(config)
-    _tell_pooling(config, job)
+    _tell_pooling(config, job, parts)
     trying = _search(given, config, search, trials, output, as_list(settings))
     run = _way(given, config, trying=trying, folds=folds, seeds=seeds, output=output)
     beside = {**vectors, **job.config.task.files}
@@ -147,10 +147,11 @@ def _load(model: str | Path) -> AnyParts:
     return parts
 
 
-def _tell_pooling(asked: FinetuneConfig, job: Job) -> None:
+def _tell_pooling(asked: FinetuneConfig, job: Job, parts: AnyParts) -> None:
     """Say so where a head reads what the encoder was tuned through, and not the pooler."""
     chosen = getattr(job.config.task, "pooling", None)
-    if job.config.is_plain and chosen not in (getattr(asked.task, "pooling", None), "pooler"):
+    has_pooler = job.config.is_plain and parts.encoder.config.direction == "bidirectional"
+    if has_pooler and chosen not in (getattr(asked.task, "pooling", None), "pooler"):
         say(
             f"{job.model} was tuned to vectors of texts, through the pooling {chosen!r}, and the "
             "head reads these. task.pooling=pooler gives a head that transformers has a class for."
