@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from gloze.config.run import ObjectivesConfig, RunConfig
 from gloze.data.samplers import TextBlockConfig
@@ -158,8 +159,9 @@ def ulmfit() -> RunConfig:
     times as many from nothing (their abstract).
     """
     base = awd_lstm()
+    encoder: Any = base.encoder
     encoder = replace(
-        base.encoder,
+        encoder,
         embedding_dropout_prob=0.05,
         input_dropout_prob=0.4,
         hidden_dropout_prob=0.3,
@@ -208,5 +210,6 @@ def taglm() -> RunConfig:
     frozen --set task.crf=true``. Published: CoNLL-2003 F1 91.9 in place of 90.9 without.
     """
     base = elmo()
-    encoder = replace(base.encoder, hidden_size=2048, num_hidden_layers=1, residual=False)
+    encoder: Any = base.encoder
+    encoder = replace(encoder, hidden_size=2048, num_hidden_layers=1, residual=False)
     return replace(base, name="taglm", encoder=encoder)
