@@ -200,13 +200,13 @@ def test_likelihoods_are_the_sums_over_all_tokens_but_the_first(folders):
     model = load(folders["gpt"])
     texts = [*PROMPTS, "every child paints."]
     for with_end in (False, True):
-        found = log_likelihoods(model, texts, with_end=with_end)
+        found = log_likelihoods(model, texts, with_end=with_end).sums
         for text, value in zip(texts, found, strict=True):
             ids = np.r_[beginning(text), [tokenizer().sep_id] * with_end].astype(np.int64)
             each = [Growing(model, [ids[:n]]).next()[0, ids[n]] for n in range(1, len(ids))]
             assert value == pytest.approx(sum(map(float, each)), abs=1e-4)
-    assert found[0] < log_likelihoods(model, texts)[0]
-    assert log_likelihoods(model, []).tolist() == []
+    assert found[0] < log_likelihoods(model, texts).sums[0]
+    assert log_likelihoods(model, []).sums.tolist() == []
     with pytest.raises(DataError, match=r"text 2 has .* this model takes 32"):
         log_likelihoods(model, ["a", "the cat " * 30])
     with pytest.raises(ConfigError, match="takes a list of texts"):

@@ -63,7 +63,7 @@ def test_it_learns_more_than_frequencies_and_is_saved_as_others_read_it(runs, na
     ids = tokens.input_ids
     with torch.no_grad():
         loss = theirs(ids, labels=ids).loss.item()
-    found = log_likelihoods(gloze.load(done.path), [text], with_end=True)[0]
+    found = log_likelihoods(gloze.load(done.path), [text], with_end=True).sums[0]
     assert found == pytest.approx(-loss * (ids.shape[1] - 1), abs=1e-3)
 
 
@@ -119,7 +119,7 @@ def test_likely_sentences_are_likelier_than_shuffled_ones(runs):
     model = gloze.load(runs["gpt2"].path)
     good = ["the cat sees the red house.", "my sister likes warm bread."]
     bad = ["red cat the the house sees.", "bread likes my warm sister."]
-    assert (log_likelihoods(model, good) > log_likelihoods(model, bad)).all()
+    assert (log_likelihoods(model, good).sums > log_likelihoods(model, bad).sums).all()
 
 
 @pytest.mark.parametrize(("kind", "starts"), [("stream", "[SEP]"), ("text_block", "[CLS]")])
@@ -132,8 +132,8 @@ def test_a_text_begins_with_what_stood_before_texts_in_training(shards, tmp_path
     assert model.tokenizer.tokens([values["bos_token_id"]]) == [starts]
     ids = np.r_[values["bos_token_id"], model.tokenizer.encode(["the cat"])[0]]
     scores = Growing(model, [ids[:-1]]).next()[0, ids[-1]]
-    found = log_likelihoods(model, ["the cat"])[0]
-    first = log_likelihoods(model, [model.tokenizer.decode(ids[1:-1])])[0]
+    found = log_likelihoods(model, ["the cat"]).sums[0]
+    first = log_likelihoods(model, [model.tokenizer.decode(ids[1:-1])]).sums[0]
     assert found - first == pytest.approx(scores.item(), abs=1e-4)
 
 
@@ -148,7 +148,7 @@ def test_an_lstm_writes_as_well(tmp_path, shards):
     [[text]] = gloze.generate(done.path, "the cat", max_tokens=3, temperature=0).samples
     assert 1 <= len(text.tokens) <= 3
     model = load_language_model(done.path)
-    assert log_likelihoods(model, ["the cat"])[0] < 0
+    assert log_likelihoods(model, ["the cat"]).sums[0] < 0
 
 
 def test_an_nnlm_writes_too_without_a_cache(tmp_path, capsys):
@@ -167,7 +167,7 @@ def test_an_nnlm_writes_too_without_a_cache(tmp_path, capsys):
         for each in (config, GenerationConfig(max_tokens=9, temperature=0))
     )
     assert best.log_probability >= greedy.log_probability - 1e-6
-    assert log_likelihoods(model, ["the cat sees"])[0] < 0
+    assert log_likelihoods(model, ["the cat sees"]).sums[0] < 0
 
 
 def test_encoders_of_both_sides_that_no_layout_holds_are_ours_and_of_use(shards, tmp_path, capsys):

@@ -66,12 +66,17 @@ def load_encoder(
 
 
 def load_language_model(
-    path: str | Path, *, precision: Precision = "float32", device: str = "cpu"
+    path: str | Path,
+    *,
+    masked: bool = False,
+    precision: Precision = "float32",
+    device: str = "cpu",
 ) -> Model:
-    """Load a model that writes from left to right, of any kind.
+    """Load a language model, of any kind and direction.
 
     Args:
         path: a folder of ours, a run, a GPT or GPT-2 in Hugging Face layout, or a hub name.
+        masked: whether a model that sees both sides, which fills blanks, is welcome as well.
         precision: as of :func:`load`.
         device: as of :func:`load`.
 
@@ -80,7 +85,8 @@ def load_language_model(
         DataError: if a file is missing, broken, or does not fit the others.
     """
     where, folder = pick_device(device), find_model(path)
-    refuse_two_sides(folder)
+    if not masked:
+        refuse_two_sides(folder)
     return _model(folder, cast("Parts", load_trained(folder)), precision, where)
 
 

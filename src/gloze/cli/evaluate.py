@@ -20,11 +20,13 @@ def evaluate(
     null_threshold: float = 1.0,
     device: str = "auto",
 ) -> EvaluateResult:
-    """Judge a fine-tuned run on labelled examples, or a pre-trained one on text.
+    """Judge a fine-tuned run on labelled examples, or a pre-trained one on text or minimal pairs.
 
     Example: gloze evaluate runs/sst2 --data test.tsv
 
     Example: gloze evaluate predictions.json --data dev-v2.0.json
+
+    Example: gloze evaluate runs/gpt --data passive_1.jsonl --format blimp
 
     Args:
         run: a run folder (every seed is judged), a model folder, or a file of answers: SQuAD's
@@ -33,8 +35,11 @@ def evaluate(
             pre-trained run a corpus or a shards folder.
         against: another run of the same task: judged on the same data, with tests of whether the
             two differ by more than chance.
-        format: layout of labelled examples: tsv, csv, jsonl, parquet, or one of GLUE's own.
-        columns: names of your columns, like text_a=sentence,label=gold.
+        format: layout of labelled examples: tsv, csv, jsonl, parquet, or one of GLUE's own;
+            blimp: JSON lines with pairs of sentences, of which a language model, also a masked
+            one, should find the good one likelier.
+        columns: names of your columns, like text_a=sentence,label=gold; of pairs
+            good=...,bad=...,type=...
         null_odds: of a file of answers, a file with how much speaks for there being no answer.
         null_threshold: answers with more than that are taken back; the default is that of SQuAD
             2.0's script.

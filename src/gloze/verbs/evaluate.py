@@ -17,6 +17,8 @@ from gloze.tasks.encoded import lines_of_loss
 from gloze.tasks.model import kind_of_model
 from gloze.tasks.question_tables import find_reader
 from gloze.tasks.squad_answers import ANSWERS, NULL_THRESHOLD, answer_notes, judge_predictions
+from gloze.verbs.evaluate_pairs import FORMAT as PAIRS
+from gloze.verbs.evaluate_pairs import judge_pairs
 from gloze.verbs.evaluate_pretraining import judge_pretraining
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class EvaluateResult:
     Attributes:
         path: the run or model folder.
         data: what it was judged on.
-        kind: the task, ``pretraining``, or ``answers`` for a file of predictions.
+        kind: the task, ``pretraining``, ``minimal pairs``, or ``answers`` of a file.
         figures: of each seed (``-`` if there is one model), by name.
         shown: the names that are worth a column.
         encoding: of labelled examples: the true shares of truncated ones and unknown tokens.
@@ -92,17 +94,19 @@ def evaluate(
     null_threshold: float = NULL_THRESHOLD,
     device: str = "auto",
 ) -> EvaluateResult:
-    """Judge a fine-tuned run on labelled examples, or a pre-trained one on text.
+    """Judge a fine-tuned run on labelled examples, or a pre-trained one on text or minimal pairs.
 
     Args:
         run: a run folder (every seed is judged), a model folder, or a file of answers to the
             questions of ``data``: SQuAD's predictions, whoever made them.
         data: labelled examples; for a pre-trained run a corpus or a shards folder, whose
-            held-out split is taken if it has one.
+            held-out split is taken if it has one, or pairs of sentences.
         against: another run of the same task, to be judged on the same examples: do the two
             differ by more than chance?
-        format: layout of labelled examples: a name of GLUE, or tsv, csv, jsonl, parquet.
-        columns: names of your columns, like ``text_a=sentence,label=gold``.
+        format: layout of labelled examples: a name of GLUE, or tsv, csv, jsonl, parquet; or
+            ``blimp``: minimal pairs for a language model, also a masked one, as JSON lines.
+        columns: names of your columns, like ``text_a=sentence,label=gold``; of minimal pairs
+            ``good=...,bad=...,type=...``.
         null_odds: of a file of answers: the file that says for each question how much speaks for
             there being no answer.
         null_threshold: answers with more than that are taken back; the default is that of
@@ -127,12 +131,18 @@ def evaluate(
     if null_odds is not None:
         raise ConfigError(f"--null-odds goes with a file of answers, and {run} is none.")
     models = models_of(run)
+    if format == PAIRS:
+        if against is not None:
+            raise ConfigError(f"--against compares runs of a task, and {PAIRS} asks none.")
+        pairs = judge_pairs(models, data, columns, device)
+        return EvaluateResult(run, data, "minimal pairs", pairs, ["accuracy"])
     first = next(iter(models.values()))
     kind = _kind_of(first)
     if kind is None:
         if format is not None or columns is not None or against is not None:
             raise ConfigError(
-                f"{run} is not fine-tuned: --format, --columns and --against say nothing here."
+                f"{run} is not fine-tuned: --format, --columns and --against say nothing here, "
+                f"but for --format {PAIRS}."
             )
         held = judge_pretraining(first, data, device)
         return EvaluateResult(run, data, "pretraining", {"-": held}, list(held))
