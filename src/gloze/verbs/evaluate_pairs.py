@@ -1,4 +1,4 @@
-"""``gloze evaluate`` of a language model on minimal pairs: is the good sentence likelier?"""
+"""``gloze evaluate`` of a language model on minimal pairs: how often the good one is likelier."""
 
 from __future__ import annotations
 
