@@ -46,11 +46,11 @@ def layers_of(model: Model | WordVectors) -> list[str]:
     """Return what a word's vectors are called, in the order of :func:`vectors_of`."""
     if isinstance(model, WordVectors):
         return list(STATIC)
-    return [str(layer) for layer in range(model.encoder.config.num_hidden_layers + 1)]
+    return list(map(str, range(len(model.encoder.state_sizes))))
 
 
-def vectors_of(model: Model | WordVectors, occurrences: list[Occurrence]) -> np.ndarray:
-    """Return the vectors of occurrences by layer, [layers, occurrences, size], at length 1."""
+def vectors_of(model: Model | WordVectors, occurrences: list[Occurrence]) -> list[np.ndarray]:
+    """Return the vectors of occurrences at length 1, [occurrences, size] for each layer."""
     places = [each.place for each in occurrences]
     texts = [each.words for each in occurrences]
     if isinstance(model, WordVectors):
@@ -63,19 +63,25 @@ def vectors_of(model: Model | WordVectors, occurrences: list[Occurrence]) -> np.
                 for each in iterate_word_features(model, texts, FeatureConfig(pooling="mean"))
             ],
         ]
-        return unit_length(np.array(found))
-    config = FeatureConfig(layers=range(len(layers_of(model))), words=True, pieces="mean")
+        return [unit_length(np.array(each)) for each in found]
+    # Layers may differ in size.
+    sizes = model.encoder.state_sizes
+    config = FeatureConfig(layers=range(len(sizes)), combine="concat", words=True, pieces="mean")
     features = iterate_features(model, texts, config)
-    chosen = [each.vectors[:, place] for each, place in zip(features, places, strict=True)]
-    return unit_length(np.stack(chosen, axis=1))
+    chosen = [each.vectors[place] for each, place in zip(features, places, strict=True)]
+    parts = np.split(np.stack(chosen), np.cumsum(sizes)[:-1], axis=1)
+    return [unit_length(part) for part in parts]
 
 
-def alike(model: Model | WordVectors, left: list[Occurrence], right: list[Occurrence]):
-    """Return the cosine of the two occurrences of each pair by layer, [layers, pairs].
+def alike(
+    model: Model | WordVectors, left: list[Occurrence], right: list[Occurrence]
+) -> list[np.ndarray]:
+    """Return the cosine of the two occurrences of each pair, [pairs] for each layer.
 
     Rounded, so that equal vectors are all equally alike.
     """
-    return (vectors_of(model, left) * vectors_of(model, right)).sum(-1).round(5)
+    both = zip(vectors_of(model, left), vectors_of(model, right), strict=True)
+    return [(a * b).sum(-1).round(5) for a, b in both]
 
 
 def scws(model: Model | WordVectors, data: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import pytest
 from gloze.checkpoint import save_model
 from gloze.config.build import build_learner
 from gloze.core.errors import DataError
+from gloze.encoders.lstm import LSTMConfig
+from gloze.inference.model import Model
 from tests.small import recipe, tokenizer
 
 meaning = pytest.importorskip("benchmarks.meaning")
@@ -115,6 +117,21 @@ def test_the_nearest_mean_is_that_of_directions():
     train = np.array([[1, 0], [0.6, 0.8], [0, 1], [0, 1]])
     test = np.array([[0.8, 0.6], [0.3, 0.954]])
     assert meaning.by_mean(train, np.array([4, 4, 7, 7]), test).tolist() == [4, 7]
+
+
+def test_layers_of_any_size_are_those_of_the_features_of_words():
+    encoder = LSTMConfig(embedding_size=5, hidden_size=8, projection_size=3, direction="two_way")
+    model = Model(encoder.build(tokenizer().vocab_size), tokenizer(), {})
+    found = [sets.Occurrence(["the", "remembers", "cat"], 1), sets.Occurrence(["a", "dog"], 0)]
+    layers = meaning.vectors_of(model, found)
+    assert [layer.shape for layer in layers] == [(2, 10), (2, 6), (2, 6)]
+    assert meaning.layers_of(model) == ["0", "1", "2"]
+    texts = [each.words for each in found]
+    for number, layer in enumerate(layers):
+        own = model.features(texts, [number], words=True, pieces="mean")
+        for each, features, vector in zip(found, own, layer, strict=True):
+            expected = features.vectors[0, each.place]
+            assert vector == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
 
 
 def test_models_of_all_kinds_are_in_one_table_and_what_they_cannot_do_is_said(

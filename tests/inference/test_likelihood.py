@@ -12,9 +12,12 @@ from gloze.inference import likelihood
 from gloze.inference.growing import batch_of
 from gloze.inference.likelihood import log_likelihoods
 from gloze.inference.model import Model
+from gloze.nn.char_cnn import CharactersConfig
 from gloze.objectives.lm import LanguageModelConfig
 from gloze.objectives.mlm import MaskedLMConfig
-from tests.small import tokenizer
+from gloze.tokenizers import TokenizerConfig, learn_tokenizer
+from gloze.verbs.evaluate_pairs import Pair, differences
+from tests.small import documents, tokenizer
 
 # Of many lengths, an empty one and one of a single token among them.
 TEXTS = [
@@ -157,6 +160,56 @@ def test_all_continuations_of_a_text_have_a_probability_of_one_together():
     left = [np.exp(probability(model, given, len(given) - 1, token)) for token in rest]
     assert len(shares) > 10
     assert sum(np.exp(list(shares.values()))) + sum(left) == pytest.approx(1, abs=1e-5)
+
+
+WORDS = learn_tokenizer(
+    lambda: (sentence for document in documents() for sentence in document),
+    TokenizerConfig(kind="words", min_count=1),
+)
+
+
+def word_model(**changes):
+    torch.manual_seed(0)
+    encoder = lstm("two_way", **changes).build(WORDS.vocab_size)
+    encoder.spell(WORDS)
+    made = LanguageModelConfig(vocab_size=12).build(encoder, WORDS, 0.3)
+    return Model(encoder, WORDS, {"lm": made.head})
+
+
+def test_words_that_are_not_predicted_count_as_the_unknown_one():
+    model = word_model()
+    ids = WORDS.encode(["the cat remembers warm bread ."])[0].tolist()
+    assert min(ids) < 12 <= max(ids)
+    whole, size = [WORDS.cls_id, *ids, WORDS.sep_id], model.heads["lm"].size
+    asked = [token if token < 12 else WORDS.unk_id for token in ids]
+    expected = sum(
+        probability(model, whole, place, token, slice(0, size))
+        + probability(model, whole, place + 2, token, slice(size, None))
+        for place, token in enumerate(asked)
+    )
+    found = log_likelihoods(model, ["the cat", "the cat remembers warm bread ."])
+    assert found.sums[1] == pytest.approx(expected, abs=1e-4)
+    assert found.tokens.tolist() == [4, 2 * len(ids)]
+
+
+def test_words_that_were_never_met_are_read_by_their_letters():
+    characters = CharactersConfig(embedding_size=4, filters=((1, 4), (2, 6)))
+    by_letters, by_words = word_model(characters=characters), word_model()
+    texts = ["the cat sees a xylophone .", "the cat sees a quark .", "the cat sees the garden ."]
+    for model, are_same in ((by_letters, False), (by_words, True)):
+        sums = log_likelihoods(model, texts).sums
+        assert np.isclose(sums[0], sums[1], atol=1e-6) == are_same
+        pairs = [Pair(*texts[:2], "")]
+        assert (differences(model, pairs)[0] == 0) == are_same
+    # Of words that are known the letters are those of the vocabulary.
+    ids, size = WORDS.encode(texts[2:])[0].tolist(), by_letters.heads["lm"].size
+    whole = [WORDS.cls_id, *ids, WORDS.sep_id]
+    expected = sum(
+        probability(by_letters, whole, place, token, slice(0, size))
+        + probability(by_letters, whole, place + 2, token, slice(size, None))
+        for place, token in enumerate(t if t < 12 else WORDS.unk_id for t in ids)
+    )
+    assert log_likelihoods(by_letters, texts).sums[2] == pytest.approx(expected, abs=1e-4)
 
 
 def test_what_says_nothing_is_refused():

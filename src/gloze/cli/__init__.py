@@ -36,7 +36,7 @@ VERBS = {
     "prepare": "Encode a corpus into shards, with some documents held out.",
     "pretrain": "Pre-train an encoder, or word vectors.",
     "finetune": "Fine-tune an encoder on labelled examples.",
-    "evaluate": "Judge a fine-tuned run on labelled examples, or a pre-trained one on text or minimal pairs.",
+    "evaluate": "Judge a fine-tuned run on labelled examples, a pre-trained one on text or pairs.",
     "ablate": "Train arms alike, fine-tune them on the same tasks, and compare them.",
     "predict": "Answer every example of a file, with a probability for each label.",
     "encode": "Write the vectors of texts, of their words or of their tokens.",

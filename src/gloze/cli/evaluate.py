@@ -20,7 +20,7 @@ def evaluate(
     null_threshold: float = 1.0,
     device: str = "auto",
 ) -> EvaluateResult:
-    """Judge a fine-tuned run on labelled examples, or a pre-trained one on text or minimal pairs.
+    """Judge a fine-tuned run on labelled examples, a pre-trained one on text or pairs.
 
     Example: gloze evaluate runs/sst2 --data test.tsv
 

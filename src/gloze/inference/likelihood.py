@@ -12,6 +12,7 @@ import torch
 from gloze.core.errors import ConfigError, DataError
 from gloze.core.ranges import ranges
 from gloze.inference.batches import batches
+from gloze.tokenizers.spelling import spell_marks, spell_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from gloze.core.batch import Ints
     from gloze.inference.model import Model
+    from gloze.tokenizers.spelling import Spelled
 
 Floats = npt.NDArray[np.float64]
 
@@ -104,9 +106,11 @@ def _log_probabilities(model: Model, head: Any, states: Tensor, right: Ints) -> 
     """Return the log-probability of the right token for each state, block by block."""
     found = [np.zeros(0)]
     for block, ids in zip(states.split(_ROWS), torch.from_numpy(right).split(_ROWS), strict=True):
-        # A table may have rows that stand for no token, to make its size a round one.
+        # A table may have rows that stand for no token, to make its size a round one; or lack
+        # those of rare words, which are then unknown ones.
         scores = head.scores(block)[:, : model.tokenizer.vocab_size].float()
-        chosen = scores.log_softmax(-1).gather(1, ids[:, None].to(scores.device))
+        known = torch.where(ids < scores.shape[1], ids, model.tokenizer.unk_id)
+        chosen = scores.log_softmax(-1).gather(1, known[:, None].to(scores.device))
         found.append(chosen[:, 0].double().cpu().numpy())
     return np.concatenate(found)
 
@@ -126,9 +130,10 @@ def _one_way(
     ways = _WAYS[direction]
     begins, ends = (with_end or way in ways for way in ("left_to_right", "right_to_left"))
     sequences = _sequences(model, texts, begins, ends)
+    characters = _characters(model, texts, begins, ends)
     # Read for the other way, and not asked for.
     spare = int(begins and ends and not with_end)
-    for chosen, batch in batches(sequences, max_tokens=model.tokens_at_once):
+    for chosen, batch in batches(sequences, max_tokens=model.tokens_at_once, characters=characters):
         states, starts = model.hidden_states(batch)[-1], batch.cu_seqlens.long().numpy()
         ids, sizes = batch.input_ids.numpy(), np.diff(starts) - 1 - spare
         for way, own in zip(ways, states.split(size, dim=1), strict=True):
@@ -191,3 +196,20 @@ def _sequences(model: Model, texts: Sequence[str], begins: bool, ends: bool) -> 
             )
         found.append(sequence)
     return found
+
+
+def _characters(
+    model: Model, texts: Sequence[str], begins: bool, ends: bool
+) -> list[Spelled] | None:
+    """Return the characters of each token of these sequences, if they are read."""
+    size = model.num_bytes
+    if size is None:
+        return None
+    begin, end = spell_marks(size)[:, None]
+    first = end if model.start_id == model.tokenizer.sep_id else begin
+    return [
+        np.concatenate([first, spell_texts(model.tokenizer, [text], size), end])[
+            0 if begins else 1 : None if ends else -1
+        ]
+        for text in texts
+    ]

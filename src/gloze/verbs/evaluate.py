@@ -94,7 +94,7 @@ def evaluate(
     null_threshold: float = NULL_THRESHOLD,
     device: str = "auto",
 ) -> EvaluateResult:
-    """Judge a fine-tuned run on labelled examples, or a pre-trained one on text or minimal pairs.
+    """Judge a fine-tuned run on labelled examples, a pre-trained one on text or pairs.
 
     Args:
         run: a run folder (every seed is judged), a model folder, or a file of answers to the

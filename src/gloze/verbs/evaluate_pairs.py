@@ -115,7 +115,10 @@ def differences(
         texts = [pair.good for pair in some] + [pair.bad for pair in some]
         ids, lengths = model.tokenizer.encode(texts)
         # Texts of the same tokens are read once, so that rounding never tells them apart.
-        keys = [part.tobytes() for part in np.split(ids, np.cumsum(lengths)[:-1])]
+        keys: list[Any] = [part.tobytes() for part in np.split(ids, np.cumsum(lengths)[:-1])]
+        if model.num_bytes is not None:
+            # Words of which each is unknown to the vocabulary are not the same by their letters.
+            keys = texts
         distinct = dict(zip(keys, texts, strict=True))
         numbers = {key: number for number, key in enumerate(distinct)}
         sums = log_likelihoods(
