@@ -294,7 +294,7 @@ def test_new_tokens_begin_part_and_end_what_a_published_gpt_reads(data, tmp_path
         states = theirs.transformer(torch.from_numpy(ids.astype(np.int64))[None])
         assert torch.allclose(states.last_hidden_state[0], model.encoder(batch)[-1], atol=1e-5)
     assert theirs.config.eos_token_id == size + 2
-    assert log_likelihoods(load_language_model(done.path), ["the cat"])[0] < 0
+    assert log_likelihoods(load_language_model(done.path), ["the cat"]).sums[0] < 0
 
 
 def test_rows_that_a_table_has_for_no_token_are_taken_first(data):
@@ -359,7 +359,7 @@ def test_a_language_model_stays_in_the_folder_and_is_tuned(data, tmp_path):
         # The control begins with another one.
         assert (moved > 0.08) == (transfer == "none")
         assert moved > 0
-        assert log_likelihoods(load_language_model(done.path), ["the cat"])[0] < 0
+        assert log_likelihoods(load_language_model(done.path), ["the cat"]).sums[0] < 0
 
 
 @pytest.mark.parametrize("name", ["similarity", "entailment"])
