@@ -68,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     quick = ["--rounds", "1", "--seconds", "0.5"] if options.quick else []
     sizes = ["L4/H256"] if options.quick else ["L4/H256", "L6/H384", "base"]
-    wanted = [["pretrain", *sizes], ["gpt"], ["encode"], ["shards"]]
+    wanted = [["pretrain", *sizes], ["gpt"], ["lstm_lm"], ["encode"], ["shards"]]
     wanted += [["finetune", options.train]] if options.train else []
     sections = [run([*words, *quick]) for words in wanted]
     options.output.write_text(f"{HEAD}{machine()}\n\n{chr(10).join(sections)}", encoding="utf-8")

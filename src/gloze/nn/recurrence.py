@@ -33,7 +33,7 @@ def recur(
     Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, and the projection
     of Sak et al. 2014. At each step one product and some sums; what does not depend on the step
     before, the products with the inputs and the gradients of the weights, is done at once for
-    all. PyTorch's own kernels take two to four times as long on a CPU (docs/performance.md).
+    all. Beside the kernels of PyTorch: docs/performance.md, ``lstm_lm``.
     Products have the precision of ``inputs``, cells that of ``start``.
 
     Args:
