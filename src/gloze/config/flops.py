@@ -71,7 +71,7 @@ class Load:
         lengths: list[Ints] = []
         labels: dict[str, int] = {}
         for step in steps:
-            lengths += [batch.cu_seqlens.diff().numpy() for batch in step.micro_batches]
+            lengths += [batch.lengths.numpy() for batch in step.micro_batches]
             for name, count in step.num_labels.items():
                 labels[name] = labels.get(name, 0) + count
         found = cls.of_lengths(np.concatenate(lengths), direction)

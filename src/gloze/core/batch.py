@@ -165,6 +165,11 @@ class Batch:
         """Number of sequences."""
         return self.cu_seqlens.shape[0] - 1
 
+    @property
+    def lengths(self) -> torch.Tensor:
+        """Tokens of each sequence, [sequences] int64."""
+        return (self.cu_seqlens[1:] - self.cu_seqlens[:-1]).long()
+
     def to(self, device: torch.device) -> Batch:
         """Return the batch with its tensors on ``device``."""
         if device.type == "cpu":

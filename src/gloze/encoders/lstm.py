@@ -253,7 +253,6 @@ class LSTMEncoder(nn.Module):
     def _drop(self, x: Tensor, batch: Batch, rate: float) -> Tensor:
         if not (self.training and rate):
             return x
-        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
-        groups = torch.arange(len(lengths), device=x.device)
-        groups = groups.repeat_interleave(lengths, output_size=batch.num_tokens)
-        return drop_alike(x, groups, len(lengths), rate)
+        groups = torch.arange(batch.num_sequences, device=x.device)
+        groups = groups.repeat_interleave(batch.lengths, output_size=batch.num_tokens)
+        return drop_alike(x, groups, batch.num_sequences, rate)

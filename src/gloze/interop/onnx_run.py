@@ -28,8 +28,7 @@ class Graph:
 
     def __call__(self, batch: Batch) -> Float[Tensor, "rows width"]:
         """Return what the graph says of each sequence, or of each token."""
-        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
-        visible = torch.arange(batch.max_seqlen) < lengths[:, None]
+        visible = torch.arange(batch.max_seqlen) < batch.lengths[:, None]
 
         def padded(x: Tensor) -> Any:
             return x.new_zeros(visible.shape).masked_scatter_(visible, x).numpy()

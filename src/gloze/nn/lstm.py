@@ -91,7 +91,7 @@ class Reading:
     @classmethod
     def of(cls, batch: Batch, direction: str = "left_to_right") -> Reading:
         """Return how a batch is read: at step t token t of each sequence, or the t-th last."""
-        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
+        lengths = batch.lengths
         sequences = lengths.argsort(descending=True, stable=True)
         rank = sequences.argsort()
         rows = rank.repeat_interleave(lengths, output_size=batch.num_tokens)

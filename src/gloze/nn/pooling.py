@@ -69,16 +69,14 @@ def mean_of_sequence(
     """Return the mean of each sequence's token vectors, [CLS] and [SEP] counted in."""
     if batch.num_sequences == 1:
         return hidden.float().mean(0, keepdim=True)
-    lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
-    return torch.segment_reduce(hidden.float(), "mean", lengths=lengths, axis=0)
+    return torch.segment_reduce(hidden.float(), "mean", lengths=batch.lengths, axis=0)
 
 
 def max_of_sequence(
     hidden: Float[Tensor, "tokens hidden"], batch: Batch
 ) -> Float[Tensor, "sequences hidden"]:
     """Return the largest of each number over each sequence's tokens, [CLS] and [SEP] counted in."""
-    lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
-    return torch.segment_reduce(hidden.float(), "max", lengths=lengths, axis=0)
+    return torch.segment_reduce(hidden.float(), "max", lengths=batch.lengths, axis=0)
 
 
 POOLS: dict[Pooling, Callable[[Tensor, Batch], Tensor]] = {

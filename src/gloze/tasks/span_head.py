@@ -47,7 +47,7 @@ class SpanHead(nn.Module):
         """
         labels = batch.labels[NAME]
         scores = self.scores(hidden_states, batch).float()
-        lengths = (batch.cu_seqlens[1:] - batch.cu_seqlens[:-1]).long()
+        lengths = batch.lengths
         loss = scores.new_zeros(())
         is_right = torch.ones_like(lengths, dtype=torch.bool)
         for column in range(2):
