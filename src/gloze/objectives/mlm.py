@@ -7,8 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from gloze.core.batch import Batch, Bools, Ints, Samples
 from gloze.core.contracts import BertEncoder, Mark, Objective
@@ -16,9 +15,8 @@ from gloze.core.errors import ConfigError, DataError
 from gloze.core.ranges import places
 from gloze.core.rng import Keys, derive, integers, mix, uniform
 from gloze.core.settings import Settings
-from gloze.nn.init import initialize
-from gloze.nn.output import TokenOutput
 from gloze.nn.rows import round_up_rows
+from gloze.nn.token_head import TokenHead
 from gloze.objectives.noise import Choice, Noise, noise_odds
 
 if TYPE_CHECKING:
@@ -186,32 +184,10 @@ def _choose_words(samples: Samples, sequence: Ints, score: np.ndarray, quota: In
     return np.asarray(ordinary & taken[word]) if len(starts) else ordinary
 
 
-class MaskedLM(nn.Module):
-    """Dense, GELU, norm, scores over the vocabulary: at the asked positions only."""
-
-    is_language_model = True
-
-    def __init__(self, encoder: BertEncoder, initializer_range: float = 0.02) -> None:
-        super().__init__()
-        # A table that is narrower than the states, as where two ways meet, reads a part of them.
-        size = encoder.token_embeddings.embedding_dim
-        self.transform = nn.Sequential(
-            nn.Linear(encoder.output_size, size),
-            nn.GELU(encoder.gelu),
-            nn.LayerNorm(size, eps=encoder.layer_norm_eps),
-        )
-        initialize(self.transform, initializer_range)
-        self.output = TokenOutput(tied_to=encoder.token_embeddings)
+class MaskedLM(TokenHead):
+    """Guesses at the asked positions only."""
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
         """Return the summed loss and the number of right guesses."""
-        labels = batch.labels["mlm"]
         asked = round_up_rows(batch.label_positions["mlm"])
-        hidden = self.transform(hidden_states[-1].index_select(0, asked))
-        loss, right = self.output.loss(hidden, labels)
-        return Mark(loss, right.sum())
-
-    def scores(self, hidden: Float[Tensor, "asked hidden"]) -> Float[Tensor, "asked vocab"]:
-        """Return the scores over the vocabulary for these hidden states."""
-        result: Tensor = self.output(self.transform(hidden))
-        return result
+        return self.mark(hidden_states[-1].index_select(0, asked), batch.labels["mlm"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from gloze.core.batch import Batch, Ints, Samples
 from gloze.core.contracts import BertEncoder, Mark, Objective
@@ -14,9 +14,8 @@ from gloze.core.errors import DataError
 from gloze.core.ranges import places
 from gloze.core.rng import derive, mix, uniform
 from gloze.core.settings import Settings
-from gloze.nn.init import initialize
-from gloze.nn.output import TokenOutput
 from gloze.nn.pooling import POOLS
+from gloze.nn.token_head import TokenHead
 
 if TYPE_CHECKING:
     from gloze.data.shards import Shards
@@ -92,27 +91,16 @@ def leave_one_out(samples: Samples) -> Samples:
     return shown.with_labels(NAME, samples.input_ids[chosen])
 
 
-class OneBlank(nn.Module):
-    """Pooled states, dense, GELU, norm, scores over the vocabulary: one answer a sequence."""
-
-    is_language_model = True
+class OneBlank(TokenHead):
+    """One guess a sequence, from its states pooled."""
 
     def __init__(
         self, config: OneBlankConfig, encoder: BertEncoder, initializer_range: float = 0.02
     ) -> None:
-        super().__init__()
+        super().__init__(encoder, initializer_range)
         self.pooling = config.pooling
-        size = encoder.token_embeddings.embedding_dim
-        self.transform = nn.Sequential(
-            nn.Linear(encoder.output_size, size),
-            nn.GELU(encoder.gelu),
-            nn.LayerNorm(size, eps=encoder.layer_norm_eps),
-        )
-        initialize(self.transform, initializer_range)
-        self.output = TokenOutput(tied_to=encoder.token_embeddings)
 
     def forward(self, hidden_states: list[Tensor], batch: Batch) -> Mark:
         """Return the summed loss and the number of right guesses."""
         pooled = POOLS[self.pooling](hidden_states[-1], batch)
-        loss, right = self.output.loss(self.transform(pooled), batch.labels[NAME])
-        return Mark(loss, right.sum())
+        return self.mark(pooled, batch.labels[NAME])
