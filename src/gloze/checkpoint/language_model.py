@@ -57,8 +57,8 @@ def language_models(parts: AnyParts, weight: float, *, is_new: bool = False) -> 
     check_language_model(parts)
     encoder, spread = cast("Encoder", parts.encoder), parts.encoder.config.initializer_range
     config = replace(language_model_of(parts.tensors, encoder.vocab_size), weight=weight)
-    forward = config.build(encoder, parts.tokenizer, spread)
+    objectives = config.build_each(encoder, parts.tokenizer, spread)
     if not is_new:
-        parts.load_head("lm", forward.head)
-    is_two_way = encoder.config.direction == "two_way"
-    return [forward, config.build_backward(forward, parts.tokenizer)] if is_two_way else [forward]
+        # That of the other way, if there is one, has no weights of its own.
+        parts.load_head("lm", objectives[0].head)
+    return objectives

@@ -55,9 +55,10 @@ def build_objectives(
     """Return the objectives of a recipe, with heads of random weights up to ``spread``."""
     found = []
     for _, item in config.objectives.items():
-        found.append(item.build(encoder, tokenizer, spread, train))
-        if isinstance(item, LanguageModelConfig) and config.encoder.direction == "two_way":
-            found.append(item.build_backward(found[-1], tokenizer))
+        if isinstance(item, LanguageModelConfig):
+            found += item.build_each(encoder, tokenizer, spread)
+        else:
+            found.append(item.build(encoder, tokenizer, spread, train))
     return found
 
 

@@ -92,6 +92,15 @@ class LanguageModelConfig(Settings):
         ask = ask_before if encoder.config.direction == "right_to_left" else ask_for_next
         return Objective("lm", self.weight, partial(ask, known=known), head)
 
+    def build_each(
+        self, encoder: Encoder, tokenizer: Tokenizer, initializer_range: float = 0.02
+    ) -> list[Objective]:
+        """Return what :meth:`build` does, and of two ways what the other half is asked."""
+        forward = self.build(encoder, tokenizer, initializer_range)
+        if encoder.config.direction != "two_way":
+            return [forward]
+        return [forward, self.build_backward(forward, tokenizer)]
+
     def build_backward(self, forward: Objective, tokenizer: Tokenizer) -> Objective:
         """Return what the right-to-left half of a two-way encoder is asked.
 
