@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -125,6 +126,51 @@ def _dtype_of_products(hidden: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if is_on else hidden.dtype
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What has been found of some labels so far.
+
+    Attributes:
+        loss: summed over the labels.
+        right: which scored best, [labels].
+        bias_gradient: of the loss, [vocab]; zeros if nobody wants it.
+        learns: whether gradients are wanted,
+        learns_bias: and that of the bias.
+    """
+
+    loss: Tensor
+    right: Tensor
+    bias_gradient: Tensor
+    learns: bool
+    learns_bias: bool
+
+    @classmethod
+    def nothing(cls, bias: Tensor, labels: Tensor, learns: bool, learns_bias: bool) -> _Found:
+        right = torch.empty_like(labels, dtype=torch.bool)
+        return cls(torch.zeros_like(bias[0]), right, torch.zeros_like(bias), learns, learns_bias)
+
+    def add(
+        self, rows: slice, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor
+    ) -> Float[Tensor, "rows vocab"]:
+        """Add what is found of some rows, block by block; return the gradients of their scores.
+
+        Those of rows past the labels are zeros; without learning there are none.
+        """
+        gradients = hidden.new_empty(len(hidden[rows]) if self.learns else 0, len(weight))
+        gradients[len(labels[rows]) :] = 0
+        for part in _blocks(rows, labels):
+            label = labels[part, None]
+            scores = _scores(hidden[part], weight, bias)[: len(label)]
+            loss, self.right[part], shares = _marked(scores, label)
+            self.loss.add_(loss)
+            if self.learns:
+                shares.scatter_add_(1, label, shares.new_full(label.shape, -1))
+                if self.learns_bias:
+                    self.bias_gradient.add_(shares.sum(0))
+                gradients[part.start - rows.start :][: len(label)] = shares
+        return gradients
+
+
 class _CrossEntropy(torch.autograd.Function):
     """Scores, softmax and loss of one block after the other, and the gradient on the way."""
 
@@ -132,24 +178,12 @@ class _CrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, learns: bool
     ) -> tuple[Tensor, Tensor]:
-        loss = torch.zeros_like(bias[0])
-        right = torch.empty_like(labels, dtype=torch.bool)
-        gradients = hidden.new_empty(len(hidden) if learns else 0, len(weight))
-        gradients[len(labels) :] = 0
-        bias_gradient = torch.zeros_like(bias)
+        found = _Found.nothing(bias, labels, learns, ctx.needs_input_grad[2])
         with torch.autocast(hidden.device.type, enabled=False):
-            for part in _blocks(slice(0, len(hidden)), labels):
-                label = labels[part, None]
-                scores = _scores(hidden[part], weight, bias)[: len(label)]
-                block_loss, right[part], shares = _marked(scores, label)
-                loss += block_loss
-                if learns:
-                    shares.scatter_add_(1, label, shares.new_full(label.shape, -1))
-                    bias_gradient += shares.sum(0)
-                    gradients[part][: len(label)] = shares
-        ctx.save_for_backward(gradients, hidden, weight, bias_gradient)
-        ctx.mark_non_differentiable(right)
-        return loss, right
+            gradients = found.add(slice(0, len(hidden)), hidden, weight, bias, labels)
+        ctx.save_for_backward(gradients, hidden, weight, found.bias_gradient)
+        ctx.mark_non_differentiable(found.right)
+        return found.loss, found.right
 
     @staticmethod
     @once_differentiable
@@ -176,35 +210,22 @@ class _FlatCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, learns: bool
     ) -> tuple[Tensor, Tensor]:
-        loss = torch.zeros_like(bias[0])
-        right = torch.empty_like(labels, dtype=torch.bool)
+        found = _Found.nothing(bias, labels, learns, ctx.needs_input_grad[2])
         table = weight.to(hidden.dtype)
-        bias_gradient = torch.zeros_like(bias)
         hidden_gradient = torch.zeros_like(hidden) if learns else hidden
         weight_gradient = None if len(labels) else torch.zeros_like(weight)
         with torch.autocast(hidden.device.type, enabled=False):
             for rows in _runs(hidden, labels):
-                gradients = hidden.new_empty(len(hidden[rows]) if learns else 0, len(weight))
-                gradients[len(labels[rows]) :] = 0
-                for part in _blocks(rows, labels):
-                    label = labels[part, None]
-                    scores = _scores(hidden[part], table, bias)[: len(label)]
-                    block_loss, right[part], shares = _marked(scores, label)
-                    loss += block_loss
-                    if learns:
-                        shares.scatter_add_(1, label, shares.new_full(label.shape, -1))
-                        if ctx.needs_input_grad[2]:
-                            bias_gradient += shares.sum(0)
-                        gradients[part.start - rows.start :][: len(label)] = shares
+                gradients = found.add(rows, hidden, table, bias, labels)
                 if learns:
                     torch.mm(gradients, table, out=hidden_gradient[rows])
                     weight_gradient = _with_product(
                         weight_gradient, gradients.t(), hidden[rows], weight.dtype
                     )
-        ctx.save_for_backward(hidden_gradient, bias_gradient)
+        ctx.save_for_backward(hidden_gradient, found.bias_gradient)
         ctx.weight_gradient = weight_gradient
-        ctx.mark_non_differentiable(right)
-        return loss, right
+        ctx.mark_non_differentiable(found.right)
+        return found.loss, found.right
 
     @staticmethod
     @once_differentiable
