@@ -18,9 +18,10 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from gloze.core.errors import ConfigError
 from gloze.core.progress import say
 from gloze.tokenizers.byte_words import BYTE_LETTERS, ByteWords, in_byte_letters
-from gloze.tokenizers.counting import count_words
+from gloze.tokenizers.counting import count_and_tell
 from gloze.tokenizers.library import library_errors
 from gloze.tokenizers.pieces import (
+    bert_normalizer,
     check_reached,
     check_room,
     count_letters,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gloze.tokenizers.config import TokenizerConfig
-    from gloze.tokenizers.words import Words
 
 Merges = list[tuple[str, str]]
 END = "</w>"
@@ -51,11 +51,9 @@ def learn_bpe(texts: Callable[[], Iterator[str]], config: TokenizerConfig) -> To
         DataError: if the corpus is empty or too small for so large a vocabulary.
         ConfigError: if special tokens and letters alone are more than the vocabulary.
     """
-    # Not told, accents go with capitals.
-    strip = False if config.keep_accents else None
-    normalizer = normalizers.BertNormalizer(lowercase=not config.cased, strip_accents=strip)
+    normalizer = bert_normalizer(config)
     words = BertWords(normalizer, pre_tokenizers.BertPreTokenizer())
-    counts = _counted(texts(), words)
+    counts = count_and_tell(texts(), words)
     met = count_letters(counts)
     letters = kept_letters(met, config)
     # What is always a word of its own ends one, and is in no pair.
@@ -88,7 +86,7 @@ def learn_byte_bpe(texts: Callable[[], Iterator[str]], config: TokenizerConfig) 
             f"{len(fixed)}. Use --vocab-size {len(fixed)} or more (tokenizer.vocab_size in a "
             "recipe)."
         )
-    counts = _counted(texts(), ByteWords(_by_bytes()))
+    counts = count_and_tell(texts(), ByteWords(_by_bytes()))
     counts = Counter({in_byte_letters(word): count for word, count in counts.items()})
     vocab, merges = _train(counts, frozenset(letters), fixed, config)
     say(f"{len(merges):,} pairs were joined, of the 256 bytes: no text is unknown.")
@@ -97,13 +95,6 @@ def learn_byte_bpe(texts: Callable[[], Iterator[str]], config: TokenizerConfig) 
 
 def _by_bytes() -> pre_tokenizers.ByteLevel:
     return pre_tokenizers.ByteLevel(add_prefix_space=False)
-
-
-def _counted(texts: Iterator[str], words: Words) -> Counter[str]:
-    counts = count_words(texts, words)
-    for sentence in counts.told():
-        say(sentence)
-    return counts.words
 
 
 def _train(

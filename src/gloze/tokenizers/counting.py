@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gloze.core.errors import DataError
+from gloze.core.progress import say
 from gloze.tokenizers.words import BREAK
 
 if TYPE_CHECKING:
@@ -82,6 +83,20 @@ def count_words(texts: Iterable[str], words: Words, counts: WordCounts | None = 
     if not counts.words:
         raise DataError("the corpus has no words to learn from.", hint="Check the input files.")
     return counts
+
+
+def count_and_tell(
+    texts: Iterable[str], words: Words, counts: WordCounts | None = None
+) -> Counter[str]:
+    """Return how often each word of all texts was met, and say what was not counted.
+
+    Raises:
+        DataError: if there are none.
+    """
+    found = count_words(texts, words, counts)
+    for sentence in found.told():
+        say(sentence)
+    return found.words
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:

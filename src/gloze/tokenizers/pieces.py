@@ -6,6 +6,8 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from tokenizers import normalizers
+
 from gloze.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -17,6 +19,13 @@ MAX_FED_WORDS = 200_000_000
 USUAL_ALPHABET = 1000
 COVERED = 0.9999
 MIN_COUNT = 2
+
+
+def bert_normalizer(config: TokenizerConfig) -> normalizers.BertNormalizer:
+    """Return what makes letters of a text alike, as BERT does."""
+    # Not told, accents go with capitals.
+    strip = False if config.keep_accents else None
+    return normalizers.BertNormalizer(lowercase=not config.cased, strip_accents=strip)
 
 
 def count_letters(words: Counter[str]) -> Counter[str]:

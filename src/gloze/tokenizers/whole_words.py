@@ -14,7 +14,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors
 
 from gloze.core.errors import DataError
 from gloze.core.progress import say
-from gloze.tokenizers.counting import MAX_WORDS, WordCounts, count_words
+from gloze.tokenizers.counting import MAX_WORDS, WordCounts, count_and_tell
 from gloze.tokenizers.segmenters import load_segmenter
 from gloze.tokenizers.special import SpecialTokens
 from gloze.tokenizers.tokenizer import Tokenizer
@@ -51,10 +51,8 @@ def learn_whole_words(
     counts = WordCounts(max_words=max(MAX_WORDS, 2 * config.vocab_size))
     segmenter = segmenter_of(config.split)
     parted = texts() if segmenter is None else map(segmenter.parted, texts())
-    found = count_words(parted, BertWords(*_parts(config)), counts)
-    for sentence in found.told():
-        say(sentence)
-    known = {word: n for word, n in found.words.items() if n >= least and word not in special}
+    found = count_and_tell(parted, BertWords(*_parts(config)), counts)
+    known = {word: n for word, n in found.items() if n >= least and word not in special}
     if not known and not before:
         raise DataError(
             f"no word of the corpus is met {least} times.",
@@ -67,9 +65,9 @@ def learn_whole_words(
     set_of_given = set(given)
     new = (word for word in ranked if word not in set_of_given)
     words = [*given, *islice(new, max(0, config.vocab_size - len(special) - len(given)))]
-    share = sum(found.words[word] for word in words) / found.words.total()
+    share = sum(found[word] for word in words) / found.total()
     say(
-        f"{len(words):,} words are in the vocabulary, of {len(found.words):,} different ones in "
+        f"{len(words):,} words are in the vocabulary, of {len(found):,} different ones in "
         f"the text; they make up {share:.2%} of it."
     )
     return word_level_tokenizer(words, config)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from gloze.core.progress import say
-from gloze.tokenizers.counting import MAX_WORD_CHARACTERS, count_words
+from gloze.tokenizers.counting import MAX_WORD_CHARACTERS, count_and_tell
 from gloze.tokenizers.library import library_errors
 from gloze.tokenizers.pieces import (
+    bert_normalizer,
     check_reached,
     check_room,
     count_letters,
@@ -46,18 +46,14 @@ def learn_wordpiece(texts: Callable[[], Iterator[str]], config: TokenizerConfig)
         DataError: if the corpus is empty or too small for so large a vocabulary.
         ConfigError: if special tokens and letters alone are more than the vocabulary.
     """
-    # Not told, accents go with capitals.
-    strip = False if config.keep_accents else None
-    normalizer = normalizers.BertNormalizer(lowercase=not config.cased, strip_accents=strip)
+    normalizer = bert_normalizer(config)
     words = BertWords(normalizer, pre_tokenizers.BertPreTokenizer())
-    counts = count_words(texts(), words)
-    for sentence in counts.told():
-        say(sentence)
-    letters = kept_letters(count_letters(counts.words), config)
+    counts = count_and_tell(texts(), words)
+    letters = kept_letters(count_letters(counts), config)
     fixed = [*SpecialTokens().all, *letters]
     fixed += [_PREFIX + letter for letter in letters if not words.is_isolated(letter)]
     check_room(fixed, len(letters), config)
-    vocab = _train(counts.words, frozenset(letters), fixed, config)
+    vocab = _train(counts, frozenset(letters), fixed, config)
     check_reached(vocab, config)
     return bert_tokenizer(vocab, normalizer)
 
